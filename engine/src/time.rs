@@ -1,0 +1,157 @@
+//! Two kinds of time. The *wall clock* dates things for people. *Shop time* decides when a hold ends: it is this
+//! process's monotonic clock set upon the last shop time that was made durable, so no jump of the wall clock frees
+//! a hold early, and while the shop is down it stands still.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Wall-clock milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(pub i64);
+
+/// Milliseconds of shop time. Only differences and order have a meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ShopTime(pub i64);
+
+impl Timestamp {
+    #[must_use]
+    pub const fn plus(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(millis(by)))
+    }
+}
+
+impl ShopTime {
+    #[must_use]
+    pub const fn plus(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(millis(by)))
+    }
+
+    /// What is left until `self`, or nothing when it has passed.
+    pub const fn remaining(self, now: Self) -> Duration {
+        let left = self.0.saturating_sub(now.0);
+        Duration::from_millis(if left > 0 { left.unsigned_abs() } else { 0 })
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "i64 milliseconds are 292 million years")]
+const fn millis(duration: Duration) -> i64 {
+    duration.as_millis() as i64
+}
+
+/// Where time comes from: the system's clocks, or a test's hand.
+pub trait Clock: Send + Sync + 'static {
+    fn wall(&self) -> Timestamp;
+    /// Time since some fixed moment of this process; never goes back.
+    fn monotonic(&self) -> Duration;
+}
+
+#[derive(Debug)]
+pub struct SystemClock {
+    started: Instant,
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self { started: Instant::now() }
+    }
+}
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place where the wall clock is read")]
+    fn wall(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Timestamp(millis(since))
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// A clock that moves only when it is told to.
+#[derive(Debug, Default)]
+pub struct ManualClock {
+    wall: AtomicI64,
+    monotonic: AtomicI64,
+}
+
+impl ManualClock {
+    pub fn at(wall: Timestamp) -> Self {
+        Self { wall: AtomicI64::new(wall.0), monotonic: AtomicI64::new(0) }
+    }
+
+    /// Both clocks go on by `by`.
+    pub fn advance(&self, by: Duration) {
+        self.wall.fetch_add(millis(by), Ordering::SeqCst);
+        self.monotonic.fetch_add(millis(by), Ordering::SeqCst);
+    }
+
+    /// The wall clock alone is set: an operator's hand, or NTP's.
+    pub fn set_wall(&self, wall: Timestamp) {
+        self.wall.store(wall.0, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn wall(&self) -> Timestamp {
+        Timestamp(self.wall.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.monotonic.load(Ordering::SeqCst).unsigned_abs())
+    }
+}
+
+/// Shop time: `base`, the last durable shop time, plus what this process has lived.
+#[derive(Clone)]
+pub struct ShopClock {
+    base: ShopTime,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for ShopClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ShopClock").field("base", &self.base).field("now", &self.now()).finish()
+    }
+}
+
+impl ShopClock {
+    pub fn starting_at(base: ShopTime, clock: Arc<dyn Clock>) -> Self {
+        let lived = clock.monotonic();
+        Self { base: ShopTime(base.0.saturating_sub(millis(lived))), clock }
+    }
+
+    pub fn now(&self) -> ShopTime {
+        self.base.plus(self.clock.monotonic())
+    }
+
+    pub fn wall(&self) -> Timestamp {
+        self.clock.wall()
+    }
+
+    /// The wall-clock moment at which a deadline will pass, for people to read.
+    pub fn wall_of(&self, deadline: ShopTime) -> Timestamp {
+        self.wall().plus(deadline.remaining(self.now()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jump_of_the_wall_clock_moves_no_deadline() {
+        let clock = Arc::new(ManualClock::at(Timestamp(1_000_000)));
+        let shop = ShopClock::starting_at(ShopTime(5_000), clock.clone());
+        let deadline = shop.now().plus(Duration::from_secs(60));
+        clock.set_wall(Timestamp(1_000_000 + 3_600_000));
+        assert_eq!(deadline.remaining(shop.now()), Duration::from_secs(60));
+        clock.advance(Duration::from_secs(59));
+        assert_eq!(deadline.remaining(shop.now()), Duration::from_secs(1));
+    }
+}
