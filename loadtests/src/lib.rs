@@ -1,1 +1,3 @@
 //! Load tools.
+
+pub mod trade;
