@@ -3,7 +3,7 @@
 const DEFAULT: &str = "Gifts";
 
 /// The first category that has a word of the name; their order settles names that fit several.
-pub fn of(name: &str) -> &'static str {
+pub(super) fn of(name: &str) -> &'static str {
     let name = name.to_uppercase();
     let words: Vec<&str> = name.split(|c: char| !c.is_alphanumeric() && c != '-').collect();
     CATEGORIES

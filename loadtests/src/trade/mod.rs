@@ -19,7 +19,10 @@
 //!    known customer cancels the latest such order. Those that take back a part, have no such order, name no goods, or
 //!    are a guest's are counted and not sent.
 
+pub mod books;
 pub mod catalogue;
 mod category;
+pub mod compare;
 pub mod file;
+pub mod plan;
 pub mod rules;
