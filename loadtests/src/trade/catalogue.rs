@@ -34,6 +34,13 @@ pub struct Item {
     pub on_hand: i64,
 }
 
+impl Item {
+    /// Minor units in each currency that the demo shop sells in.
+    pub fn prices(&self) -> [(&'static str, i64); 3] {
+        [("GBP", self.gbp), ("EUR", convert(self.gbp, EUR_PER_GBP)), ("USD", convert(self.gbp, USD_PER_GBP))]
+    }
+}
+
 /// The catalogue of all goods that the file sells, by product and SKU.
 pub fn build(lines: &[Line]) -> Vec<Item> {
     let names = names(lines);
@@ -65,8 +72,8 @@ pub fn to_tsv(items: &[Item]) -> String {
     text.push('\n');
     for item in items {
         let attributes = item.colour.as_ref().map(|colour| format!("colour={colour}")).unwrap_or_default();
-        let Item { product_id, sku, name, category, gbp, on_hand, .. } = item;
-        let (eur, usd) = (convert(*gbp, EUR_PER_GBP), convert(*gbp, USD_PER_GBP));
+        let Item { product_id, sku, name, category, on_hand, .. } = item;
+        let [gbp, eur, usd] = item.prices().map(|(_, amount)| amount);
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,

@@ -77,7 +77,7 @@ fn order_by_order(file: &[Order], shop: &[Order]) -> Vec<String> {
             None | Some([]) => differences.push(format!("order {}: missing in the shop", ours.cart)),
             Some([theirs]) => one_order(ours, theirs, &mut differences),
             Some(several) => {
-                differences.push(format!("order {}: {} times in the shop", ours.cart, several.len()))
+                differences.push(format!("order {}: {} times in the shop", ours.cart, several.len()));
             }
         }
     }

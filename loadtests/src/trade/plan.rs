@@ -251,7 +251,7 @@ impl Filling {
     /// Whether the line fits; if not, nothing changes.
     fn add(&mut self, line: &Line) -> bool {
         let already = self.placed.get(&line.code).copied();
-        let (cart, units) = already.unwrap_or_else(|| (self.placed.len() / CART_LINES, 0));
+        let (cart, units) = already.unwrap_or((self.placed.len() / CART_LINES, 0));
         if line.quantity < 1 || units + line.quantity > LINE_LIMIT {
             return false;
         }
