@@ -229,37 +229,4 @@ impl Client {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reply(status: u16, retry_after: Option<&str>, body: &str) -> Reply {
-        let mut headers = HeaderMap::new();
-        if let Some(seconds) = retry_after {
-            headers.insert(RETRY_AFTER, seconds.parse().unwrap());
-        }
-        let status = StatusCode::from_u16(status).unwrap();
-        Reply { status, headers, body: Bytes::copy_from_slice(body.as_bytes()) }
-    }
-
-    #[test]
-    fn given_an_overloaded_server_then_its_pause_is_honoured_and_the_finer_one_wins() {
-        assert_eq!(reply(503, Some("2"), "").retry_after(), Some(Duration::from_secs(2)));
-        let both = reply(429, Some("1"), r#"{"code": "overloaded", "retry_after_ms": 40}"#);
-        assert_eq!(both.retry_after(), Some(Duration::from_millis(40)));
-        assert!(both.is_temporary() && !reply(409, None, "").is_temporary());
-    }
-
-    #[test]
-    fn given_a_problem_then_its_code_is_read_and_else_the_status() {
-        assert_eq!(reply(404, None, r#"{"code": "unknown_sku"}"#).code(), "unknown_sku");
-        assert_eq!(reply(404, None, "nothing here").code(), "404");
-    }
-
-    #[test]
-    fn given_a_base_url_then_only_a_plain_http_server_is_taken() {
-        assert_eq!(Client::new("http://shop.example", TIME_OUT).unwrap().authority, "shop.example:80");
-        for wrong in ["https://shop.example", "shop.example", "http://shop.example/v1"] {
-            assert!(Client::new(wrong, TIME_OUT).is_err(), "{wrong}");
-        }
-    }
-}
+mod tests;

@@ -18,6 +18,9 @@
 //! 6. **Cancellations** (`C…`): one that takes back exactly the goods and quantities of an earlier order of the same
 //!    known customer cancels the latest such order. Those that take back a part, have no such order, name no goods, or
 //!    are a guest's are counted and not sent.
+//! 7. **Stock** is what all purchases ask for, so that it just suffices; in a scarce shop a third of that, rounded down.
+//!    A shopper who meets too little stock there takes what is left of each short line and checks out again, or goes
+//!    without if nothing is left; the books then expect what was asked for in the end.
 
 pub mod books;
 pub mod catalogue;
