@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     checkout::CheckoutRefusal,
-    id::{HoldId, OrderId, UserId},
+    id::{CartId, HoldId, OrderId, UserId},
     limits,
     time::ShopTime,
 };
@@ -56,12 +56,18 @@ impl KeyGuard {
 pub enum Outcome {
     /// The entity itself is the whole answer.
     Applied,
-    Hold { id: HoldId, quantity: u32, deadline: ShopTime },
+    Hold {
+        id: HoldId,
+        quantity: u32,
+        deadline: ShopTime,
+    },
     Batch(Box<[OperationOutcome]>),
     /// A checkout began; it ends as `Ordered` or `CheckoutRefused`.
     CheckoutStarted(OrderId),
     Ordered(OrderId),
     CheckoutRefused(OrderId, Box<CheckoutRefusal>),
+    /// Checkouts whose holds are old: their carts should be asked. Never remembered under a key.
+    CheckoutsToAsk(Box<[(OrderId, CartId)]>),
 }
 
 /// How one operation of a batch went.

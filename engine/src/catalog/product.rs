@@ -92,7 +92,10 @@ impl Variant {
                 return Err(InvalidProduct::Price { sku: self.sku.clone(), max: limits::MAX_PRICE });
             }
             if !currencies.insert(price.currency) {
-                return Err(InvalidProduct::RepeatedCurrency { sku: self.sku.clone(), currency: price.currency });
+                return Err(InvalidProduct::RepeatedCurrency {
+                    sku: self.sku.clone(),
+                    currency: price.currency,
+                });
             }
         }
         Ok(())

@@ -128,7 +128,9 @@ impl Catalog {
             query.text.iter().flat_map(|text| text.split_whitespace()).map(str::to_lowercase).collect();
         let start = query.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let mut found = Vec::new();
-        for product in self.products.range::<ProductId, _>((start, Bound::Unbounded)).map(|(_, product)| product) {
+        for product in
+            self.products.range::<ProductId, _>((start, Bound::Unbounded)).map(|(_, product)| product)
+        {
             if query.category.as_ref().is_some_and(|category| *category != product.category) {
                 continue;
             }

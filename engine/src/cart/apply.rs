@@ -1,0 +1,130 @@
+//! What an event does to a cart, and what makes a cart a live entity.
+
+use std::sync::Arc;
+
+use super::{Cart, CartCommand, CartEvent, CartRejection, Checkout, CheckoutPhase, Line};
+use crate::{
+    commit::{CartImage, Change, EntityKey, Header, Image, Subject},
+    entity::{Context, Decision, Entity},
+    id::{CartId, OrderId, Sku},
+    idempotency::KeyRing,
+    time::Timestamp,
+};
+
+impl Cart {
+    pub(super) fn apply_event(&mut self, event: &CartEvent, wall: Timestamp) {
+        match event {
+            CartEvent::Created { owner, currency, metadata, lifetime } => {
+                self.owner = *owner;
+                self.currency = *currency;
+                self.metadata.clone_from(metadata);
+                self.created_at = wall;
+                self.lifetime = *lifetime;
+            }
+            CartEvent::ItemAdded { sku, quantity, unit_price } => {
+                let before = self.line(sku).map_or(0, |line| line.quantity);
+                self.put_line(sku, before + quantity, *unit_price);
+            }
+            CartEvent::ItemQuantitySet { sku, quantity, unit_price } => {
+                self.put_line(sku, *quantity, *unit_price);
+            }
+            CartEvent::ItemRemoved { sku } => self.lines.retain(|line| line.sku != *sku),
+            CartEvent::Cleared => self.lines.clear(),
+            CartEvent::CheckoutStarted(checkout) => self.checkout = Some(checkout.clone()),
+            CartEvent::CheckoutPlaced { order } => {
+                self.lines.clear();
+                self.last_order = Some(order.id);
+                self.turn(order.id, CheckoutPhase::Placed);
+            }
+            CartEvent::CheckoutAborted { order, .. } => self.turn(*order, CheckoutPhase::Aborted),
+            CartEvent::CheckoutSettled { .. } => self.checkout = None,
+        }
+        self.updated_at = wall;
+        self.expires_at = wall.plus(self.lifetime);
+    }
+
+    fn put_line(&mut self, sku: &Sku, quantity: u32, unit_price: i64) {
+        match self.lines.iter_mut().find(|line| line.sku == *sku) {
+            Some(line) => {
+                line.quantity = quantity;
+                line.unit_price = unit_price;
+            }
+            None => {
+                self.lines.reserve_exact(1);
+                self.lines.push(Line { sku: sku.clone(), quantity, unit_price });
+            }
+        }
+    }
+
+    fn turn(&mut self, order: OrderId, phase: CheckoutPhase) {
+        if let Some(checkout) =
+            self.checkout.as_deref_mut().filter(|checkout: &&mut Checkout| checkout.order == order)
+        {
+            checkout.phase = phase;
+        }
+    }
+}
+
+impl Entity for Cart {
+    type Id = CartId;
+    type Command = CartCommand;
+    type Event = CartEvent;
+    type Rejection = CartRejection;
+    type View = Arc<Self>;
+    type Rest = ();
+
+    const KIND: &'static str = "cart";
+
+    fn key(id: &CartId) -> EntityKey {
+        EntityKey::Cart(*id)
+    }
+
+    fn subject(id: &CartId, events: Vec<CartEvent>) -> Subject {
+        Subject::Cart(*id, events)
+    }
+
+    fn decide(&self, command: &CartCommand, context: &Context) -> Result<Decision<CartEvent>, CartRejection> {
+        self.decide_command(command, context)
+    }
+
+    fn apply(&mut self, event: &CartEvent, wall: Timestamp) {
+        self.apply_event(event, wall);
+    }
+
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn set_version(&mut self, version: u64) {
+        self.version = version;
+    }
+
+    fn events(change: &Change) -> Option<&[CartEvent]> {
+        match &change.subject {
+            Subject::Cart(_, events) => Some(events),
+            Subject::Stock(..) => None,
+        }
+    }
+
+    fn view(&self) -> Arc<Self> {
+        Arc::new(self.clone())
+    }
+
+    fn header(&self, view: &Arc<Self>) -> Header {
+        Header::Cart(view.clone())
+    }
+
+    fn image(&self, view: &Arc<Self>, keys: &KeyRing) -> Image {
+        Image::Cart(CartImage { cart: view.clone(), keys: keys.iter().cloned().collect() })
+    }
+
+    fn weight(&self) -> usize {
+        self.lines.len()
+    }
+
+    fn rest(self) {}
+
+    fn wake(_: &CartId, view: &Arc<Self>, (): ()) -> Self {
+        Self::clone(view)
+    }
+}

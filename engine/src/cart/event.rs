@@ -1,0 +1,47 @@
+use std::{sync::Arc, time::Duration};
+
+use super::Checkout;
+use crate::{
+    checkout::CheckoutRefusal,
+    id::{OrderId, Sku, UserId},
+    money::Currency,
+    orders::Order,
+};
+
+/// What happened to a cart. `Cart::apply` serves live and on replay, and it alone changes a cart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CartEvent {
+    Created {
+        owner: Option<UserId>,
+        currency: Currency,
+        metadata: Option<Box<str>>,
+        lifetime: Duration,
+    },
+    /// `quantity` more; the price is the one the shopper saw now.
+    ItemAdded {
+        sku: Sku,
+        quantity: u32,
+        unit_price: i64,
+    },
+    ItemQuantitySet {
+        sku: Sku,
+        quantity: u32,
+        unit_price: i64,
+    },
+    ItemRemoved {
+        sku: Sku,
+    },
+    Cleared,
+    CheckoutStarted(Box<Checkout>),
+    CheckoutPlaced {
+        order: Arc<Order>,
+    },
+    CheckoutAborted {
+        order: OrderId,
+        refusal: CheckoutRefusal,
+    },
+    /// Every SKU has sold or released, the payment is captured or voided.
+    CheckoutSettled {
+        order: OrderId,
+    },
+}

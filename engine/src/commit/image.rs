@@ -1,0 +1,68 @@
+use std::sync::Arc;
+
+use super::{Change, EntityKey, Lane};
+use crate::{
+    cart::Cart,
+    id::IncarnationId,
+    idempotency::KeyRecord,
+    inventory::{Stock, StockLevel},
+    orders::Order,
+    time::ShopTime,
+};
+
+/// A whole entity as the tables keep it.
+#[derive(Debug, Clone)]
+pub enum Image {
+    Cart(CartImage),
+    Stock(StockImage),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CartImage {
+    pub cart: Arc<Cart>,
+    /// Oldest first.
+    pub keys: Vec<KeyRecord>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StockImage {
+    pub stock: Stock,
+    /// Oldest first.
+    pub keys: Vec<KeyRecord>,
+}
+
+/// The columns of an entity that SQL can read; always those of the row's last version.
+#[derive(Debug, Clone)]
+pub enum Header {
+    Cart(Arc<Cart>),
+    Stock { level: StockLevel, next_deadline: Option<ShopTime> },
+}
+
+/// What the tables take of one entity in one flush. With an image, older image and tail are replaced; the tail's
+/// changes come after the image, or, without one, after what the tables have. An entity's first row has an image.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub entity: EntityKey,
+    pub version: u64,
+    pub header: Header,
+    pub image: Option<Image>,
+    pub tail: Vec<Change>,
+}
+
+/// How far a lane of a journal is in the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watermark {
+    pub incarnation: IncarnationId,
+    pub lane: Lane,
+    pub sequence: u64,
+}
+
+/// One transaction of the tables: rows only over lower versions, orders only where there is none of that id.
+#[derive(Debug, Clone, Default)]
+pub struct TableBatch {
+    pub rows: Vec<Row>,
+    pub orders: Vec<Arc<Order>>,
+    pub watermarks: Vec<Watermark>,
+    /// The last shop time known durable.
+    pub shop: ShopTime,
+}
