@@ -125,6 +125,6 @@ bench-quick: build
 
 .PHONY: docs
 docs: docs/architecture.png ## draw docs/architecture.png from its source
-docs/architecture.png: docs/architecture.dot
-	scripts/install-graphviz.sh
-	dot -Tpng -Gdpi=144 -o $@ $<
+docs/architecture.png: docs/architecture.svg
+	scripts/install-rsvg.sh
+	rsvg-convert --width 1800 --output $@ $<
