@@ -13,11 +13,11 @@ use smartcart_engine::{
 pub(crate) const NOON: Timestamp = Timestamp(1_800_000_000_000);
 
 pub(crate) fn sku(text: &str) -> Sku {
-    text.parse().unwrap()
+    text.parse().expect("a SKU")
 }
 
 pub(crate) fn gbp() -> Currency {
-    "GBP".parse().unwrap()
+    "GBP".parse().expect("a currency")
 }
 
 pub(crate) fn context() -> Context {
@@ -33,7 +33,7 @@ pub(crate) fn context() -> Context {
 /// A catalogue of one product for each SKU and price; a price of nothing leaves the SKU unpriced.
 pub(crate) fn catalog(prices: &[(&str, Option<i64>)]) -> Arc<Catalog> {
     let product = |(name, price): &(&str, Option<i64>)| Product {
-        id: name.parse::<ProductId>().unwrap(),
+        id: name.parse::<ProductId>().expect("a product id"),
         version: 1,
         name: format!("The {name}"),
         description: String::new(),
