@@ -70,7 +70,8 @@ fn checking_out() -> (Vec<CartEvent>, CartEvent) {
     for event in &before {
         cart.advance(std::slice::from_ref(event), NOON);
     }
-    let decision = cart.decide(&checkout(shop(), false), &crate::given::context()).expect("the checkout begins");
+    let decision =
+        cart.decide(&checkout(shop(), false), &crate::given::context()).expect("the checkout begins");
     (before, decision.events[0].clone())
 }
 
