@@ -49,6 +49,18 @@ pub struct Row {
     pub tail: Vec<Change>,
 }
 
+impl Row {
+    /// One row in the place of two of the same entity.
+    #[must_use]
+    pub(super) fn after(mut self, older: &Self) -> Self {
+        if self.image.is_none() {
+            self.image.clone_from(&older.image);
+            self.tail.splice(0..0, older.tail.iter().cloned());
+        }
+        self
+    }
+}
+
 /// How far a lane of a journal is in the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watermark {
@@ -60,7 +72,7 @@ pub struct Watermark {
 /// One transaction of the tables: rows only over lower versions, orders only where there is none of that id.
 #[derive(Debug, Clone, Default)]
 pub struct TableBatch {
-    pub rows: Vec<Row>,
+    pub rows: Vec<Arc<Row>>,
     pub orders: Vec<Arc<Order>>,
     pub watermarks: Vec<Watermark>,
     /// The last shop time known durable.
