@@ -229,6 +229,10 @@ impl OrderStore for SqliteStore {
         self.written(orders::transition(&mut writer, next, key.as_ref()).await)
     }
 
+    async fn order_of_key(&self, key: TableKey) -> Result<Option<Order>, StoreError> {
+        Ok(orders::of_key(&mut *self.reader().await?, &key).await?)
+    }
+
     async fn orders_to_restock(&self, limit: usize) -> Result<Vec<Order>, StoreError> {
         Ok(orders::to_restock(&mut *self.reader().await?, limit).await?)
     }

@@ -228,6 +228,14 @@ pub(super) async fn transition(
     Ok(Written { value: next.clone(), replayed: false })
 }
 
+/// The order whose transition a key made.
+pub(super) async fn of_key(connection: &mut SqliteConnection, key: &TableKey) -> TableResult<Option<Order>> {
+    match keys::seen(connection, Some(key)).await? {
+        Some(subject) => load(connection, OrderId(id_of(&subject)?)).await,
+        None => Ok(None),
+    }
+}
+
 pub(super) async fn to_restock(connection: &mut SqliteConnection, limit: usize) -> TableResult<Vec<Order>> {
     let limit = limit_of(limit);
     let rows = sqlx::query_as!(
