@@ -6,9 +6,9 @@ use std::{marker::PhantomData, sync::Arc, time::Instant};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
+use super::{Answer, Entered, Life, Permit, Published, Refusal, Request, Slot, Warm};
 use crate::{
     commit::{Change, CommitItem, LaneHandle},
-    directory::{Answer, Entered, Life, Permit, Published, Refusal, Request, Slot, Warm},
     entity::{Context, Decision, Entity},
     idempotency::{KeyGuard, KeyRecord, KeyRing, Outcome},
     limits::Limits,
