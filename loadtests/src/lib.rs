@@ -1,1 +1,7 @@
 //! Load tools.
+
+pub mod bench;
+pub mod chaos;
+pub mod rng;
+pub mod server;
+pub mod wire;
