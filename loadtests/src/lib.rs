@@ -2,6 +2,8 @@
 
 pub mod bench;
 pub mod chaos;
+pub mod http;
 pub mod rng;
 pub mod server;
+pub mod trade;
 pub mod wire;

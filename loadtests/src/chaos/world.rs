@@ -257,7 +257,7 @@ impl World {
             let CartChange::Add { sku, quantity } = change else { continue };
             match racing.fate() {
                 Fate::Made { .. } | Fate::MadeEarlier { .. } => {
-                    *added.entry(sku.clone()).or_default() += quantity
+                    *added.entry(sku.clone()).or_default() += quantity;
                 }
                 Fate::Unknown => *perhaps.entry(sku.clone()).or_default() += quantity,
                 Fate::Not => {}
