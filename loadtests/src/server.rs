@@ -50,7 +50,7 @@ impl Launch {
         command
             .arg(subcommand)
             .current_dir(&self.directory)
-            .env("DATABASE_URL", format!("sqlite:{}", self.directory.join("smartcart.db").display()))
+            .env("DATABASE_URL", format!("sqlite:{}", self.tables().display()))
             .env("SMARTCART_LISTEN", self.listen.to_string())
             .env("SMARTCART_OPS_LISTEN", self.ops.to_string())
             .env("SMARTCART_ADMIN_TOKEN_FILE", self.directory.join("admin-token"))
@@ -77,6 +77,11 @@ impl Launch {
             String::from_utf8_lossy(&output.stderr)
         );
         Ok(())
+    }
+
+    /// The file of the tables.
+    pub fn tables(&self) -> PathBuf {
+        self.directory.join("smartcart.db")
     }
 
     fn log(&self) -> PathBuf {

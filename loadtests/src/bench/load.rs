@@ -35,7 +35,8 @@ pub struct Measured {
 
 impl Measured {
     pub fn nothing() -> anyhow::Result<Self> {
-        let latency = Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, 3).context("the histogram's bounds")?;
+        let latency =
+            Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, 3).context("the histogram's bounds")?;
         Ok(Self { requests: 0, unexpected: BTreeMap::new(), latency, elapsed: Duration::ZERO, bytes: 0 })
     }
 

@@ -16,7 +16,12 @@ const PORTION: usize = 20_000;
 const SETTLES_WITHIN: Duration = Duration::from_secs(120);
 
 /// Loads the carts over HTTP, touches each tenth again, and prints what the server's process holds.
-pub async fn run(server: &Path, directory: &Path, carts: usize, settings: &[(&str, String)]) -> anyhow::Result<()> {
+pub async fn run(
+    server: &Path,
+    directory: &Path,
+    carts: usize,
+    settings: &[(&str, String)],
+) -> anyhow::Result<()> {
     let subject = Subject::start(Launch::prepare(server, directory, settings)?).await?;
     let shop = Shop::set_up(&subject.launch, 1, 1).await?;
     let address = subject.launch.listen;
@@ -49,7 +54,7 @@ pub async fn run(server: &Path, directory: &Path, carts: usize, settings: &[(&st
         empty / 1_000_000,
         resident.saturating_sub(empty) as f64 / carts as f64,
         metrics.get("smartcart_actors"),
-        metrics.get("smartcart_resident"),
+        metrics.get("smartcart_residents"),
     );
     subject.stop().await?;
     Ok(())

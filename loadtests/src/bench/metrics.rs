@@ -59,15 +59,26 @@ impl Metrics {
     }
 }
 
+/// The lag is measured after each flush, so it is believed only once no flush has followed for this long.
+const QUIET: Duration = Duration::from_millis(700);
+
 /// Waits until the tables have all that the journal has.
 pub async fn drained(ops: SocketAddr, limit: Duration) -> anyhow::Result<()> {
-    let waited = tokio::time::timeout(limit, async {
-        while Metrics::read(ops).await?.get("smartcart_write_behind_lag_entries") > 0.0 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+    let quiet = async {
+        let mut before = Metrics::read(ops).await?;
+        loop {
+            tokio::time::sleep(QUIET).await;
+            let now = Metrics::read(ops).await?;
+            let flushes = |metrics: &Metrics| metrics.get("smartcart_flush_duration_seconds_count").to_bits();
+            if now.get("smartcart_write_behind_lag_entries") <= 0.0 && flushes(&now) == flushes(&before) {
+                return anyhow::Ok(());
+            }
+            before = now;
         }
-        anyhow::Ok(())
-    });
-    waited.await.with_context(|| format!("the write-behind did not catch up within {limit:?}"))?
+    };
+    tokio::time::timeout(limit, quiet)
+        .await
+        .with_context(|| format!("the write-behind did not catch up within {limit:?}"))?
 }
 
 #[cfg(test)]

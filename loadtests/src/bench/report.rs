@@ -96,7 +96,11 @@ fn rate(total: &Total) -> f64 {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} carts; a cart's reply, and a ceiling's, has {} bytes.\n", self.carts, self.reply_bytes)?;
+        writeln!(
+            f,
+            "{} carts; a cart's reply, and a ceiling's, has {} bytes.\n",
+            self.carts, self.reply_bytes
+        )?;
         writeln!(
             f,
             "| scenario | connections | requests/s | of the ceiling | p50 ms | p99 ms | p99.9 ms | server CPU us | \
@@ -146,7 +150,8 @@ mod tests {
     }
 
     fn report(unexpected: &[(u16, u64)]) -> Report {
-        let totals = [(Scenario::CeilingPost, total(2000, &[])), (Scenario::AddItem, total(1200, unexpected))];
+        let totals =
+            [(Scenario::CeilingPost, total(2000, &[])), (Scenario::AddItem, total(1200, unexpected))];
         Report { rows: Row::all(64, &totals), ..Report::new(500, 10) }
     }
 

@@ -121,7 +121,12 @@ pub async fn create_carts(address: SocketAddr, count: usize) -> anyhow::Result<V
     let source = Limited { of: Repeated(request), left: count };
     let kept = ids.clone();
     send_all(address, CONNECTIONS, source, move |response| {
-        ensure!(response.status == 201, "creating a cart was answered {}: {}", response.status, text(response));
+        ensure!(
+            response.status == 201,
+            "creating a cart was answered {}: {}",
+            response.status,
+            text(response)
+        );
         kept.borrow_mut().push(id_of(&response.body)?);
         Ok(())
     })
@@ -132,7 +137,11 @@ pub async fn create_carts(address: SocketAddr, count: usize) -> anyhow::Result<V
 }
 
 /// Carts with three lines each, and the requests that check them out.
-pub async fn prepare_checkouts(shop: &Shop, address: SocketAddr, count: usize) -> anyhow::Result<Vec<Vec<u8>>> {
+pub async fn prepare_checkouts(
+    shop: &Shop,
+    address: SocketAddr,
+    count: usize,
+) -> anyhow::Result<Vec<Vec<u8>>> {
     let carts = create_carts(address, count).await?;
     let mut rng = Rng::new(count as u64).fork(carts.len() as u64);
     let by_sku = Zipf::new(SKUS, EXPONENT);
@@ -178,7 +187,12 @@ pub async fn send_and_expect(
     expected: std::ops::Range<u16>,
 ) -> anyhow::Result<()> {
     send_all(address, CONNECTIONS, Prepared::new(requests), move |response| {
-        ensure!(expected.contains(&response.status), "setting up was answered {}: {}", response.status, text(response));
+        ensure!(
+            expected.contains(&response.status),
+            "setting up was answered {}: {}",
+            response.status,
+            text(response)
+        );
         Ok(())
     })
     .await

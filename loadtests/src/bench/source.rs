@@ -52,7 +52,7 @@ impl Source for AddItem {
         into.extend_from_slice(b"POST /v1/carts/");
         into.extend_from_slice(self.shop.carts[cart].as_bytes());
         into.extend_from_slice(
-            b"/items HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 35\r\n\r\n{\"sku\":\"",
+            b"/items HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 33\r\n\r\n{\"sku\":\"",
         );
         into.extend_from_slice(sku.as_bytes());
         into.extend_from_slice(b"\",\"quantity\":1}");

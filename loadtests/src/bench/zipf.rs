@@ -53,7 +53,10 @@ mod tests {
         for rank in [1_u32, 2, 10, 100] {
             let expected = 400_000.0 * f64::from(rank).powf(-exponent) / norm;
             let seen = f64::from(counts[rank as usize - 1]);
-            assert!((seen - expected).abs() < 6.0 * expected.sqrt(), "rank {rank}: {seen}, expected {expected}");
+            assert!(
+                (seen - expected).abs() < 6.0 * expected.sqrt(),
+                "rank {rank}: {seen}, expected {expected}"
+            );
         }
     }
 

@@ -96,7 +96,8 @@ async fn measure_throughput(
     directory: &Path,
 ) -> anyhow::Result<ExitCode> {
     let quick = arguments.quick;
-    let connections = if arguments.connections.is_empty() { vec![64, 256] } else { arguments.connections.clone() };
+    let connections =
+        if arguments.connections.is_empty() { vec![64, 256] } else { arguments.connections.clone() };
     let options = throughput::Options {
         server,
         ceiling: sibling("ceiling")?,

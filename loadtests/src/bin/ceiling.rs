@@ -58,7 +58,11 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-async fn add_item(State(reply): State<Bytes>, Path(cart): Path<String>, Json(item): Json<AddItem>) -> impl IntoResponse {
+async fn add_item(
+    State(reply): State<Bytes>,
+    Path(cart): Path<String>,
+    Json(item): Json<AddItem>,
+) -> impl IntoResponse {
     // What was parsed must not be optimised away.
     std::hint::black_box((cart, item.sku, item.quantity));
     ([(header::CONTENT_TYPE, "application/json"), (header::ETAG, "\"1\"")], reply)
