@@ -58,7 +58,15 @@ pub trait Entity: Debug + Clone + Send + Sync + Sized + 'static {
 
     /// For metrics and logs: `cart`, `stock`.
     const KIND: &'static str;
+    /// Why a request is shed when too many wait for one entity of this kind.
+    const BUSY: &'static str;
 
+    /// An entity that was never changed: version 0.
+    fn absent(id: &Self::Id) -> Self;
+    /// Whether a command may be the first that an absent entity gets; others need not load anything.
+    fn begins(command: &Self::Command) -> bool;
+    /// Whether readers see an entity: a cart once it was created, a stock always.
+    fn visible(&self) -> bool;
     fn key(id: &Self::Id) -> EntityKey;
     fn subject(id: &Self::Id, events: Vec<Self::Event>) -> Subject;
 
@@ -92,6 +100,11 @@ pub trait Entity: Debug + Clone + Send + Sync + Sized + 'static {
     fn image(&self, view: &Self::View, keys: &KeyRing) -> Image;
     /// How much an image costs beside the fixed part, in elements: holds, lines.
     fn weight(&self) -> usize;
+
+    /// The next shop time at which the entity must look at itself.
+    fn next_deadline(&self) -> Option<ShopTime>;
+    /// Bytes that a resident entity takes, about.
+    fn footprint(&self) -> usize;
 
     fn rest(self) -> Self::Rest;
     fn wake(id: &Self::Id, view: &Self::View, rest: Self::Rest) -> Self;

@@ -10,10 +10,14 @@
 //! 4. Give the event its durable form in `persistence/src/record.rs`.
 //! 5. Test it as given / when / then, and route it in `api/src/router.rs`.
 
+mod actor;
+mod background;
 pub mod cart;
 pub mod catalog;
 pub mod checkout;
 pub mod commit;
+pub mod directory;
+pub mod engine;
 pub mod entity;
 pub mod id;
 pub mod idempotency;
@@ -22,7 +26,10 @@ pub mod journal;
 pub mod limits;
 pub mod money;
 pub mod orders;
+mod restock;
 pub mod shard;
 pub mod store;
 pub mod time;
 pub mod users;
+
+pub use engine::{Config, Engine};

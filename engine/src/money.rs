@@ -20,6 +20,9 @@ pub struct Currency([u8; 3]);
 pub struct InvalidCurrency;
 
 impl Currency {
+    /// ISO 4217's code for 'no currency'; never read from outside.
+    pub(crate) const UNSET: Self = Self(*b"XXX");
+
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("???")
     }

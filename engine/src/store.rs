@@ -121,6 +121,8 @@ pub trait OrderStore: Send + Sync + 'static {
         next: &Order,
         key: Option<TableKey>,
     ) -> Result<Written<Order>, StoreError>;
+    /// The order, as it is now, whose transition this key made; `KeyReused` when it made another.
+    async fn order_of_key(&self, key: TableKey) -> Result<Option<Order>, StoreError>;
     /// Cancelled orders whose units are not all back on their shelves.
     async fn orders_to_restock(&self, limit: usize) -> Result<Vec<Order>, StoreError>;
     async fn mark_restocked(&self, id: OrderId) -> Result<(), StoreError>;

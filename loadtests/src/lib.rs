@@ -1,1 +1,4 @@
 //! Load tools.
+
+pub mod http;
+pub mod trade;

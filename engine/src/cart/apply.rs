@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::{Cart, CartCommand, CartEvent, CartRejection, Checkout, CheckoutPhase, Line};
 use crate::{
+    checkout::CheckoutRefusal,
     commit::{CartImage, Change, EntityKey, Header, Image, Subject},
     entity::{Context, Decision, Entity},
     id::{CartId, OrderId, Sku},
     idempotency::KeyRing,
-    time::Timestamp,
+    time::{ShopTime, Timestamp},
 };
 
 impl Cart {
@@ -34,9 +35,11 @@ impl Cart {
             CartEvent::CheckoutPlaced { order } => {
                 self.lines.clear();
                 self.last_order = Some(order.id);
-                self.turn(order.id, CheckoutPhase::Placed);
+                self.turn(order.id, CheckoutPhase::Placed, None);
             }
-            CartEvent::CheckoutAborted { order, .. } => self.turn(*order, CheckoutPhase::Aborted),
+            CartEvent::CheckoutAborted { order, refusal } => {
+                self.turn(*order, CheckoutPhase::Aborted, Some(refusal.clone()));
+            }
             CartEvent::CheckoutSettled { .. } => self.checkout = None,
         }
         self.updated_at = wall;
@@ -56,11 +59,12 @@ impl Cart {
         }
     }
 
-    fn turn(&mut self, order: OrderId, phase: CheckoutPhase) {
+    fn turn(&mut self, order: OrderId, phase: CheckoutPhase, refusal: Option<CheckoutRefusal>) {
         if let Some(checkout) =
             self.checkout.as_deref_mut().filter(|checkout: &&mut Checkout| checkout.order == order)
         {
             checkout.phase = phase;
+            checkout.refusal = refusal;
         }
     }
 }
@@ -74,6 +78,19 @@ impl Entity for Cart {
     type Rest = ();
 
     const KIND: &'static str = "cart";
+    const BUSY: &'static str = "busy_cart";
+
+    fn absent(id: &CartId) -> Self {
+        Self::never_created(*id)
+    }
+
+    fn begins(command: &CartCommand) -> bool {
+        matches!(command, CartCommand::Create { .. })
+    }
+
+    fn visible(&self) -> bool {
+        self.exists()
+    }
 
     fn key(id: &CartId) -> EntityKey {
         EntityKey::Cart(*id)
@@ -120,6 +137,16 @@ impl Entity for Cart {
 
     fn weight(&self) -> usize {
         self.lines.len()
+    }
+
+    fn next_deadline(&self) -> Option<ShopTime> {
+        None
+    }
+
+    fn footprint(&self) -> usize {
+        let texts = self.metadata.as_deref().map_or(0, str::len);
+        let checkout = self.checkout.as_deref().map_or(0, |checkout| 512 + checkout.lines.len() * 128);
+        320 + self.lines.capacity() * size_of::<Line>() + texts + checkout
     }
 
     fn rest(self) {}

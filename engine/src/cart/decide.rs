@@ -248,6 +248,7 @@ impl Cart {
             total,
             details,
             payment: terms.payment.clone(),
+            refusal: None,
             key: context.key,
         };
         Ok(Decision::of(vec![CartEvent::CheckoutStarted(Box::new(checkout))])

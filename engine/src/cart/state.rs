@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::{
-    checkout::PaymentMethod,
+    checkout::{CheckoutRefusal, PaymentMethod},
     id::{CartId, OrderId, Sku, UserId},
     idempotency::KeyGuard,
     money::{Currency, line_total},
@@ -46,9 +46,12 @@ pub struct Checkout {
     pub phase: CheckoutPhase,
     /// What is being bought, at the accepted prices, sorted by SKU: the order in which the SKUs are asked.
     pub lines: Vec<OrderLine>,
+    /// Minor units.
     pub total: i64,
     pub details: CheckoutDetails,
     pub payment: PaymentMethod,
+    /// Why it was given up, once it was.
+    pub refusal: Option<CheckoutRefusal>,
     /// The key of the request, so that its outcome is remembered when it is known.
     pub key: Option<KeyGuard>,
 }
@@ -73,13 +76,13 @@ pub enum CartStatus {
 }
 
 impl Cart {
-    /// A cart that was never created.
-    pub fn absent(id: CartId, currency: Currency) -> Self {
+    /// Version 0.
+    pub(super) fn never_created(id: CartId) -> Self {
         Self {
             id,
             version: 0,
             owner: None,
-            currency,
+            currency: Currency::UNSET,
             lines: Vec::new(),
             metadata: None,
             created_at: Timestamp::default(),

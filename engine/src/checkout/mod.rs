@@ -1,7 +1,15 @@
 //! Checkout: the cart coordinates, the SKUs take part, and the cart's own durable state is the decision.
+//!
+//! cart `CheckoutStarted` → every SKU holds, in the order of the SKUs → payment authorised → cart `CheckoutPlaced` (or
+//! `CheckoutAborted`) → answer → SKUs sell (or release), payment captured (or voided), cart `CheckoutSettled`. Every step
+//! is idempotent and repeated until it is acknowledged; after a crash the cart's next owner goes on where it stopped.
 
+mod coordinator;
 mod payment;
 mod refusal;
+mod steps;
 
+pub(crate) use coordinator::Coordinator;
+pub use coordinator::{CheckoutRejection, CheckoutRequest, Ordered};
 pub use payment::{Authorization, InvoiceGateway, PaymentError, PaymentGateway, PaymentMethod};
 pub use refusal::{CheckoutRefusal, PriceChange, Shortage};

@@ -41,6 +41,16 @@ impl EntityKey {
     }
 }
 
+impl EntityKey {
+    /// For consoles: a cart's whole id would open a guest's cart.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Cart(id) => format!("{}…", &id.to_string()[..8]),
+            Self::Stock(sku) => sku.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for EntityKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -60,7 +60,7 @@ pub struct Watermark {
 /// One transaction of the tables: rows only over lower versions, orders only where there is none of that id.
 #[derive(Debug, Clone, Default)]
 pub struct TableBatch {
-    pub rows: Vec<Row>,
+    pub rows: Vec<Arc<Row>>,
     pub orders: Vec<Arc<Order>>,
     pub watermarks: Vec<Watermark>,
     /// The last shop time known durable.

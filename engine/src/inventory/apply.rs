@@ -6,7 +6,7 @@ use crate::{
     entity::{Context, Decision, Entity},
     id::Sku,
     idempotency::KeyRing,
-    time::Timestamp,
+    time::{ShopTime, Timestamp},
 };
 
 impl Entity for Stock {
@@ -18,6 +18,19 @@ impl Entity for Stock {
     type Rest = Box<Self>;
 
     const KIND: &'static str = "stock";
+    const BUSY: &'static str = "busy_stock";
+
+    fn absent(sku: &Sku) -> Self {
+        Self::never_stocked(sku.clone())
+    }
+
+    fn begins(_: &StockCommand) -> bool {
+        true
+    }
+
+    fn visible(&self) -> bool {
+        true
+    }
 
     fn key(sku: &Sku) -> EntityKey {
         EntityKey::Stock(sku.clone())
@@ -87,7 +100,7 @@ impl Entity for Stock {
     }
 
     fn header(&self, level: &StockLevel) -> Header {
-        Header::Stock { level: *level, next_deadline: self.next_deadline() }
+        Header::Stock { level: *level, next_deadline: self.earliest_deadline() }
     }
 
     fn image(&self, _: &StockLevel, keys: &KeyRing) -> Image {
@@ -96,6 +109,14 @@ impl Entity for Stock {
 
     fn weight(&self) -> usize {
         self.holds().len()
+    }
+
+    fn next_deadline(&self) -> Option<ShopTime> {
+        self.earliest_deadline()
+    }
+
+    fn footprint(&self) -> usize {
+        512 + self.holds().len() * 112
     }
 
     fn rest(self) -> Box<Self> {

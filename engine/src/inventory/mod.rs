@@ -4,9 +4,11 @@ mod apply;
 mod command;
 mod decide;
 mod event;
+mod metrics;
 mod state;
 
 pub use command::StockCommand;
 pub use decide::StockRejection;
 pub use event::{Adjustment, StockEvent};
+pub(crate) use metrics::observe;
 pub use state::{Hold, Stock, StockLevel};

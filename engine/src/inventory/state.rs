@@ -51,7 +51,7 @@ impl StockLevel {
 }
 
 impl Stock {
-    pub fn absent(sku: Sku) -> Self {
+    pub(super) fn never_stocked(sku: Sku) -> Self {
         Self::restore(sku, StockLevel::default(), [])
     }
 
@@ -71,7 +71,7 @@ impl Stock {
     }
 
     /// The next moment at which a hold ends or asks its cart.
-    pub fn next_deadline(&self) -> Option<ShopTime> {
+    pub fn earliest_deadline(&self) -> Option<ShopTime> {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 

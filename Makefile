@@ -1,0 +1,130 @@
+# SmartCart's commands. `make help` lists them.
+#
+# `make test` needs one build only, of the dev profile (its dependencies are optimised): tests, chaos, replay,
+# k6 and the quick bench all use it. `run`, `bench`, `chaos` and `replay` build for release.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+STEP := @scripts/step.sh
+WITH_SERVER := scripts/with-server.sh
+DEBUG := target/debug
+RELEASE := target/release
+TRADE := loadtests/data/online-retail.csv.gz
+
+# Lengths of the long forms; `make chaos ROUNDS=500`.
+ROUNDS ?= 50
+BENCH_ARGS ?=
+REPLAY_ARGS ?=
+
+export PATH := $(CURDIR)/.tools/bin:$(CURDIR)/.tools/python/bin:$(PATH)
+
+.PHONY: help
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##### Using it
+
+.PHONY: run
+run: ## serve a demo shop on http://127.0.0.1:8080, state under ./data
+	cargo run --release --locked --bin smartcart -- serve
+
+.PHONY: clean-data
+clean-data: ## forget the shop: delete ./data
+	rm -rf data
+
+##### Proving it
+
+.PHONY: test
+test: begin tools fmt-check clippy unit sqlx-check deny lint-scripts build readme-check metrics-check k6 buyers chaos-short replay-short bench-quick ## every check, the short form of every load (about 25 minutes from nothing on two cores)
+	@printf '\nEvery step of make test:\n'; column -t -s $$'\t' target/test-steps.tsv
+
+.PHONY: begin
+begin:
+	@mkdir -p target && : > target/test-steps.tsv
+
+.PHONY: tools
+tools: ## install what the checks need under .tools (nothing when already there)
+	$(STEP) 'Install tools' scripts/install-tools.sh
+
+.PHONY: fmt fmt-check
+fmt: ## format the code
+	cargo fmt --all
+fmt-check:
+	$(STEP) 'Format' cargo fmt --all --check
+
+.PHONY: clippy
+clippy:
+	$(STEP) 'Clippy' cargo clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: unit
+unit: ## the Rust tests
+	$(STEP) 'Rust tests' cargo test --locked --workspace
+
+.PHONY: sqlx-check sqlx-prepare
+sqlx-check:
+	$(STEP) 'Stored SQL metadata is current' scripts/sqlx-metadata.sh --check
+sqlx-prepare: ## refresh .sqlx after changing a query or a migration
+	scripts/sqlx-metadata.sh
+
+.PHONY: deny
+deny: ## dependency bans, licences, sources
+	$(STEP) 'Dependencies' cargo deny --log-level error check bans licenses sources
+
+.PHONY: lint-scripts
+lint-scripts: ## shellcheck, hadolint, actionlint, zizmor
+	$(STEP) 'Scripts, Dockerfiles, workflows' scripts/lint-scripts.sh
+
+.PHONY: build
+build:
+	$(STEP) 'Build' cargo build --locked --workspace --bins
+
+.PHONY: readme-check
+readme-check: build ## run the README's curl session against a live server
+	$(STEP) 'README session' $(WITH_SERVER) scripts/check-readme.sh
+
+.PHONY: metrics-check
+metrics-check: build
+	$(STEP) 'Metrics' $(WITH_SERVER) scripts/check-metrics.sh
+
+.PHONY: k6
+k6: build ## the k6 scenarios in short form
+	$(STEP) 'k6 smoke' $(WITH_SERVER) scripts/k6.sh smoke
+	$(STEP) 'k6 add-to-cart' $(WITH_SERVER) scripts/k6.sh add-to-cart
+	$(STEP) 'k6 flash-sale' $(WITH_SERVER) scripts/k6.sh flash-sale
+
+.PHONY: buyers
+buyers: build ## 64 buyers on one SKU with 1,000 units: exactly 1,000 sold
+	$(STEP) '64 buyers, 1,000 units' $(WITH_SERVER) scripts/buyers.sh $(DEBUG)/buyers
+
+.PHONY: chaos chaos-short
+chaos: ## kill -9 under load, ROUNDS times; release build
+	cargo build --release --locked --workspace --bins
+	$(RELEASE)/chaos --server $(RELEASE)/smartcart --rounds $(ROUNDS)
+chaos-short: build
+	$(STEP) 'Chaos, short' $(DEBUG)/chaos --server $(DEBUG)/smartcart --rounds 5
+
+.PHONY: replay replay-short
+replay: ## nine months of real trade, once with enough stock and once with too little; release build
+	cargo build --release --locked --workspace --bins
+	SMARTCART_BIN=$(RELEASE)/smartcart $(WITH_SERVER) scripts/replay.sh $(RELEASE) $(TRADE) $(REPLAY_ARGS)
+	SMARTCART_BIN=$(RELEASE)/smartcart $(WITH_SERVER) scripts/replay.sh $(RELEASE) $(TRADE) --scarce $(REPLAY_ARGS)
+replay-short: build
+	$(STEP) 'Replay, short' $(WITH_SERVER) scripts/replay.sh $(DEBUG) $(TRADE) --limit-invoices 300
+	$(STEP) 'Replay with too little stock, short' $(WITH_SERVER) scripts/replay.sh $(DEBUG) $(TRADE) --scarce --limit-invoices 300
+
+.PHONY: bench bench-quick
+bench: ## throughput and latency beside a no-op server; release build
+	cargo build --release --locked --workspace --bins
+	$(RELEASE)/bench $(BENCH_ARGS)
+bench-quick: build
+	$(STEP) 'Bench, quick (unoptimised build: proves that it runs, its numbers mean nothing)' $(DEBUG)/bench --quick
+
+##### Documents
+
+.PHONY: docs
+docs: docs/architecture.png ## draw docs/architecture.png from its source
+docs/architecture.png: docs/architecture.svg
+	scripts/install-rsvg.sh
+	rsvg-convert --width 1800 --output $@ $<

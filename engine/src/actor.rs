@@ -1,0 +1,274 @@
+//! The actor of one hot entity: it decides, applies, and hands the committer what must become durable. It never waits:
+//! the next message is taken at once, and nobody sees a state before it is durable.
+
+use std::{marker::PhantomData, sync::Arc, time::Instant};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::oneshot;
+
+use crate::{
+    commit::{Change, CommitItem, LaneHandle},
+    directory::{Answer, Entered, Life, Permit, Published, Refusal, Request, Slot, Warm},
+    entity::{Context, Decision, Entity},
+    idempotency::{KeyGuard, KeyRecord, KeyRing, Outcome},
+    limits::Limits,
+    time::ShopClock,
+};
+
+/// An image goes to the tables with every change while it has at most this many elements; larger ones go when as many
+/// changes have passed as they have elements, so that a change costs the same however large the entity is.
+const SMALL_IMAGE: usize = 16;
+
+pub(crate) type Reply<E> = oneshot::Sender<Result<Answer<E>, Refusal<<E as Entity>::Rejection>>>;
+
+pub(crate) enum Message<E: Entity> {
+    Ask(Box<Ask<E>>),
+    /// Go to rest, unless there is something to do.
+    Park,
+}
+
+pub(crate) struct Ask<E: Entity> {
+    pub(crate) request: Request<E>,
+    pub(crate) reply: Reply<E>,
+    /// Not begun after this.
+    pub(crate) deadline: Instant,
+    pub(crate) permit: Permit,
+    pub(crate) entered: Entered<E>,
+}
+
+/// What an actor needs of the world.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) lane: LaneHandle,
+    pub(crate) clock: ShopClock,
+    pub(crate) limits: Limits,
+}
+
+pub(crate) struct EntityActor<E>(PhantomData<fn() -> E>);
+
+impl<E> Default for EntityActor<E> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+pub(crate) struct Arguments<E: Entity> {
+    pub(crate) slot: Arc<Slot<E>>,
+    pub(crate) life: Arc<Life>,
+    pub(crate) entity: E,
+    pub(crate) warm_keys: KeyRing,
+    pub(crate) since_image: u32,
+    pub(crate) published: Option<Arc<Published<E>>>,
+    pub(crate) world: Arc<World>,
+}
+
+/// A live entity. Dropped without having gone to rest, it was killed or has panicked: its slot must not trust it.
+pub(crate) struct Live<E: Entity> {
+    slot: Arc<Slot<E>>,
+    life: Arc<Life>,
+    entity: E,
+    keys: KeyRing,
+    since_image: u32,
+    /// The view of the entity as it is now; not for others before it is durable.
+    latest: Arc<Published<E>>,
+    world: Arc<World>,
+}
+
+impl<E: Entity> Drop for Live<E> {
+    fn drop(&mut self) {
+        self.slot.fail(&self.life);
+    }
+}
+
+impl<E: Entity> Live<E> {
+    fn new(arguments: Arguments<E>) -> Self {
+        let Arguments { slot, life, entity, warm_keys, since_image, published, world } = arguments;
+        let latest = published.unwrap_or_else(|| Arc::new(Published::new(entity.view(), entity.version())));
+        Self { slot, life, entity, keys: warm_keys, since_image, latest, world }
+    }
+
+    fn ask(&mut self, ask: Ask<E>) {
+        let Ask { request, reply, deadline, permit, entered } = ask;
+        if reply.is_closed() || Instant::now() > deadline {
+            return;
+        }
+        match self.consider(&request) {
+            Ok(Considered::Answer(outcome, replayed)) => {
+                let answer = Answer { published: self.latest.clone(), outcome, replayed };
+                self.answer_in_order(Ok(answer), reply, permit);
+            }
+            Ok(Considered::Change(decision)) => self.change(request.key, decision, reply, permit),
+            Err(refusal) => self.answer_in_order(Err(refusal), reply, permit),
+        }
+        drop(entered);
+    }
+
+    /// Replay, precondition, rule: in this order, so that a retry meets its own outcome.
+    fn consider(&self, request: &Request<E>) -> Result<Considered<E>, Refusal<E::Rejection>> {
+        if let Some(guard) = request.key
+            && let Some(record) = self.keys.get(guard.key)
+        {
+            if record.request != guard.request {
+                return Err(Refusal::KeyReused);
+            }
+            return Ok(Considered::Answer(record.outcome.clone(), true));
+        }
+        let version = self.entity.version();
+        if request.expected.is_some_and(|expected| expected != version) {
+            return Err(Refusal::Stale { version });
+        }
+        let context = Context {
+            caller: request.caller,
+            wall: self.world.clock.wall(),
+            shop: self.world.clock.now(),
+            limits: self.world.limits,
+            key: request.key,
+        };
+        let decision = self.entity.decide(&request.command, &context).map_err(Refusal::Rejected)?;
+        if decision.events.is_empty() && request.key.is_none() {
+            return Ok(Considered::Answer(decision.outcome, false));
+        }
+        Ok(Considered::Change(decision))
+    }
+
+    fn change(
+        &mut self,
+        key: Option<KeyGuard>,
+        decision: Decision<E::Event>,
+        reply: Reply<E>,
+        permit: Permit,
+    ) {
+        let Decision { events, outcome, settles } = decision;
+        let (wall, shop) = (self.world.clock.wall(), self.world.clock.now());
+        self.entity.advance(&events, wall);
+        let key = settles.or(key).map(|guard| KeyRecord {
+            key: guard.key,
+            request: guard.request,
+            at: shop,
+            outcome: outcome.clone(),
+        });
+        if let Some(record) = &key {
+            self.keys.remember(record.clone());
+        }
+        let version = self.entity.version();
+        let view = self.entity.view();
+        self.latest = Arc::new(Published::new(view.clone(), version));
+        self.slot.set_deadline(self.entity.next_deadline());
+        self.slot.set_footprint(self.entity.footprint() + self.keys.len() * 96);
+
+        let item = CommitItem {
+            header: self.entity.header(&view),
+            image: self.image_if_due(&view),
+            change: Change { subject: E::subject(&self.slot.id, events), version, wall, shop, key },
+            life: self.life.clone(),
+            settle: Box::new(self.settlement(outcome, reply, permit)),
+        };
+        self.world.lane.submit(item);
+    }
+
+    fn image_if_due(&mut self, view: &E::View) -> Option<crate::commit::Image> {
+        let weight = self.entity.weight() + self.keys.len();
+        if self.since_image as usize + SMALL_IMAGE < weight {
+            self.since_image += 1;
+            return None;
+        }
+        self.since_image = 0;
+        Some(self.entity.image(view, &self.keys))
+    }
+
+    /// What happens when the change's fate is known: the view is published and the caller answered, or the actor dies.
+    fn settlement(
+        &self,
+        outcome: Outcome,
+        reply: Reply<E>,
+        permit: Permit,
+    ) -> impl FnOnce(Result<(), crate::commit::CommitFailure>) + Send + use<E> {
+        let (slot, life, published) = (self.slot.clone(), self.life.clone(), self.latest.clone());
+        move |fate| {
+            let answer = match fate {
+                Ok(()) => {
+                    slot.publish(published.clone(), &life);
+                    Ok(Answer { published, outcome, replayed: false })
+                }
+                Err(failure) => {
+                    if let Some(actor) = slot.fail(&life) {
+                        actor.kill();
+                    }
+                    Err(failure.into())
+                }
+            };
+            // A caller that has gone does not hear it; what it asked for is durable all the same.
+            let _gone = reply.send(answer);
+            drop(permit);
+        }
+    }
+
+    /// An answer that rests on states that are not durable yet waits until they are.
+    fn answer_in_order(
+        &self,
+        answer: Result<Answer<E>, Refusal<E::Rejection>>,
+        reply: Reply<E>,
+        permit: Permit,
+    ) {
+        if self.life.durable() == self.entity.version() {
+            let _gone = reply.send(answer);
+            return;
+        }
+        self.world.lane.after(
+            self.life.clone(),
+            Box::new(move |fate| {
+                let _gone = reply.send(fate.map_err(Refusal::from).and(answer));
+                drop(permit);
+            }),
+        );
+    }
+
+    /// Leaves its state in the slot, when all of it is durable and nobody has written.
+    fn park(&mut self) -> bool {
+        if self.life.durable() != self.entity.version() {
+            return false;
+        }
+        let Self { slot, life, entity, keys, since_image, .. } = self;
+        slot.park(life, || Warm {
+            rest: std::mem::replace(entity, E::absent(&slot.id)).rest(),
+            keys: std::mem::take(keys),
+            since_image: *since_image,
+        })
+    }
+}
+
+enum Considered<E: Entity> {
+    Answer(Outcome, bool),
+    Change(Decision<E::Event>),
+}
+
+impl<E: Entity> Actor for EntityActor<E> {
+    type Msg = Message<E>;
+    type State = Live<E>;
+    type Arguments = Arguments<E>;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<Message<E>>,
+        arguments: Arguments<E>,
+    ) -> Result<Live<E>, ActorProcessingErr> {
+        Ok(Live::new(arguments))
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Message<E>>,
+        message: Message<E>,
+        live: &mut Live<E>,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::Ask(ask) => live.ask(*ask),
+            Message::Park => {
+                if live.park() {
+                    myself.stop(None);
+                }
+            }
+        }
+        Ok(())
+    }
+}

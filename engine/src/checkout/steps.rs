@@ -1,0 +1,240 @@
+//! The steps of one checkout, each repeated until it is acknowledged.
+
+use std::{fmt::Debug, sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use metrics::counter;
+use tokio::sync::watch;
+
+use super::{
+    Authorization, CheckoutRefusal, Shortage,
+    coordinator::{Coordinator, Progress},
+    payment::PaymentError,
+};
+use crate::{
+    cart::{CartCommand, Checkout, CheckoutPhase},
+    commit::EntityKey,
+    directory::Refusal,
+    id::{CartId, OrderId, Sku},
+    inventory::{StockCommand, StockRejection},
+    money::Money,
+    orders::OrderLine,
+};
+
+/// How often a gateway that does not answer is asked before the checkout is given up.
+const PAYMENT_TRIES: u32 = 5;
+
+/// What the SKUs said.
+enum Holds {
+    All,
+    Short(Vec<Shortage>),
+}
+
+impl Coordinator {
+    /// Takes a cart's checkout from where it stands to its end, and reports the decision on the way.
+    pub(super) async fn drive(
+        self: &Arc<Self>,
+        cart: CartId,
+        order: OrderId,
+        report: &watch::Sender<Progress>,
+    ) {
+        let mut pause = Pause::default();
+        loop {
+            let checkout = match self.carts.read(&cart).await {
+                Ok(Some(published)) => {
+                    published.view().checkout.clone().filter(|checkout| checkout.order == order)
+                }
+                Ok(None) => None,
+                Err(error) => {
+                    tracing::warn!(%order, %error, "a checkout waits until its cart can be read");
+                    pause.wait().await;
+                    continue;
+                }
+            };
+            let Some(checkout) = checkout else { return };
+            let step = match checkout.phase {
+                CheckoutPhase::Started => self.decide(cart, &checkout).await,
+                CheckoutPhase::Placed => self.finish_placed(cart, &checkout, report).await,
+                CheckoutPhase::Aborted => self.finish_aborted(cart, &checkout, report).await,
+            };
+            if let Err(error) = step {
+                tracing::warn!(%order, error, "a step of a checkout is tried again");
+                pause.wait().await;
+            }
+        }
+    }
+
+    /// Holds and payment, and then the one decision.
+    async fn decide(&self, cart: CartId, checkout: &Checkout) -> Result<(), String> {
+        let order = checkout.order;
+        let decision = match self.hold_all(cart, checkout).await? {
+            Holds::Short(shortages) => Err(CheckoutRefusal::InsufficientStock(shortages)),
+            Holds::All => self.authorize(cart, checkout).await?,
+        };
+        let command = match decision {
+            Ok(payment) => CartCommand::PlaceOrder { order, payment },
+            Err(refusal) => CartCommand::AbortCheckout { order, refusal },
+        };
+        self.carts.step(&cart, command).await.map(|_| ()).map_err(|refusal| told(&refusal))
+    }
+
+    /// Every SKU is asked in the order of the SKUs, so that of two checkouts that want the same last units one gets them.
+    async fn hold_all(&self, cart: CartId, checkout: &Checkout) -> Result<Holds, String> {
+        for (index, line) in checkout.lines.iter().enumerate() {
+            let hold = StockCommand::HoldForCheckout { order: checkout.order, cart, quantity: line.quantity };
+            match self.inventory.step(&line.sku, hold).await {
+                Ok(_) => {}
+                Err(Refusal::Rejected(StockRejection::InsufficientStock { available })) => {
+                    counter!("smartcart_oversell_refused_total").increment(1);
+                    return self
+                        .shortages(line, available, &checkout.lines[index + 1..])
+                        .await
+                        .map(Holds::Short);
+                }
+                Err(refusal) => return Err(told(&refusal)),
+            }
+        }
+        Ok(Holds::All)
+    }
+
+    /// The line that fell short, and which of those behind it would.
+    async fn shortages(
+        &self,
+        first: &OrderLine,
+        available: i64,
+        behind: &[OrderLine],
+    ) -> Result<Vec<Shortage>, String> {
+        let shortage = |line: &OrderLine, available| Shortage {
+            sku: line.sku.clone(),
+            requested: line.quantity,
+            available,
+        };
+        let mut shortages = vec![shortage(first, available)];
+        for line in behind {
+            let level = self.inventory.read(&line.sku).await.map_err(|error| error.to_string())?;
+            let available = level.map_or(0, |level| level.view().available());
+            if available < i64::from(line.quantity) {
+                shortages.push(shortage(line, available));
+            }
+        }
+        Ok(shortages)
+    }
+
+    async fn authorize(
+        &self,
+        cart: CartId,
+        checkout: &Checkout,
+    ) -> Result<Result<Authorization, CheckoutRefusal>, String> {
+        let published = self.carts.read(&cart).await.map_err(|error| error.to_string())?;
+        let currency = published.ok_or("the cart is gone")?.view().currency;
+        let total = Money::new(checkout.total, currency);
+        let mut pause = Pause::default();
+        for _ in 0..PAYMENT_TRIES {
+            match self.gateway.authorize(checkout.order, total, &checkout.payment).await {
+                Ok(authorization) => return Ok(Ok(authorization)),
+                Err(PaymentError::Declined(reason)) => {
+                    return Ok(Err(CheckoutRefusal::PaymentDeclined { reason }));
+                }
+                Err(PaymentError::Unavailable(why)) => {
+                    tracing::warn!(order = %checkout.order, why, "the payment gateway does not answer");
+                    pause.wait().await;
+                }
+            }
+        }
+        let reason = "the payment gateway does not answer".to_owned();
+        Ok(Err(CheckoutRefusal::PaymentDeclined { reason }))
+    }
+
+    async fn finish_placed(
+        &self,
+        cart: CartId,
+        checkout: &Checkout,
+        report: &watch::Sender<Progress>,
+    ) -> Result<(), String> {
+        let order = checkout.order;
+        self.write_behind.expedite(EntityKey::Cart(cart)).await.map_err(|error| error.to_string())?;
+        report.send_replace(Progress::Placed(order));
+        self.each_sku(checkout, |_| StockCommand::SellForCheckout { order }).await?;
+        let placed = self.store.order(order).await.map_err(|error| error.to_string())?;
+        let placed = placed.ok_or("the order is not in the tables")?;
+        self.gateway.capture(order, &placed.payment).await.map_err(|error| error.to_string())?;
+        self.carts
+            .step(&cart, CartCommand::SettleCheckout { order })
+            .await
+            .map(|_| ())
+            .map_err(|refusal| told(&refusal))
+    }
+
+    async fn finish_aborted(
+        &self,
+        cart: CartId,
+        checkout: &Checkout,
+        report: &watch::Sender<Progress>,
+    ) -> Result<(), String> {
+        let order = checkout.order;
+        self.each_sku(checkout, |_| StockCommand::ReleaseForCheckout { order }).await?;
+        self.gateway.void(order).await.map_err(|error| error.to_string())?;
+        self.carts
+            .step(&cart, CartCommand::SettleCheckout { order })
+            .await
+            .map_err(|refusal| told(&refusal))?;
+        if let Some(refusal) = &checkout.refusal {
+            report.send_replace(Progress::Refused(refusal.clone()));
+        }
+        Ok(())
+    }
+
+    async fn each_sku(
+        &self,
+        checkout: &Checkout,
+        command: impl Fn(&OrderLine) -> StockCommand,
+    ) -> Result<(), String> {
+        let steps = checkout.lines.iter().map(|line| self.inventory.step(&line.sku, command(line)));
+        join_all(steps)
+            .await
+            .into_iter()
+            .try_for_each(|step| step.map(|_| ()).map_err(|refusal| told(&refusal)))
+    }
+
+    /// A SKU has had a checkout's hold for long: what has become of the checkout?
+    pub(crate) async fn reconcile(
+        self: &Arc<Self>,
+        sku: &Sku,
+        order: OrderId,
+        cart: CartId,
+    ) -> Result<(), String> {
+        let published = self.carts.read(&cart).await.map_err(|error| error.to_string())?;
+        let lives = published.is_some_and(|cart| {
+            cart.view().checkout.as_ref().is_some_and(|checkout| checkout.order == order)
+        });
+        let command = if lives {
+            self.resume_cart(cart).await;
+            StockCommand::KeepForCheckout { order }
+        } else if self.store.order(order).await.map_err(|error| error.to_string())?.is_some() {
+            StockCommand::SellForCheckout { order }
+        } else {
+            StockCommand::ReleaseForCheckout { order }
+        };
+        self.inventory.step(sku, command).await.map(|_| ()).map_err(|refusal| told(&refusal))
+    }
+}
+
+fn told<R: Debug>(refusal: &Refusal<R>) -> String {
+    format!("{refusal:?}")
+}
+
+/// Waits longer each time.
+struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(Duration::from_millis(10))
+    }
+}
+
+impl Pause {
+    async fn wait(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(Duration::from_secs(2));
+    }
+}

@@ -1,0 +1,153 @@
+//! Recovery is finishing the write-behind of a process that is gone: seal its journal, read what lies past its
+//! watermarks, check that it is whole, write it to the tables. Then the tables are complete, and a new owner loads.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Change, EntityKey, Entry, Lane, Row, TableBatch, Watermark, waiting::placed_orders};
+use crate::{
+    cart::Cart,
+    directory::{Assembled, AtRest},
+    id::IncarnationId,
+    inventory::Stock,
+    journal::{Journal, JournalError},
+    store::{Store, StoreError},
+    time::ShopTime,
+};
+
+/// Entries read at once.
+const PAGE: usize = 256;
+/// Rows of one transaction.
+const SLICE: usize = 1024;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Something that was acknowledged is missing. Nothing is skipped: a person must look.
+    #[error(
+        "journal {incarnation}, lane {lane}: entry {expected} is missing (the next there is {found:?}; the last should be {last})"
+    )]
+    Hole { incarnation: IncarnationId, lane: u16, expected: u64, found: Option<u64>, last: u64 },
+}
+
+/// What was found and finished.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recovered {
+    pub incarnations: usize,
+    pub entries: u64,
+    pub entities: usize,
+    /// Shop time goes on from here.
+    pub shop: ShopTime,
+}
+
+/// Finishes every incarnation in the journal. The caller owns the store: nobody else writes to it.
+pub async fn recover(journal: &dyn Journal, store: &dyn Store) -> Result<Recovered, RecoveryError> {
+    let mut recovered = Recovered { shop: store.shop_time().await?, ..Recovered::default() };
+    for (incarnation, lanes) in journal.incarnations().await? {
+        journal.seal(incarnation).await?;
+        let watermarks = store.watermarks(incarnation).await?;
+        let mut unwritten = Unwritten::default();
+        for (lane, last) in lanes {
+            let watermark = watermarks.iter().find(|watermark| watermark.lane == lane);
+            let after = watermark.map_or(0, |watermark| watermark.sequence);
+            read_lane(journal, incarnation, lane, after, last, &mut unwritten).await?;
+        }
+        recovered.incarnations += 1;
+        recovered.entries += unwritten.entries;
+        recovered.entities += unwritten.changes.len();
+        recovered.shop = recovered.shop.max(unwritten.shop);
+        unwritten.write(store).await?;
+        journal.remove(incarnation).await?;
+        store.forget_incarnation(incarnation).await?;
+    }
+    Ok(recovered)
+}
+
+async fn read_lane(
+    journal: &dyn Journal,
+    incarnation: IncarnationId,
+    lane: Lane,
+    mut after: u64,
+    last: u64,
+    unwritten: &mut Unwritten,
+) -> Result<(), RecoveryError> {
+    while after < last {
+        let page = journal.read(incarnation, lane, after, PAGE).await?;
+        let hole =
+            |found| RecoveryError::Hole { incarnation, lane: lane.0, expected: after + 1, found, last };
+        if page.first().map(|entry| entry.sequence) != Some(after + 1) {
+            return Err(hole(page.first().map(|entry| entry.sequence)));
+        }
+        for entry in page {
+            if entry.sequence != after + 1 {
+                let found = Some(entry.sequence);
+                return Err(RecoveryError::Hole {
+                    incarnation,
+                    lane: lane.0,
+                    expected: after + 1,
+                    found,
+                    last,
+                });
+            }
+            after = entry.sequence;
+            unwritten.take(entry);
+        }
+    }
+    unwritten.watermarks.push(Watermark { incarnation, lane, sequence: last });
+    Ok(())
+}
+
+/// What the tables have not got of one incarnation.
+#[derive(Default)]
+struct Unwritten {
+    changes: BTreeMap<EntityKey, Vec<Change>>,
+    watermarks: Vec<Watermark>,
+    entries: u64,
+    shop: ShopTime,
+}
+
+impl Unwritten {
+    fn take(&mut self, entry: Entry) {
+        self.entries += 1;
+        self.shop = self.shop.max(entry.shop);
+        for change in entry.changes {
+            self.changes.entry(change.entity()).or_default().push(change);
+        }
+    }
+
+    async fn write(self, store: &dyn Store) -> Result<(), StoreError> {
+        let Self { changes, watermarks, shop, .. } = self;
+        let mut batch = TableBatch { shop, ..TableBatch::default() };
+        for (entity, changes) in changes {
+            batch.orders.extend(changes.iter().flat_map(placed_orders));
+            let row = match &entity {
+                EntityKey::Cart(id) => finish::<Cart>(store, id, &changes).await?,
+                EntityKey::Stock(sku) => finish::<Stock>(store, sku, &changes).await?,
+            };
+            batch.rows.push(Arc::new(row));
+            if batch.rows.len() == SLICE {
+                store.flush(&batch).await?;
+                batch = TableBatch { shop, ..TableBatch::default() };
+            }
+        }
+        batch.watermarks = watermarks;
+        store.flush(&batch).await
+    }
+}
+
+/// The entity as the tables have it, followed by its changes, as a row with an image.
+async fn finish<E: AtRest>(store: &dyn Store, id: &E::Id, changes: &[Change]) -> Result<Row, StoreError> {
+    let mut assembled = Assembled::<E>::load(store, id, &[]).await?.unwrap_or_else(|| Assembled::absent(id));
+    assembled.follow(changes)?;
+    let Assembled { entity, keys, .. } = assembled;
+    let view = entity.view();
+    Ok(Row {
+        entity: E::key(id),
+        version: entity.version(),
+        header: entity.header(&view),
+        image: Some(entity.image(&view, &keys)),
+        tail: Vec::new(),
+    })
+}

@@ -1,0 +1,159 @@
+//! What is durable in the journal and waits for the tables: one row for each entity, however often it has changed.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use super::{Change, EntityKey, Entry, Header, Image, Row, Subject, Watermark};
+use crate::{cart::CartEvent, id::IncarnationId, orders::Order, time::ShopTime};
+
+/// Rows in the order in which the tables must take them: `urgent` and `flushing` are being written, `gathering` grows.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    incarnation: IncarnationId,
+    gathering: HashMap<EntityKey, Row>,
+    orders: Vec<Arc<Order>>,
+    flushing: HashMap<EntityKey, Arc<Row>>,
+    urgent: HashMap<EntityKey, Arc<Row>>,
+    /// The last entry of each lane that is in here or in the tables.
+    taken: HashMap<super::Lane, u64>,
+    /// Entries that the tables have not got.
+    pub(super) entries: u64,
+    pub(super) shop: ShopTime,
+}
+
+/// A flush: everything that was gathered, and how far it brings the tables.
+#[derive(Debug)]
+pub(super) struct Flush {
+    pub(super) rows: Vec<Arc<Row>>,
+    pub(super) orders: Vec<Arc<Order>>,
+    pub(super) watermarks: Vec<Watermark>,
+    pub(super) shop: ShopTime,
+    pub(super) entries: u64,
+}
+
+impl Waiting {
+    pub(super) fn new(incarnation: IncarnationId, shop: ShopTime) -> Self {
+        Self {
+            incarnation,
+            gathering: HashMap::new(),
+            orders: Vec::new(),
+            flushing: HashMap::new(),
+            urgent: HashMap::new(),
+            taken: HashMap::new(),
+            entries: 0,
+            shop,
+        }
+    }
+
+    pub(super) fn take(&mut self, entry: Entry, rows: Vec<(Header, Option<Image>)>) {
+        self.taken.insert(entry.lane, entry.sequence);
+        self.entries += 1;
+        self.shop = self.shop.max(entry.shop);
+        for (change, (header, image)) in entry.changes.into_iter().zip(rows) {
+            self.orders.extend(placed_orders(&change));
+            self.gather(change, header, image);
+        }
+    }
+
+    fn gather(&mut self, change: Change, header: Header, image: Option<Image>) {
+        let entity = change.entity();
+        let version = change.version;
+        let row = self.gathering.entry(entity.clone()).or_insert_with(|| Row {
+            entity,
+            version,
+            header: header.clone(),
+            image: None,
+            tail: Vec::new(),
+        });
+        row.version = version;
+        row.header = header;
+        match image {
+            Some(image) => {
+                row.image = Some(image);
+                row.tail.clear();
+            }
+            None => row.tail.push(change),
+        }
+    }
+
+    /// Entities that wait.
+    pub(super) fn len(&self) -> usize {
+        self.gathering.len() + self.flushing.len()
+    }
+
+    pub(super) fn has(&self, entity: &EntityKey) -> bool {
+        self.gathering.contains_key(entity)
+            || self.flushing.contains_key(entity)
+            || self.urgent.contains_key(entity)
+    }
+
+    /// An entity's rows, oldest first.
+    pub(super) fn of(&self, entity: &EntityKey) -> Vec<Row> {
+        let written = [&self.flushing, &self.urgent].into_iter().filter_map(|rows| rows.get(entity));
+        written.map(|row| Row::clone(row)).chain(self.gathering.get(entity).cloned()).collect()
+    }
+
+    /// Begins a flush of everything gathered so far. There is none under way.
+    pub(super) fn begin(&mut self) -> Flush {
+        let gathered = std::mem::take(&mut self.gathering);
+        let rows: Vec<Arc<Row>> = gathered.into_values().map(Arc::new).collect();
+        self.flushing = rows.iter().map(|row| (row.entity.clone(), row.clone())).collect();
+        let watermarks = self
+            .taken
+            .iter()
+            .map(|(lane, sequence)| Watermark {
+                incarnation: self.incarnation,
+                lane: *lane,
+                sequence: *sequence,
+            })
+            .collect();
+        Flush {
+            rows,
+            orders: std::mem::take(&mut self.orders),
+            watermarks,
+            shop: self.shop,
+            entries: self.entries,
+        }
+    }
+
+    pub(super) fn end(&mut self, flush: &Flush) {
+        self.flushing.clear();
+        self.entries -= flush.entries;
+    }
+
+    /// Takes some entities' rows out of their turn, with all orders that wait.
+    pub(super) fn begin_urgent(&mut self, entities: &HashSet<EntityKey>) -> Flush {
+        let mut rows = Vec::new();
+        for entity in entities {
+            rows.extend(self.flushing.get(entity).cloned());
+            if let Some(row) = self.gathering.remove(entity) {
+                let row = Arc::new(row);
+                self.urgent.insert(entity.clone(), row.clone());
+                rows.push(row);
+            }
+        }
+        let orders = std::mem::take(&mut self.orders);
+        Flush { rows, orders, watermarks: Vec::new(), shop: self.shop, entries: 0 }
+    }
+
+    pub(super) fn end_urgent(&mut self) {
+        self.urgent.clear();
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.gathering.is_empty() && self.flushing.is_empty() && self.entries == 0
+    }
+}
+
+pub(super) fn placed_orders(change: &Change) -> impl Iterator<Item = Arc<Order>> + use<'_> {
+    let events = match &change.subject {
+        Subject::Cart(_, events) => events.as_slice(),
+        Subject::Stock(..) => &[],
+    };
+    events.iter().filter_map(|event| match event {
+        CartEvent::CheckoutPlaced { order } => Some(order.clone()),
+        _ => None,
+    })
+}

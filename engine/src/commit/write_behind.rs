@@ -1,0 +1,274 @@
+//! The write-behind: brings the tables after the journal, each entity once a flush. A checkout's rows go ahead of their
+//! turn, since it is answered only when the tables have its order.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use metrics::{counter, gauge, histogram};
+use parking_lot::Mutex;
+use tokio::{
+    sync::{Notify, oneshot},
+    task::JoinHandle,
+};
+
+use super::{
+    EntityKey, Entry, Header, Image, Row, TableBatch,
+    waiting::{Flush, Waiting},
+};
+use crate::{
+    directory::Gate,
+    id::IncarnationId,
+    journal::Journal,
+    store::{Store, StoreError},
+    time::ShopClock,
+};
+
+/// How often shop time is written when nothing else is.
+const KEEP_TIME: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone, Copy)]
+pub struct WriteBehindConfig {
+    /// The tables are brought up to date this often.
+    pub interval: Duration,
+    /// Rows of one transaction: small, so that a checkout's rows do not wait long.
+    pub slice: usize,
+    /// Entities that may wait; beyond it new work is shed until half of them are written.
+    pub backlog: usize,
+}
+
+impl Default for WriteBehindConfig {
+    fn default() -> Self {
+        Self { interval: Duration::from_millis(500), slice: 512, backlog: 500_000 }
+    }
+}
+
+/// How far the tables are behind.
+#[derive(Debug, Clone, Copy, Default, serde::Serialize)]
+pub struct Lag {
+    /// Journal entries that the tables have not got.
+    pub entries: u64,
+    /// Entities that wait.
+    pub entities: usize,
+    /// Age of the oldest of them.
+    pub seconds: u64,
+}
+
+#[derive(Default)]
+struct Urgent {
+    entities: HashSet<EntityKey>,
+    waiters: Vec<oneshot::Sender<()>>,
+}
+
+pub(crate) struct WriteBehind {
+    config: WriteBehindConfig,
+    journal: Arc<dyn Journal>,
+    store: Arc<dyn Store>,
+    gate: Arc<Gate>,
+    waiting: Mutex<Waiting>,
+    clock: ShopClock,
+    urgent: Mutex<Urgent>,
+    /// Wakes the worker before its time.
+    hurry: Notify,
+    caught_up: Mutex<Instant>,
+    time_kept: Mutex<Instant>,
+    stopping: AtomicBool,
+}
+
+impl WriteBehind {
+    pub(crate) fn new(
+        config: WriteBehindConfig,
+        journal: Arc<dyn Journal>,
+        store: Arc<dyn Store>,
+        gate: Arc<Gate>,
+        incarnation: IncarnationId,
+        clock: ShopClock,
+    ) -> Self {
+        Self {
+            config,
+            journal,
+            store,
+            gate,
+            waiting: Mutex::new(Waiting::new(incarnation, clock.now())),
+            clock,
+            urgent: Mutex::default(),
+            hurry: Notify::new(),
+            caught_up: Mutex::new(Instant::now()),
+            time_kept: Mutex::new(Instant::now()),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// An entry is durable: its rows wait for the tables from now on.
+    pub(crate) fn take(&self, entry: Entry, rows: Vec<(Header, Option<Image>)>) {
+        let mut waiting = self.waiting.lock();
+        waiting.take(entry, rows);
+        if waiting.len() > self.config.backlog {
+            self.gate.set_congested(true);
+            self.hurry.notify_one();
+        }
+    }
+
+    pub(crate) fn has(&self, entity: &EntityKey) -> bool {
+        self.waiting.lock().has(entity)
+    }
+
+    pub(crate) fn waiting(&self, entity: &EntityKey) -> Vec<Row> {
+        self.waiting.lock().of(entity)
+    }
+
+    /// Waits until the tables have all that an entity has in the journal now, and the orders with it.
+    pub(crate) async fn expedite(&self, entity: EntityKey) -> Result<(), StoreError> {
+        let (done, written) = oneshot::channel();
+        {
+            let mut urgent = self.urgent.lock();
+            urgent.entities.insert(entity);
+            urgent.waiters.push(done);
+        }
+        self.hurry.notify_one();
+        written.await.map_err(|_| StoreError::Unavailable("the write-behind has stopped".to_owned()))
+    }
+
+    pub(crate) fn lag(&self) -> Lag {
+        let waiting = self.waiting.lock();
+        let seconds = if waiting.is_empty() { 0 } else { self.caught_up.lock().elapsed().as_secs() };
+        Lag { entries: waiting.entries, entities: waiting.len(), seconds }
+    }
+
+    /// The worker, until `stop`.
+    pub(crate) fn start(self: &Arc<Self>) -> JoinHandle<()> {
+        let this = self.clone();
+        tokio::spawn(async move {
+            let mut next = Instant::now() + this.config.interval;
+            while !this.stopping.load(Ordering::Acquire) {
+                let _time_is_up = tokio::time::timeout_at(next.into(), this.hurry.notified()).await;
+                this.write_urgent().await;
+                let congested = this.waiting.lock().len() > this.config.backlog / 2;
+                if Instant::now() >= next || congested {
+                    this.flush().await;
+                    next = Instant::now() + this.config.interval;
+                }
+            }
+        })
+    }
+
+    /// Ends the worker, never in the middle of a flush, and writes what is left.
+    pub(crate) async fn stop(&self, worker: JoinHandle<()>) {
+        self.stopping.store(true, Ordering::Release);
+        self.hurry.notify_one();
+        if let Err(error) = worker.await {
+            tracing::error!(%error, "the write-behind had failed; the journal keeps what the tables have not got");
+            return;
+        }
+        self.write_urgent().await;
+        self.flush().await;
+    }
+
+    /// Writes everything that has been gathered.
+    async fn flush(&self) {
+        let began = Instant::now();
+        let flush = {
+            let mut waiting = self.waiting.lock();
+            (!waiting.is_empty()).then(|| waiting.begin())
+        };
+        match flush {
+            Some(flush) => self.write_flush(&flush, began).await,
+            None => self.keep_time(began).await,
+        }
+    }
+
+    /// Nothing to write: shop time alone is made durable now and then, so that holds do not live longer over a restart.
+    async fn keep_time(&self, now: Instant) {
+        *self.caught_up.lock() = now;
+        if now.duration_since(*self.time_kept.lock()) >= KEEP_TIME {
+            *self.time_kept.lock() = now;
+            self.write(TableBatch { shop: self.clock.now(), ..TableBatch::default() }).await;
+        }
+    }
+
+    async fn write_flush(&self, flush: &Flush, began: Instant) {
+        let mut slices = flush.rows.chunks(self.config.slice).peekable();
+        let mut orders = flush.orders.clone();
+        loop {
+            let rows = slices.next().unwrap_or_default().to_vec();
+            let last = slices.peek().is_none();
+            let watermarks = if last { flush.watermarks.clone() } else { Vec::new() };
+            self.write(TableBatch {
+                rows,
+                orders: std::mem::take(&mut orders),
+                watermarks,
+                shop: flush.shop,
+            })
+            .await;
+            if last {
+                break;
+            }
+            self.write_urgent().await;
+        }
+        let len = {
+            let mut waiting = self.waiting.lock();
+            waiting.end(flush);
+            waiting.len()
+        };
+        if len <= self.config.backlog / 2 {
+            self.gate.set_congested(false);
+        }
+        *self.caught_up.lock() = began;
+        self.trim(flush).await;
+        self.measure(flush, began);
+    }
+
+    fn measure(&self, flush: &Flush, began: Instant) {
+        histogram!("smartcart_flush_duration_seconds").record(began.elapsed().as_secs_f64());
+        counter!("smartcart_flush_rows_total").increment(flush.rows.len() as u64);
+        let lag = self.lag();
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        let set = |name: &'static str, value: u64| gauge!(name).set(value as f64);
+        set("smartcart_write_behind_lag_entries", lag.entries);
+        set("smartcart_write_behind_lag_seconds", lag.seconds);
+    }
+
+    async fn write_urgent(&self) {
+        let Urgent { entities, waiters } = std::mem::take(&mut *self.urgent.lock());
+        if waiters.is_empty() {
+            return;
+        }
+        let flush = self.waiting.lock().begin_urgent(&entities);
+        counter!("smartcart_flush_rows_total").increment(flush.rows.len() as u64);
+        let Flush { rows, orders, watermarks, shop, .. } = flush;
+        self.write(TableBatch { rows, orders, watermarks, shop }).await;
+        self.waiting.lock().end_urgent();
+        for waiter in waiters {
+            // A checkout that waits no more finds its order at its next try.
+            let _gone = waiter.send(());
+        }
+    }
+
+    /// Tries until the tables have it: the journal keeps it safe meanwhile, and admission bounds what can gather.
+    async fn write(&self, batch: TableBatch) {
+        let mut pause = Duration::from_millis(20);
+        while let Err(error) = self.store.flush(&batch).await {
+            counter!("smartcart_flush_failures_total").increment(1);
+            tracing::error!(%error, rows = batch.rows.len(), "the tables do not take a flush; trying again");
+            if let StoreError::Conflict(_) | StoreError::Corrupt(_) = error {
+                self.gate.fail_stop(&format!("the tables refuse a flush: {error}"));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    async fn trim(&self, flush: &Flush) {
+        for watermark in &flush.watermarks {
+            let trimmed = self.journal.trim(watermark.incarnation, watermark.lane, watermark.sequence).await;
+            if let Err(error) = trimmed {
+                tracing::warn!(%error, "the journal could not be trimmed; it grows until it can");
+            }
+        }
+    }
+}

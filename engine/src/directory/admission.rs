@@ -1,0 +1,143 @@
+//! Admission: ractor's mailboxes have no bound, so the work is bounded before it gets there.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use metrics::counter;
+use parking_lot::RwLock;
+
+#[derive(Debug, Clone, Copy)]
+pub struct AdmissionConfig {
+    /// Requests of the whole process that are accepted and not answered.
+    pub in_flight: usize,
+    /// Of one cart: a shopper has not more hands than this.
+    pub per_cart: u32,
+    /// Of one SKU: a flash sale.
+    pub per_stock: u32,
+    /// A request that has waited this long is not begun any more.
+    pub deadline: Duration,
+}
+
+impl Default for AdmissionConfig {
+    fn default() -> Self {
+        Self { in_flight: 8192, per_cart: 32, per_stock: 4096, deadline: Duration::from_secs(5) }
+    }
+}
+
+/// Why a request was not admitted. Nothing of it was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shed {
+    pub reason: &'static str,
+    pub retry_after: Duration,
+}
+
+/// The process's door.
+#[derive(Debug, Default)]
+pub struct Gate {
+    limit: usize,
+    in_flight: AtomicUsize,
+    closed: AtomicBool,
+    /// The write-behind cannot keep up.
+    congested: AtomicBool,
+    /// Why nothing can be changed any more.
+    read_only: RwLock<Option<String>>,
+}
+
+impl Gate {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    pub(crate) fn admit(self: &Arc<Self>) -> Result<Permit, Shed> {
+        let shed = |reason, millis| Err(shed(reason, Duration::from_millis(millis)));
+        if self.closed.load(Ordering::Relaxed) {
+            return shed("draining", 1000);
+        }
+        if self.congested.load(Ordering::Relaxed) {
+            return shed("backlog", 500);
+        }
+        let permit = Permit(self.clone());
+        if self.in_flight.fetch_add(1, Ordering::Relaxed) >= self.limit {
+            drop(permit);
+            return shed("overload", 250);
+        }
+        Ok(permit)
+    }
+
+    /// For the steps of work that was admitted before: they are counted, never shed.
+    pub(crate) fn pass(self: &Arc<Self>) -> Permit {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        Permit(self.clone())
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_congested(&self, congested: bool) {
+        self.congested.store(congested, Ordering::Relaxed);
+    }
+
+    /// From now on changes are refused, until the process is started again.
+    pub(crate) fn fail_stop(&self, why: &str) {
+        let mut read_only = self.read_only.write();
+        if read_only.is_none() {
+            tracing::error!(reason = why, "changes are refused from now on; mend the cause and restart");
+            *read_only = Some(why.to_owned());
+        }
+    }
+
+    pub fn read_only(&self) -> Option<String> {
+        self.read_only.read().clone()
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+}
+
+pub(crate) fn shed(reason: &'static str, retry_after: Duration) -> Shed {
+    counter!("smartcart_shed_total", "reason" => reason).increment(1);
+    Shed { reason, retry_after }
+}
+
+/// One admitted request; gives its place back when it is answered.
+#[derive(Debug)]
+pub(crate) struct Permit(Arc<Gate>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_door_lets_in_as_many_as_it_says_and_counts_those_who_leave() {
+        let gate = Arc::new(Gate::new(2));
+        let first = gate.admit().unwrap();
+        let _second = gate.admit().unwrap();
+        assert_eq!(gate.admit().unwrap_err().reason, "overload");
+        drop(first);
+        assert!(gate.admit().is_ok());
+        assert_eq!(gate.in_flight(), 1);
+    }
+
+    #[test]
+    fn a_closed_or_congested_door_lets_nobody_in() {
+        let gate = Arc::new(Gate::new(2));
+        gate.set_congested(true);
+        assert_eq!(gate.admit().unwrap_err().reason, "backlog");
+        gate.set_congested(false);
+        gate.close();
+        assert_eq!(gate.admit().unwrap_err().reason, "draining");
+    }
+}

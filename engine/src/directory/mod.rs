@@ -1,0 +1,348 @@
+//! The directory of live entities: finds or starts an entity's actor, bounds what is sent to it, and serves readers
+//! the last durable state without asking it.
+
+mod admission;
+mod at_rest;
+mod hot_keys;
+mod published;
+mod request;
+mod residency;
+mod slot;
+mod supervisor;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ractor::{ActorRuntime, MessagingErr};
+use tokio::sync::oneshot;
+
+pub use self::{
+    admission::{AdmissionConfig, Gate, Shed},
+    at_rest::AtRest,
+    hot_keys::HotKey,
+    published::Published,
+    request::{Answer, Refusal, Request, Unavailable},
+    residency::{ResidencyConfig, ShardResidents},
+};
+pub(crate) use self::{
+    admission::{Permit, shed},
+    at_rest::Assembled,
+    slot::{Entered, Life, Slot, Warm},
+    supervisor::Supervisors,
+};
+use self::{hot_keys::HotKeys, residency::Residents, slot::NotRunning};
+use crate::{
+    actor::{Arguments, Ask, EntityActor, Message, World},
+    commit::{LaneHandle, WriteBehind},
+    entity::Entity,
+    idempotency::KeyGuard,
+    limits::{Limits, SHARDS},
+    shard::ShardId,
+    store::Store,
+    time::{ShopClock, ShopTime},
+};
+
+/// All live entities of one kind.
+pub struct Directory<E: Entity> {
+    shards: Box<[Shard<E>]>,
+    parts: Parts,
+    /// Messages of one entity that wait at most.
+    per_entity: u32,
+    deadline: Duration,
+    residency: ResidencyConfig,
+    residents: Residents,
+    hot_keys: HotKeys<E>,
+    started: Instant,
+}
+
+/// What a directory is built upon; shared between the kinds.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) write_behind: Arc<WriteBehind>,
+    pub(crate) lanes: Arc<[LaneHandle]>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) supervisors: Arc<Supervisors>,
+    pub(crate) clock: ShopClock,
+    pub(crate) limits: Limits,
+}
+
+struct Shard<E: Entity> {
+    id: ShardId,
+    slots: papaya::HashMap<E::Id, Arc<Slot<E>>>,
+    /// One load at a time, so that two requests never bring an entity in twice.
+    loading: tokio::sync::Mutex<()>,
+    world: Arc<World>,
+}
+
+impl<E: Entity> std::fmt::Debug for Directory<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Directory").field("kind", &E::KIND).finish_non_exhaustive()
+    }
+}
+
+impl<E: AtRest> Directory<E> {
+    pub(crate) fn new(
+        parts: &Parts,
+        per_entity: u32,
+        deadline: Duration,
+        residency: ResidencyConfig,
+    ) -> Self {
+        let worlds: Vec<Arc<World>> = parts
+            .lanes
+            .iter()
+            .map(|lane| {
+                Arc::new(World { lane: lane.clone(), clock: parts.clock.clone(), limits: parts.limits })
+            })
+            .collect();
+        let shard = |id: u16| Shard {
+            id: ShardId(id),
+            slots: papaya::HashMap::new(),
+            loading: tokio::sync::Mutex::new(()),
+            world: worlds[usize::from(id) % worlds.len()].clone(),
+        };
+        Self {
+            shards: (0..SHARDS).map(shard).collect(),
+            parts: parts.clone(),
+            per_entity,
+            deadline,
+            residency,
+            residents: Residents::new(&residency),
+            hot_keys: HotKeys::default(),
+            started: Instant::now(),
+        }
+    }
+
+    /// The last durable state. Nothing: it never existed. Takes no actor's time.
+    pub async fn read(&self, id: &E::Id) -> Result<Option<Arc<Published<E>>>, Unavailable> {
+        let shard = self.shard(id);
+        loop {
+            let slot = match self.resident(shard, id) {
+                Some(slot) => slot,
+                None => match self.bring_in(shard, id).await? {
+                    Some(slot) => slot,
+                    None => return Ok(None),
+                },
+            };
+            slot.used(self.seconds());
+            if let Ok(published) = slot.read() {
+                return Ok(published);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Sends a command to the entity and waits until its answer is durable.
+    pub async fn ask(&self, id: &E::Id, request: Request<E>) -> Result<Answer<E>, Refusal<E::Rejection>> {
+        if let Some(why) = self.parts.gate.read_only() {
+            return Err(Refusal::Unavailable(format!("changes are refused: {why}")));
+        }
+        let permit = self.parts.gate.admit()?;
+        self.ask_admitted(id, request, permit).await
+    }
+
+    /// A step of the engine's own: it is never shed at the door, so that what was begun is finished.
+    pub(crate) async fn step(
+        &self,
+        id: &E::Id,
+        command: E::Command,
+    ) -> Result<Answer<E>, Refusal<E::Rejection>> {
+        self.keyed_step(id, command, None).await
+    }
+
+    /// A step that must be made once however often it is repeated.
+    pub(crate) async fn keyed_step(
+        &self,
+        id: &E::Id,
+        command: E::Command,
+        key: Option<KeyGuard>,
+    ) -> Result<Answer<E>, Refusal<E::Rejection>> {
+        self.ask_admitted(id, Request::of_engine(command, key), self.parts.gate.pass()).await
+    }
+
+    async fn ask_admitted(
+        &self,
+        id: &E::Id,
+        request: Request<E>,
+        permit: Permit,
+    ) -> Result<Answer<E>, Refusal<E::Rejection>> {
+        let deadline = Instant::now() + self.deadline;
+        let Some(slot) = self.slot(id, &request).await? else {
+            let absent = E::absent(id);
+            return Err(self.decide_absent(&absent, &request));
+        };
+        let (reply, answer) = oneshot::channel();
+        self.send(id, slot, request, reply, deadline, permit).await?;
+        match tokio::time::timeout_at(deadline.into(), answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(Refusal::Unknown("the entity's actor failed under way".to_owned())),
+            Err(_) => Err(Refusal::Unknown("no answer in time".to_owned())),
+        }
+    }
+
+    /// What an entity that does not exist says: the rule alone knows.
+    fn decide_absent(&self, absent: &E, request: &Request<E>) -> Refusal<E::Rejection> {
+        let context = crate::entity::Context {
+            caller: request.caller,
+            wall: self.parts.clock.wall(),
+            shop: self.parts.clock.now(),
+            limits: self.parts.limits,
+            key: request.key,
+        };
+        match absent.decide(&request.command, &context) {
+            Err(rejection) => Refusal::Rejected(rejection),
+            Ok(_) => Refusal::Unavailable("the entity is not there".to_owned()),
+        }
+    }
+
+    async fn send(
+        &self,
+        id: &E::Id,
+        mut slot: Arc<Slot<E>>,
+        request: Request<E>,
+        reply: crate::actor::Reply<E>,
+        deadline: Instant,
+        permit: Permit,
+    ) -> Result<(), Refusal<E::Rejection>> {
+        let shard = self.shard(id);
+        self.hot_keys.count(id);
+        loop {
+            slot.used(self.seconds());
+            let entered =
+                slot.enter(self.per_entity).ok_or_else(|| shed(E::BUSY, Duration::from_millis(100)))?;
+            match slot.actor(|warm, published| self.start(shard, &slot, warm, published)) {
+                Ok(actor) => {
+                    let ask = Ask { request, reply, deadline, permit, entered };
+                    return match actor.send_message(Message::Ask(Box::new(ask))) {
+                        Ok(()) => Ok(()),
+                        Err(MessagingErr::SendErr(_) | MessagingErr::ChannelClosed) => {
+                            Err(Refusal::Unavailable("the entity's actor has just stopped".to_owned()))
+                        }
+                        Err(MessagingErr::InvalidActorType) => {
+                            Err(Refusal::Unavailable("the actor is of another kind".to_owned()))
+                        }
+                    };
+                }
+                Err(NotRunning::Failed) => self.rebuild(shard, &slot).await?,
+                Err(NotRunning::Gone) => {
+                    tokio::task::yield_now().await;
+                    slot = self
+                        .slot(id, &request)
+                        .await?
+                        .ok_or_else(|| Refusal::Unavailable("the entity is not there".to_owned()))?;
+                }
+            }
+        }
+    }
+
+    /// The entity's slot: resident, new, or brought in from the tables. Nothing: it never existed and this does not begin it.
+    async fn slot(&self, id: &E::Id, request: &Request<E>) -> Result<Option<Arc<Slot<E>>>, Unavailable> {
+        let shard = self.shard(id);
+        if let Some(slot) = self.resident(shard, id) {
+            return Ok(Some(slot));
+        }
+        if !request.fresh
+            && let Some(slot) = self.bring_in(shard, id).await?
+        {
+            return Ok(Some(slot));
+        }
+        if !E::begins(&request.command) {
+            return Ok(None);
+        }
+        let _loading = shard.loading.lock().await;
+        Ok(Some(self.insert(shard, id, Assembled::absent(id))))
+    }
+
+    fn resident(&self, shard: &Shard<E>, id: &E::Id) -> Option<Arc<Slot<E>>> {
+        shard.slots.pin().get(id).cloned()
+    }
+
+    async fn bring_in(&self, shard: &Shard<E>, id: &E::Id) -> Result<Option<Arc<Slot<E>>>, Unavailable> {
+        let _loading = shard.loading.lock().await;
+        if let Some(slot) = self.resident(shard, id).filter(|slot| slot.read().is_ok()) {
+            return Ok(Some(slot));
+        }
+        Ok(self.load(id).await?.map(|assembled| self.insert(shard, id, assembled)))
+    }
+
+    async fn load(&self, id: &E::Id) -> Result<Option<Assembled<E>>, Unavailable> {
+        let waiting = self.parts.write_behind.waiting(&E::key(id));
+        Ok(Assembled::load(&*self.parts.store, id, &waiting).await?)
+    }
+
+    /// Puts an entity that was brought in, or begins, into the map; the shard's load lock is held.
+    fn insert(&self, shard: &Shard<E>, id: &E::Id, assembled: Assembled<E>) -> Arc<Slot<E>> {
+        let slots = shard.slots.pin();
+        if let Some(slot) = slots.get(id).filter(|slot| slot.read().is_ok()) {
+            return slot.clone();
+        }
+        let footprint = assembled.entity.footprint();
+        let (published, warm, deadline) = settle_down(assembled);
+        let slot = Arc::new(Slot::new(id.clone(), published, warm, deadline));
+        slot.set_footprint(footprint);
+        slot.used(self.seconds());
+        slots.insert(id.clone(), slot.clone());
+        slot
+    }
+
+    /// After a failure: what was handed to the committer first comes to its end, then the entity is loaded again.
+    async fn rebuild(&self, shard: &Shard<E>, slot: &Arc<Slot<E>>) -> Result<(), Unavailable> {
+        let _loading = shard.loading.lock().await;
+        if slot.is_failed() {
+            shard.world.lane.barrier().await;
+            let assembled = self.load(&slot.id).await?.unwrap_or_else(|| Assembled::absent(&slot.id));
+            let (published, warm, deadline) = settle_down(assembled);
+            slot.restore(published, warm, deadline);
+        }
+        Ok(())
+    }
+
+    fn start(
+        &self,
+        shard: &Shard<E>,
+        slot: &Arc<Slot<E>>,
+        warm: Warm<E>,
+        published: Option<Arc<Published<E>>>,
+    ) -> (ractor::ActorRef<Message<E>>, Arc<Life>) {
+        let entity = match &published {
+            Some(published) => E::wake(&slot.id, published.view(), warm.rest),
+            None => E::absent(&slot.id),
+        };
+        let life = Arc::new(Life::starting_at(entity.version()));
+        let arguments = Arguments {
+            slot: slot.clone(),
+            life: life.clone(),
+            entity,
+            warm_keys: warm.keys,
+            since_image: warm.since_image,
+            published,
+            world: shard.world.clone(),
+        };
+        let supervisor = self.parts.supervisors.of(shard.id);
+        let (actor, _) =
+            ActorRuntime::spawn_linked_instant(None, EntityActor::default(), arguments, supervisor)
+                .expect("only a taken name keeps an actor from starting, and this one has none");
+        (actor, life)
+    }
+
+    fn shard(&self, id: &E::Id) -> &Shard<E> {
+        &self.shards[usize::from(E::key(id).shard().0)]
+    }
+
+    /// Seconds that this directory has lived: the clock of its residents' idleness.
+    #[expect(clippy::cast_possible_truncation, reason = "a process lives less than 136 years")]
+    fn seconds(&self) -> u32 {
+        self.started.elapsed().as_secs() as u32
+    }
+}
+
+type AtRestParts<E> = (Option<Arc<Published<E>>>, Warm<E>, Option<ShopTime>);
+
+fn settle_down<E: AtRest>(assembled: Assembled<E>) -> AtRestParts<E> {
+    let Assembled { entity, keys, since_image } = assembled;
+    let published = E::visible(&entity).then(|| Arc::new(Published::new(entity.view(), entity.version())));
+    let deadline = entity.next_deadline();
+    (published, Warm { rest: entity.rest(), keys, since_image }, deadline)
+}

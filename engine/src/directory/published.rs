@@ -1,0 +1,50 @@
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+
+use crate::entity::Entity;
+
+/// An entity's last durable state, as readers see it, with its encoding once somebody has asked for it.
+#[derive(Debug)]
+pub struct Published<E: Entity> {
+    view: E::View,
+    version: u64,
+    encoded: ArcSwapOption<Encoded>,
+}
+
+#[derive(Debug)]
+struct Encoded {
+    /// Of the catalogue whose names and prices are in it.
+    generation: u64,
+    body: Bytes,
+}
+
+impl<E: Entity> Published<E> {
+    pub(crate) fn new(view: E::View, version: u64) -> Self {
+        Self { view, version, encoded: ArcSwapOption::empty() }
+    }
+
+    pub const fn view(&self) -> &E::View {
+        &self.view
+    }
+
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The encoding, made at the first call and again when the catalogue's generation has moved.
+    pub fn encoded(&self, generation: u64, encode: impl FnOnce(&E::View) -> Bytes) -> Bytes {
+        if let Some(encoded) = self.encoded.load().as_ref().filter(|encoded| encoded.generation == generation)
+        {
+            return encoded.body.clone();
+        }
+        let body = encode(&self.view);
+        self.encoded.store(Some(Arc::new(Encoded { generation, body: body.clone() })));
+        body
+    }
+
+    pub(crate) fn forget_encoding(&self) {
+        self.encoded.store(None);
+    }
+}

@@ -1,0 +1,100 @@
+use std::{sync::Arc, time::Duration};
+
+use super::{Published, Shed};
+use crate::{
+    commit::CommitFailure,
+    entity::Entity,
+    idempotency::{Caller, KeyGuard, Outcome},
+    store::StoreError,
+};
+
+/// One command for one entity.
+#[derive(Debug)]
+pub struct Request<E: Entity> {
+    pub command: E::Command,
+    pub caller: Caller,
+    pub key: Option<KeyGuard>,
+    /// The version that the caller believes the entity at (`If-Match`).
+    pub expected: Option<u64>,
+    /// The id was just drawn: there is nothing to load.
+    pub fresh: bool,
+}
+
+impl<E: Entity> Request<E> {
+    /// A step of the engine's own.
+    pub(crate) const fn of_engine(command: E::Command, key: Option<KeyGuard>) -> Self {
+        Self { command, caller: Caller::Engine, key, expected: None, fresh: false }
+    }
+}
+
+/// A durable answer.
+#[derive(Debug)]
+pub struct Answer<E: Entity> {
+    /// The entity after the change (of a replay: as it is now).
+    pub published: Arc<Published<E>>,
+    pub outcome: Outcome,
+    /// The key had made this change before.
+    pub replayed: bool,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal<R> {
+    /// The rule says no.
+    Rejected(R),
+    /// The key was used with another request.
+    KeyReused,
+    /// The entity is at another version than expected.
+    Stale { version: u64 },
+    /// Not begun: come back later.
+    Overloaded { reason: &'static str, retry_after: Duration },
+    /// Known not to be done.
+    Unavailable(String),
+    /// Done or not: ask again with the same key.
+    Unknown(String),
+}
+
+impl<R> Refusal<R> {
+    pub fn map<S>(self, rejection: impl FnOnce(R) -> S) -> Refusal<S> {
+        match self {
+            Self::Rejected(r) => Refusal::Rejected(rejection(r)),
+            Self::KeyReused => Refusal::KeyReused,
+            Self::Stale { version } => Refusal::Stale { version },
+            Self::Overloaded { reason, retry_after } => Refusal::Overloaded { reason, retry_after },
+            Self::Unavailable(why) => Refusal::Unavailable(why),
+            Self::Unknown(why) => Refusal::Unknown(why),
+        }
+    }
+}
+
+impl<R> From<Shed> for Refusal<R> {
+    fn from(shed: Shed) -> Self {
+        Self::Overloaded { reason: shed.reason, retry_after: shed.retry_after }
+    }
+}
+
+impl<R> From<CommitFailure> for Refusal<R> {
+    fn from(failure: CommitFailure) -> Self {
+        match failure {
+            CommitFailure::NotDone(why) => Self::Unavailable(why),
+            CommitFailure::Unknown(why) => Self::Unknown(why),
+        }
+    }
+}
+
+impl<R> From<Unavailable> for Refusal<R> {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Unavailable(unavailable.0)
+    }
+}
+
+/// The entity cannot be read now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unavailable(pub String);
+
+impl From<StoreError> for Unavailable {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}

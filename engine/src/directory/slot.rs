@@ -1,0 +1,275 @@
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use ractor::ActorRef;
+
+use super::Published;
+use crate::{actor::Message, entity::Entity, idempotency::KeyRing, time::ShopTime};
+
+/// Where an entity lives while it is in memory.
+pub(crate) struct Slot<E: Entity> {
+    pub(crate) id: E::Id,
+    residence: Mutex<Residence<E>>,
+    /// Messages sent and not handled.
+    in_flight: AtomicU32,
+    /// Seconds of the directory's clock.
+    last_used: AtomicU32,
+    /// Shop time at which a sweep wakes it; `i64::MAX`: never.
+    deadline: AtomicI64,
+    /// Bytes, about.
+    footprint: AtomicU32,
+}
+
+struct Residence<E: Entity> {
+    published: Option<Arc<Published<E>>>,
+    body: Body<E>,
+}
+
+pub(crate) enum Body<E: Entity> {
+    /// Its actor runs.
+    Hot { actor: ActorRef<Message<E>>, life: Arc<Life> },
+    /// At rest in memory; all of it durable.
+    Warm(Warm<E>),
+    /// Its actor failed: what is in memory may be wrong.
+    Failed,
+    /// Evicted: this slot is no longer in the directory.
+    Gone,
+}
+
+pub(crate) struct Warm<E: Entity> {
+    pub(crate) rest: E::Rest,
+    pub(crate) keys: KeyRing,
+    /// Changes since the tables got an image.
+    pub(crate) since_image: u32,
+}
+
+/// One run of one entity's actor.
+#[derive(Debug, Default)]
+pub(crate) struct Life {
+    /// A commit of this run failed: nothing of it may be committed any more.
+    poisoned: AtomicBool,
+    /// The last version that is durable.
+    durable: AtomicU64,
+}
+
+impl Life {
+    pub(crate) fn starting_at(version: u64) -> Self {
+        Self { poisoned: AtomicBool::new(false), durable: AtomicU64::new(version) }
+    }
+
+    pub(crate) fn poison(&self) {
+        self.poisoned.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+}
+
+impl<E: Entity> fmt::Debug for Slot<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot")
+            .field("id", &self.id)
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a slot can say of itself in a sweep.
+pub(crate) struct Idle {
+    pub(crate) hot: bool,
+    pub(crate) seconds: u32,
+}
+
+impl<E: Entity> Slot<E> {
+    pub(crate) fn new(
+        id: E::Id,
+        published: Option<Arc<Published<E>>>,
+        warm: Warm<E>,
+        deadline: Option<ShopTime>,
+    ) -> Self {
+        let slot = Self {
+            id,
+            residence: Mutex::new(Residence { published, body: Body::Warm(warm) }),
+            in_flight: AtomicU32::new(0),
+            last_used: AtomicU32::new(0),
+            deadline: AtomicI64::new(i64::MAX),
+            footprint: AtomicU32::new(0),
+        };
+        slot.set_deadline(deadline);
+        slot
+    }
+
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn used(&self, now: u32) {
+        self.last_used.store(now, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_deadline(&self, deadline: Option<ShopTime>) {
+        self.deadline.store(deadline.map_or(i64::MAX, |deadline| deadline.0), Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_footprint(&self, bytes: usize) {
+        self.footprint.store(u32::try_from(bytes).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    pub(crate) fn footprint(&self) -> u32 {
+        self.footprint.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_failed(&self) -> bool {
+        matches!(self.residence.lock().body, Body::Failed)
+    }
+
+    pub(crate) fn is_due(&self, now: ShopTime) -> bool {
+        self.deadline.load(Ordering::Relaxed) <= now.0
+    }
+
+    /// A message more in the mailbox, unless there are `limit`.
+    pub(crate) fn enter(self: &Arc<Self>, limit: u32) -> Option<Entered<E>> {
+        let entered = Entered(self.clone());
+        (self.in_flight.fetch_add(1, Ordering::AcqRel) < limit).then_some(entered)
+    }
+
+    /// The last durable state, of which there may be none yet. `Err`: evicted; look it up again.
+    pub(crate) fn read(&self) -> Result<Option<Arc<Published<E>>>, Gone> {
+        match self.residence.lock() {
+            residence if matches!(residence.body, Body::Gone) => Err(Gone),
+            residence => Ok(residence.published.clone()),
+        }
+    }
+
+    /// The running actor; a resting one is started by `start`.
+    pub(crate) fn actor(
+        &self,
+        start: impl FnOnce(Warm<E>, Option<Arc<Published<E>>>) -> (ActorRef<Message<E>>, Arc<Life>),
+    ) -> Result<ActorRef<Message<E>>, NotRunning> {
+        let mut residence = self.residence.lock();
+        match std::mem::replace(&mut residence.body, Body::Failed) {
+            Body::Hot { actor, life } => {
+                residence.body = Body::Hot { actor: actor.clone(), life };
+                Ok(actor)
+            }
+            Body::Warm(warm) => {
+                let (actor, life) = start(warm, residence.published.clone());
+                residence.body = Body::Hot { actor: actor.clone(), life };
+                Ok(actor)
+            }
+            Body::Failed => Err(NotRunning::Failed),
+            Body::Gone => {
+                residence.body = Body::Gone;
+                Err(NotRunning::Gone)
+            }
+        }
+    }
+
+    /// Takes the state of an actor that goes to rest, unless somebody is about to write to it.
+    pub(crate) fn park(&self, life: &Arc<Life>, warm: impl FnOnce() -> Warm<E>) -> bool {
+        let mut residence = self.residence.lock();
+        let mine = matches!(&residence.body, Body::Hot { life: current, .. } if Arc::ptr_eq(current, life));
+        if !mine || self.in_flight() > 0 {
+            return false;
+        }
+        residence.body = Body::Warm(warm());
+        true
+    }
+
+    /// The next state is durable: readers see it from now on.
+    pub(crate) fn publish(&self, published: Arc<Published<E>>, life: &Life) {
+        let mut residence = self.residence.lock();
+        life.durable.store(published.version(), Ordering::Release);
+        let newer = residence.published.as_ref().is_none_or(|old| old.version() < published.version());
+        if newer {
+            residence.published = Some(published);
+        }
+    }
+
+    /// This run of the actor is over and its state is not to be trusted. The actor, to be killed if it still runs.
+    pub(crate) fn fail(&self, life: &Arc<Life>) -> Option<ActorRef<Message<E>>> {
+        life.poison();
+        let mut residence = self.residence.lock();
+        match &residence.body {
+            Body::Hot { life: current, .. } if Arc::ptr_eq(current, life) => {}
+            _ => return None,
+        }
+        match std::mem::replace(&mut residence.body, Body::Failed) {
+            Body::Hot { actor, .. } => Some(actor),
+            _ => None,
+        }
+    }
+
+    /// Puts a state that was loaded again in the place of a failed one.
+    pub(crate) fn restore(
+        &self,
+        published: Option<Arc<Published<E>>>,
+        warm: Warm<E>,
+        deadline: Option<ShopTime>,
+    ) {
+        let mut residence = self.residence.lock();
+        if matches!(residence.body, Body::Failed) {
+            residence.body = Body::Warm(warm);
+            residence.published = published;
+            self.set_deadline(deadline);
+        }
+    }
+
+    pub(crate) fn idle(&self, now: u32) -> Idle {
+        let hot = matches!(self.residence.lock().body, Body::Hot { .. });
+        Idle { hot, seconds: now.saturating_sub(self.last_used.load(Ordering::Relaxed)) }
+    }
+
+    pub(crate) fn running(&self) -> Option<ActorRef<Message<E>>> {
+        match &self.residence.lock().body {
+            Body::Hot { actor, .. } => Some(actor.clone()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn forget_encoding(&self) {
+        if let Some(published) = &self.residence.lock().published {
+            published.forget_encoding();
+        }
+    }
+
+    /// Leaves memory, when nobody uses it and nothing waits for its time. Whoever still has the slot finds it `Gone`.
+    pub(crate) fn evict(&self) -> bool {
+        let mut residence = self.residence.lock();
+        let at_rest = matches!(residence.body, Body::Warm(_));
+        if !at_rest || self.in_flight() > 0 || self.deadline.load(Ordering::Relaxed) != i64::MAX {
+            return false;
+        }
+        residence.body = Body::Gone;
+        true
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Gone;
+
+#[derive(Debug)]
+pub(crate) enum NotRunning {
+    Failed,
+    Gone,
+}
+
+/// A message's place in a mailbox.
+pub(crate) struct Entered<E: Entity>(Arc<Slot<E>>);
+
+impl<E: Entity> Drop for Entered<E> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,345 @@
+//! SmartCart's HTTP API as a shopper and the shop's staff see it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use hyper::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use smartcart_loadtests::http::{Call, Client, Reply};
+use smartcart_loadtests::trade::compare::Stock;
+use smartcart_loadtests::trade::plan::Add;
+use tokio::sync::Mutex;
+
+/// A request is tried again for this long: time enough to restart a server.
+const PATIENCE: Duration = Duration::from_secs(120);
+const PAGE: usize = 100;
+
+/// Why a step did not succeed.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The shop answered something else than it should: a difference, to be listed.
+    Unexpected(String),
+    /// The shop cannot be reached, or the replay cannot go on.
+    Fatal(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Trouble {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Fatal(error)
+    }
+}
+
+pub(crate) type Step<T> = Result<T, Trouble>;
+
+/// The shop, and the shoppers' accounts there.
+#[derive(Debug)]
+pub(crate) struct Shop {
+    pub(crate) client: Client,
+    service_token: String,
+    /// Prefix of all keys.
+    run: String,
+    accounts: HashMap<u32, Account>,
+}
+
+/// A known customer's account.
+#[derive(Debug, Default)]
+struct Account {
+    /// An access token, once signed in.
+    token: Mutex<Option<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Money {
+    pub(crate) amount: i64,
+    pub(crate) currency: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct ShopOrder {
+    pub(crate) id: String,
+    pub(crate) status: String,
+    pub(crate) items: Vec<ShopOrderItem>,
+    pub(crate) totals: Totals,
+    pub(crate) metadata: Option<Metadata>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct ShopOrderItem {
+    pub(crate) sku: String,
+    pub(crate) quantity: i64,
+    pub(crate) unit_price: Money,
+    pub(crate) line_total: Money,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Totals {
+    pub(crate) total: Money,
+}
+
+/// What the replay writes on its carts, and the orders carry.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Metadata {
+    pub(crate) invoice: String,
+    pub(crate) part: String,
+    pub(crate) date: String,
+    pub(crate) country: String,
+}
+
+/// A line that the shop has less of than the cart asks for.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Shortage {
+    pub(crate) sku: String,
+    pub(crate) available: i64,
+}
+
+/// How a checkout ended.
+#[derive(Debug)]
+pub(crate) enum Checkout {
+    Placed { order: String },
+    Short(Vec<Shortage>),
+}
+
+#[derive(Deserialize)]
+struct Id {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Session {
+    access_token: String,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    items: Vec<ShopOrder>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Shortages {
+    items: Vec<Shortage>,
+}
+
+#[derive(Deserialize)]
+struct StockItem {
+    on_hand: i64,
+    held: i64,
+    sold: i64,
+}
+
+impl From<StockItem> for Stock {
+    fn from(StockItem { on_hand, held, sold }: StockItem) -> Self {
+        Self { on_hand, held, sold }
+    }
+}
+
+impl Shop {
+    pub(crate) fn new(
+        base_url: &str,
+        service_token: String,
+        run: &str,
+        customers: impl Iterator<Item = u32>,
+    ) -> Result<Self> {
+        Ok(Self {
+            client: Client::new(base_url, PATIENCE)?,
+            service_token,
+            run: run.to_owned(),
+            accounts: customers.map(|customer| (customer, Account::default())).collect(),
+        })
+    }
+
+    pub(crate) async fn create_cart(&self, buyer: Option<u32>, cart: &str, metadata: Value) -> Step<String> {
+        let body = json!({ "currency": "GBP", "metadata": metadata });
+        let call = Call::post("/v1/carts", body).key(self.key(cart, "create"));
+        let created: Id = expect(StatusCode::CREATED, &self.buyer_sends(buyer, call).await?, cart)?;
+        Ok(created.id)
+    }
+
+    /// One line, whatever the shop makes of it. `step` tells this request's key from the cart's other ones.
+    pub(crate) async fn add(
+        &self,
+        buyer: Option<u32>,
+        cart: &str,
+        id: &str,
+        add: &Add,
+        step: &str,
+    ) -> Step<Reply> {
+        let body = json!({ "sku": add.sku, "quantity": add.quantity });
+        let call = Call::post(format!("/v1/carts/{id}/items"), body).key(self.key(cart, step));
+        Ok(self.buyer_sends(buyer, call).await?)
+    }
+
+    pub(crate) async fn add_all(
+        &self,
+        buyer: Option<u32>,
+        cart: &str,
+        id: &str,
+        adds: &[Add],
+        step: &str,
+    ) -> Step<()> {
+        let operations: Vec<Value> =
+            adds.iter().map(|add| json!({ "op": "add", "sku": add.sku, "quantity": add.quantity })).collect();
+        let body = json!({ "mode": "atomic", "operations": operations });
+        let call = Call::post(format!("/v1/carts/{id}/batch"), body).key(self.key(cart, step));
+        let _: Value = expect(StatusCode::OK, &self.buyer_sends(buyer, call).await?, cart)?;
+        Ok(())
+    }
+
+    pub(crate) async fn set(
+        &self,
+        buyer: Option<u32>,
+        cart: &str,
+        id: &str,
+        (sku, quantity): (&str, i64),
+        step: &str,
+    ) -> Step<()> {
+        let body = json!({ "quantity": quantity });
+        let call = Call::put(format!("/v1/carts/{id}/items/{sku}"), body).key(self.key(cart, step));
+        let _: Value = expect(StatusCode::OK, &self.buyer_sends(buyer, call).await?, cart)?;
+        Ok(())
+    }
+
+    pub(crate) async fn check_out(
+        &self,
+        buyer: Option<u32>,
+        cart: &str,
+        id: &str,
+        attempt: u32,
+    ) -> Step<Checkout> {
+        let email = buyer.map_or_else(
+            || self.email(&format!("guest-{}", cart.replace('/', "-"))),
+            |n| self.email(&n.to_string()),
+        );
+        let call = Call::post(format!("/v1/carts/{id}/checkout"), json!({ "email": email }))
+            .key(self.key(cart, &format!("checkout-{attempt}")));
+        let reply = self.buyer_sends(buyer, call).await?;
+        if reply.status == StatusCode::CONFLICT && reply.code() == "insufficient_stock" {
+            let shortages: Shortages = reply.json()?;
+            return Ok(Checkout::Short(shortages.items));
+        }
+        let order: Id = expect(StatusCode::CREATED, &reply, cart)?;
+        Ok(Checkout::Placed { order: order.id })
+    }
+
+    pub(crate) async fn cancel(&self, customer: u32, invoice: &str, order: &str) -> Step<()> {
+        let path = format!("/v1/orders/{order}/cancel");
+        let call = Call::post(path, json!({})).key(self.key(invoice, &format!("cancel-{order}")));
+        let _: Value = expect(StatusCode::OK, &self.buyer_sends(Some(customer), call).await?, invoice)?;
+        Ok(())
+    }
+
+    /// All orders of a known customer.
+    pub(crate) async fn orders(&self, customer: u32) -> Step<Vec<ShopOrder>> {
+        let mut orders = Vec::new();
+        let mut cursor = None;
+        loop {
+            let from: String = cursor.map(|cursor: String| format!("&cursor={cursor}")).unwrap_or_default();
+            let call = Call::get(format!("/v1/orders?limit={PAGE}{from}"));
+            let reply = self.buyer_sends(Some(customer), call).await?;
+            let page: Page = expect(StatusCode::OK, &reply, &format!("orders of {customer}"))?;
+            orders.extend(page.items);
+            match page.next_cursor {
+                Some(next) => cursor = Some(next),
+                None => return Ok(orders),
+            }
+        }
+    }
+
+    /// A guest's order: whoever knows its id may read it.
+    pub(crate) async fn guest_order(&self, id: &str) -> Step<ShopOrder> {
+        let reply = self.client.send(&Call::get(format!("/v1/orders/{id}"))).await?;
+        expect(StatusCode::OK, &reply, &format!("order {id}"))
+    }
+
+    pub(crate) async fn stock(&self, sku: &str) -> Step<Stock> {
+        let reply = self.client.send(&Call::get(format!("/v1/inventory/{sku}"))).await?;
+        let item: StockItem = expect(StatusCode::OK, &reply, sku)?;
+        Ok(item.into())
+    }
+
+    /// Sets a SKU's stock once for this replay, and says what it was right then.
+    pub(crate) async fn put_stock(&self, sku: &str, on_hand: i64) -> Step<Stock> {
+        let call = Call::put(format!("/v1/inventory/{sku}"), json!({ "on_hand": on_hand }))
+            .key(self.key(sku, "stock"))
+            .token(Some(&self.service_token));
+        let reply = self.client.send(&call).await?;
+        let item: StockItem = expect_success(&reply, sku)?;
+        Ok(item.into())
+    }
+
+    /// The product as JSON; `None` if the shop has none of that id.
+    pub(crate) async fn product(&self, id: &str) -> Step<Option<Value>> {
+        let reply = self.client.send(&Call::get(format!("/v1/products/{id}"))).await?;
+        if reply.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        expect(StatusCode::OK, &reply, id).map(Some)
+    }
+
+    pub(crate) async fn put_product(&self, id: &str, product: Value) -> Step<()> {
+        let call = Call::put(format!("/v1/products/{id}"), product)
+            .key(self.key(id, "product"))
+            .token(Some(&self.service_token));
+        let _: Value = expect_success(&self.client.send(&call).await?, id)?;
+        Ok(())
+    }
+
+    /// Sends a shopper's request: as the known customer, signed in, or as a guest.
+    async fn buyer_sends(&self, buyer: Option<u32>, call: Call) -> Result<Reply> {
+        let Some(customer) = buyer else { return self.client.send(&call).await };
+        let account =
+            self.accounts.get(&customer).with_context(|| format!("customer {customer} has no account"))?;
+        let token = self.signed_in(account, customer, None).await?;
+        let reply = self.client.send(&call.clone().token(Some(&token))).await?;
+        if reply.status != StatusCode::UNAUTHORIZED {
+            return Ok(reply);
+        }
+        let token = self.signed_in(account, customer, Some(&token)).await?;
+        self.client.send(&call.token(Some(&token))).await
+    }
+
+    /// An access token other than the `stale` one. Signs up on the first use.
+    async fn signed_in(&self, account: &Account, customer: u32, stale: Option<&str>) -> Result<String> {
+        let mut held = account.token.lock().await;
+        if let Some(token) = held.as_deref().filter(|token| Some(*token) != stale) {
+            return Ok(token.to_owned());
+        }
+        let number = customer.to_string();
+        let (email, password) = (self.email(&number), format!("{}-{number}", self.run));
+        if held.is_none() {
+            let body = json!({ "email": email, "password": password, "name": format!("Customer {number}") });
+            let reply =
+                self.client.send(&Call::post("/v1/users", body).key(self.key(&number, "sign-up"))).await?;
+            // A conflict is an account that an earlier try has made.
+            let fine = reply.status == StatusCode::CREATED || reply.status == StatusCode::CONFLICT;
+            anyhow::ensure!(fine, "customer {number} cannot sign up: {reply}");
+        }
+        let body = json!({ "email": email, "password": password });
+        let reply = self.client.send(&Call::post("/v1/sessions", body)).await?;
+        anyhow::ensure!(reply.status.is_success(), "customer {number} cannot sign in: {reply}");
+        let session: Session = reply.json()?;
+        Ok(held.insert(session.access_token).clone())
+    }
+
+    fn email(&self, who: &str) -> String {
+        format!("{who}.{}@shoppers.example", self.run)
+    }
+
+    fn key(&self, what: &str, step: &str) -> String {
+        format!("{}-{what}-{step}", self.run)
+    }
+}
+
+fn expect<T: serde::de::DeserializeOwned>(status: StatusCode, reply: &Reply, what: &str) -> Step<T> {
+    if reply.status == status { Ok(reply.json()?) } else { Err(unexpected(reply, what)) }
+}
+
+fn expect_success<T: serde::de::DeserializeOwned>(reply: &Reply, what: &str) -> Step<T> {
+    if reply.status.is_success() { Ok(reply.json()?) } else { Err(unexpected(reply, what)) }
+}
+
+pub(crate) fn unexpected(reply: &Reply, what: &str) -> Trouble {
+    Trouble::Unexpected(format!("{what}: the shop answers {reply}"))
+}

@@ -1,0 +1,53 @@
+# shellcheck shell=bash
+# What every script here shares. Source it first; it leaves the shell in the repository's root.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# Everything the scripts install lies here (git-ignored), except Debian packages.
+TOOLS=$ROOT/.tools
+cd "$ROOT"
+
+export PATH="$TOOLS/bin:$TOOLS/python/bin:$TOOLS/node/node_modules/.bin:$PATH"
+export K6_NO_USAGE_REPORT=true
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+  say "error: $*"
+  exit 1
+}
+
+# as_root CMD...: runs CMD as root, directly or through sudo.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    die "need root to run: $*"
+  fi
+}
+
+# apt_install PACKAGE...: only called once something is known to be missing.
+apt_install() {
+  command -v apt-get >/dev/null || die "please install: $* (this script only knows apt-get)"
+  say "installing Debian packages: $*"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# is_stamped NAME WANT / stamp NAME WANT: remember what was installed, so that a second run costs nothing.
+is_stamped() { [ "$(cat "$TOOLS/.stamps/$1" 2>/dev/null)" = "$2" ]; }
+stamp() {
+  mkdir -p "$TOOLS/.stamps"
+  printf '%s\n' "$2" >"$TOOLS/.stamps/$1"
+}
+
+# free_ports N: N TCP ports of 127.0.0.1 that nothing listens on now, on one line.
+free_ports() {
+  python3 - "$1" <<'PYTHON'
+import socket, sys
+held = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
+print(*(s.getsockname()[1] for s in held))
+PYTHON
+}
