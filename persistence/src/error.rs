@@ -1,0 +1,81 @@
+//! What went wrong, in words of the shop: databases' codes end here.
+
+use std::path::PathBuf;
+
+use smartcart_engine::store::{Conflict, StoreError};
+use sqlx::error::ErrorKind;
+
+use crate::record::Malformed;
+
+/// Why the shop's files cannot be opened, and how to mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(
+        "'{0}' is not the address of a SQLite file: write sqlite:data/shop.db or sqlite:///var/lib/smartcart/shop.db"
+    )]
+    Address(String),
+    #[error("cannot create {path}: {source}; give this process a directory it may write to")]
+    Create { path: PathBuf, source: std::io::Error },
+    #[error(
+        "{path} is in use by another process: a shop's files belong to one process at a time; stop the other one"
+    )]
+    InUse { path: PathBuf },
+    #[error("SQLite {found} is too old: {needed} or newer is needed")]
+    TooOld { found: String, needed: &'static str },
+    #[error("{path} was written by a newer version of this program: run that version, or restore a backup")]
+    Newer { path: PathBuf },
+    #[error("{path} cannot be opened: {reason}")]
+    Unusable { path: PathBuf, reason: String },
+}
+
+/// What a failed statement means for what follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Severity {
+    /// A row was refused; the database is well.
+    Refused,
+    /// Somebody has the lock: again.
+    Busy,
+    /// The disk or the file cannot be trusted any more.
+    Fatal,
+}
+
+/// Primary result codes of SQLite (the low byte of the extended code).
+const SQLITE_BUSY: i32 = 5;
+const SQLITE_LOCKED: i32 = 6;
+
+pub(crate) fn severity(error: &sqlx::Error) -> Severity {
+    match error {
+        sqlx::Error::Database(database) => match (database.kind(), sqlite_code(error)) {
+            (_, Some(SQLITE_BUSY | SQLITE_LOCKED)) => Severity::Busy,
+            (ErrorKind::Other, _) => Severity::Fatal,
+            _ => Severity::Refused,
+        },
+        sqlx::Error::RowNotFound | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+            Severity::Refused
+        }
+        sqlx::Error::PoolTimedOut => Severity::Busy,
+        _ => Severity::Fatal,
+    }
+}
+
+fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
+    let extended: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(extended & 0xff)
+}
+
+/// A constraint that no statement expects to meet is the second line of defence: a defect, not a client's fault.
+/// The constraints that clients can meet are met by `ON CONFLICT` and never arrive here.
+pub(crate) fn store_error(error: &sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::Database(database) if severity(error) == Severity::Refused => {
+            StoreError::Conflict(Conflict::Invariant(database.message().to_owned()))
+        }
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => StoreError::Corrupt(error.to_string()),
+        _ => StoreError::Unavailable(error.to_string()),
+    }
+}
+
+/// A record in a row that cannot be read.
+pub(crate) fn corrupt(subject: impl std::fmt::Display) -> impl FnOnce(Malformed) -> StoreError {
+    move |malformed| StoreError::Corrupt(format!("{subject}: {malformed}"))
+}

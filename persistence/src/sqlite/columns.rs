@@ -1,0 +1,20 @@
+//! What columns hold: ids are 16 bytes big-endian, unsigned numbers are stored as the `i64` of the same bits.
+
+use smartcart_engine::store::StoreError;
+
+pub(super) fn id_bytes(id: u128) -> Vec<u8> {
+    id.to_be_bytes().to_vec()
+}
+
+pub(super) fn id_of(bytes: &[u8]) -> Result<u128, StoreError> {
+    let bytes = bytes.try_into().map_err(|_| StoreError::Corrupt("an id is not 16 bytes".to_owned()))?;
+    Ok(u128::from_be_bytes(bytes))
+}
+
+pub(super) const fn signed(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+pub(super) const fn unsigned(number: i64) -> u64 {
+    number.cast_unsigned()
+}

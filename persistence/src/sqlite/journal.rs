@@ -1,0 +1,319 @@
+//! The journal in a SQLite file: one row for each entry, one fsync for each append.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::OnceLock,
+};
+
+use async_trait::async_trait;
+use smartcart_engine::{
+    commit::{Entry, Lane},
+    id::IncarnationId,
+    journal::{AppendError, Journal, JournalError},
+};
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::Mutex;
+
+use super::columns::{id_bytes, id_of, signed, unsigned};
+use crate::{
+    error::{Severity, severity},
+    record::{EntryName, decode_entry, encode_entry},
+};
+
+/// The file is this process's alone, so what it holds is known in memory: an append is one `INSERT`.
+#[derive(Debug)]
+pub struct SqliteJournal {
+    file: Mutex<Option<File>>,
+    /// Why this journal takes no more. After a failed write or fsync the file's state is not known; only a restart,
+    /// which reads it again, may go on.
+    failed: OnceLock<String>,
+}
+
+#[derive(Debug)]
+struct File {
+    connection: SqliteConnection,
+    /// The last sequence of each lane, also when its entry was trimmed.
+    last: BTreeMap<(IncarnationId, Lane), u64>,
+    sealed: HashSet<IncarnationId>,
+}
+
+/// A lock that nobody else can hold goes away by itself or never.
+const BUSY_RETRIES: u32 = 2;
+
+impl SqliteJournal {
+    pub(super) async fn new(connection: SqliteConnection) -> Result<Self, String> {
+        let mut file = File { connection, last: BTreeMap::new(), sealed: HashSet::new() };
+        file.learn().await.map_err(|error| error.to_string())?;
+        Ok(Self { file: Mutex::new(Some(file)), failed: OnceLock::new() })
+    }
+
+    /// Lets go of the file. Nothing can be done with the journal after this.
+    pub async fn close(&self) {
+        if let Some(file) = self.file.lock().await.take()
+            && let Err(error) = file.connection.close().await
+        {
+            tracing::warn!(%error, "the journal's file did not close cleanly; the next start recovers it");
+        }
+    }
+
+    /// No more writing.
+    fn fail(&self, error: &sqlx::Error) -> AppendError {
+        let reason = self.failed.get_or_init(|| {
+            tracing::error!(%error, "the journal cannot be written: changes are refused until a restart");
+            error.to_string()
+        });
+        AppendError::Failed(reason.clone())
+    }
+
+    fn unavailable(&self, error: &sqlx::Error) -> JournalError {
+        if severity(error) == Severity::Fatal {
+            self.fail(error);
+        }
+        unavailable(error)
+    }
+}
+
+const CLOSED: &str = "it was closed";
+
+fn unavailable(error: impl ToString) -> JournalError {
+    JournalError::Unavailable(error.to_string())
+}
+
+#[async_trait]
+impl Journal for SqliteJournal {
+    async fn append(&self, entry: &Entry) -> Result<(), AppendError> {
+        let body = encode_entry(entry);
+        let mut file = self.file.lock().await;
+        let file = file.as_mut().ok_or_else(|| AppendError::Failed(CLOSED.to_owned()))?;
+        if let Some(reason) = self.failed.get() {
+            return Err(AppendError::Failed(reason.clone()));
+        }
+        if file.sealed.contains(&entry.incarnation) {
+            return Err(AppendError::Sealed);
+        }
+        let lane = (entry.incarnation, entry.lane);
+        let last = file.last.get(&lane).copied().unwrap_or(0);
+        if entry.sequence > last + 1 {
+            return Err(AppendError::Gap { expected: last + 1 });
+        }
+        let fresh = entry.sequence == last + 1
+            && file.insert(EntryName::of(entry), &body).await.map_err(|error| self.fail(&error))?;
+        if fresh {
+            file.last.insert(lane, entry.sequence);
+            return Ok(());
+        }
+        // It is there, or was: by an earlier attempt whose outcome nobody waited for, or by somebody else.
+        let there = file.body(EntryName::of(entry)).await.map_err(|e| AppendError::Unknown(e.to_string()))?;
+        if there.is_some() {
+            file.last.insert(lane, last.max(entry.sequence));
+        }
+        match there {
+            Some(there) if there == body => Ok(()),
+            Some(_) => Err(AppendError::Conflict { sequence: entry.sequence }),
+            None => Err(AppendError::Gap { expected: last + 1 }),
+        }
+    }
+
+    async fn seal(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
+        let mut file = self.file.lock().await;
+        let file = file.as_mut().ok_or_else(|| unavailable(CLOSED))?;
+        let id = id_bytes(incarnation.0);
+        sqlx::query!("INSERT INTO sealed (incarnation) VALUES (?) ON CONFLICT DO NOTHING", id)
+            .execute(&mut file.connection)
+            .await
+            .map_err(|error| self.unavailable(&error))?;
+        file.sealed.insert(incarnation);
+        Ok(())
+    }
+
+    async fn read(
+        &self,
+        incarnation: IncarnationId,
+        lane: Lane,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Entry>, JournalError> {
+        let mut file = self.file.lock().await;
+        let file = file.as_mut().ok_or_else(|| unavailable(CLOSED))?;
+        file.read(incarnation, lane, after, limit).await
+    }
+
+    async fn trim(&self, incarnation: IncarnationId, lane: Lane, through: u64) -> Result<(), JournalError> {
+        let mut file = self.file.lock().await;
+        let file = file.as_mut().ok_or_else(|| unavailable(CLOSED))?;
+        let last = file.last.get(&(incarnation, lane)).copied().unwrap_or(0);
+        let through = through.min(last);
+        if through == 0 {
+            return Ok(());
+        }
+        file.trim(incarnation, lane, through).await.map_err(|error| self.unavailable(&error))
+    }
+
+    async fn incarnations(&self) -> Result<Vec<(IncarnationId, Vec<(Lane, u64)>)>, JournalError> {
+        let file = self.file.lock().await;
+        let file = file.as_ref().ok_or_else(|| unavailable(CLOSED))?;
+        let mut found: BTreeMap<_, Vec<_>> = file.sealed.iter().map(|one| (*one, Vec::new())).collect();
+        for (&(incarnation, lane), &last) in &file.last {
+            found.entry(incarnation).or_default().push((lane, last));
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    async fn remove(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
+        let mut file = self.file.lock().await;
+        let file = file.as_mut().ok_or_else(|| unavailable(CLOSED))?;
+        if !file.sealed.contains(&incarnation) {
+            return Err(unavailable(format!("journal {incarnation} is not sealed")));
+        }
+        file.remove(incarnation).await.map_err(|error| self.unavailable(&error))
+    }
+
+    /// SQLite has one writer: with more lanes each append would only wait for the others', and carry less.
+    fn lanes(&self) -> u16 {
+        1
+    }
+}
+
+impl File {
+    async fn learn(&mut self) -> Result<(), sqlx::Error> {
+        let lanes = sqlx::query!(
+            r#"SELECT incarnation AS "incarnation!", lane AS "lane!: u16", MAX(sequence) AS "last!: i64"
+               FROM (SELECT incarnation, lane, sequence FROM entry
+                     UNION ALL SELECT incarnation, lane, through FROM trimmed)
+               GROUP BY incarnation, lane"#
+        )
+        .fetch_all(&mut self.connection)
+        .await?;
+        for lane in lanes {
+            let incarnation = incarnation_of(&lane.incarnation)?;
+            self.last.insert((incarnation, Lane(lane.lane)), unsigned(lane.last));
+        }
+        let sealed =
+            sqlx::query_scalar!("SELECT incarnation FROM sealed").fetch_all(&mut self.connection).await?;
+        self.sealed = sealed.iter().map(|id| incarnation_of(id)).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    /// Whether the row is new.
+    async fn insert(&mut self, name: EntryName, body: &[u8]) -> Result<bool, sqlx::Error> {
+        let (incarnation, sequence) = (id_bytes(name.incarnation.0), signed(name.sequence));
+        let mut retries = BUSY_RETRIES;
+        loop {
+            let inserted = sqlx::query!(
+                "INSERT INTO entry (incarnation, lane, sequence, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                incarnation,
+                name.lane.0,
+                sequence,
+                body
+            )
+            .execute(&mut self.connection)
+            .await;
+            match inserted {
+                Ok(done) => return Ok(done.rows_affected() == 1),
+                Err(error) if retries > 0 && severity(&error) == Severity::Busy => retries -= 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn body(&mut self, name: EntryName) -> Result<Option<Vec<u8>>, sqlx::Error> {
+        let (incarnation, sequence) = (id_bytes(name.incarnation.0), signed(name.sequence));
+        sqlx::query_scalar!(
+            "SELECT body FROM entry WHERE incarnation = ? AND lane = ? AND sequence = ?",
+            incarnation,
+            name.lane.0,
+            sequence
+        )
+        .fetch_optional(&mut self.connection)
+        .await
+    }
+
+    async fn trimmed(&mut self, incarnation: IncarnationId, lane: Lane) -> Result<u64, sqlx::Error> {
+        let id = id_bytes(incarnation.0);
+        let through =
+            sqlx::query_scalar!("SELECT through FROM trimmed WHERE incarnation = ? AND lane = ?", id, lane.0)
+                .fetch_optional(&mut self.connection)
+                .await?;
+        Ok(through.map_or(0, unsigned))
+    }
+
+    async fn read(
+        &mut self,
+        incarnation: IncarnationId,
+        lane: Lane,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Entry>, JournalError> {
+        let trimmed = self.trimmed(incarnation, lane).await.map_err(unavailable)?;
+        let mut sequence = after.max(trimmed);
+        let (id, from) = (id_bytes(incarnation.0), signed(sequence));
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = sqlx::query!(
+            "SELECT sequence, body FROM entry WHERE incarnation = ? AND lane = ? AND sequence > ?
+             ORDER BY sequence LIMIT ?",
+            id,
+            lane.0,
+            from,
+            limit
+        )
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(unavailable)?;
+        let mut entries = Vec::with_capacity(rows.len());
+        for row in rows {
+            sequence += 1;
+            let corrupt =
+                |reason: String| JournalError::Corrupt { incarnation, lane: lane.0, sequence, reason };
+            if unsigned(row.sequence) != sequence {
+                return Err(corrupt(format!("it is missing; the next one is {}", row.sequence)));
+            }
+            let name = EntryName { incarnation, lane, sequence };
+            entries.push(decode_entry(&row.body, name).map_err(|malformed| corrupt(malformed.to_string()))?);
+        }
+        Ok(entries)
+    }
+
+    async fn trim(
+        &mut self,
+        incarnation: IncarnationId,
+        lane: Lane,
+        through: u64,
+    ) -> Result<(), sqlx::Error> {
+        let (id, through) = (id_bytes(incarnation.0), signed(through));
+        let mut transaction = self.connection.begin().await?;
+        sqlx::query!(
+            "INSERT INTO trimmed (incarnation, lane, through) VALUES (?, ?, ?)
+             ON CONFLICT (incarnation, lane) DO UPDATE SET through = MAX(through, excluded.through)",
+            id,
+            lane.0,
+            through
+        )
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query!(
+            "DELETE FROM entry WHERE incarnation = ? AND lane = ? AND sequence <= ?",
+            id,
+            lane.0,
+            through
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await
+    }
+
+    async fn remove(&mut self, incarnation: IncarnationId) -> Result<(), sqlx::Error> {
+        let id = id_bytes(incarnation.0);
+        let mut transaction = self.connection.begin().await?;
+        sqlx::query!("DELETE FROM entry WHERE incarnation = ?", id).execute(&mut *transaction).await?;
+        sqlx::query!("DELETE FROM trimmed WHERE incarnation = ?", id).execute(&mut *transaction).await?;
+        sqlx::query!("DELETE FROM sealed WHERE incarnation = ?", id).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        self.sealed.remove(&incarnation);
+        self.last.retain(|(of, _), _| *of != incarnation);
+        Ok(())
+    }
+}
+
+fn incarnation_of(bytes: &[u8]) -> Result<IncarnationId, sqlx::Error> {
+    id_of(bytes).map(IncarnationId).map_err(|error| sqlx::Error::Decode(error.into()))
+}

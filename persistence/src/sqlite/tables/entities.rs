@@ -1,0 +1,180 @@
+//! One transaction for what the write-behind brings: carts, stock, orders, watermarks.
+
+use smartcart_engine::{
+    commit::{Change, EntityKey, Header, Image, Lane, Row, TableBatch, Watermark},
+    id::{IdSecret, IncarnationId, random_bytes},
+    store::{Conflict, StoreError},
+    time::ShopTime,
+};
+use sqlx::{Connection, SqliteConnection};
+
+use super::{
+    TableResult,
+    carts::{self, CartRow},
+    inventory::{self, StockRow},
+    orders,
+};
+use crate::sqlite::columns::{id_bytes, id_of, signed, unsigned};
+
+#[derive(Debug, Default)]
+pub(super) struct Statements {
+    pub(super) carts: carts::Statements,
+    pub(super) stock: inventory::Statements,
+    pub(super) orders: orders::Statements,
+}
+
+pub(super) async fn flush(
+    connection: &mut SqliteConnection,
+    statements: &Statements,
+    batch: &TableBatch,
+) -> TableResult<()> {
+    let (carts, stock) = by_kind(&batch.rows)?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    carts::flush(&mut transaction, &statements.carts, carts).await?;
+    inventory::flush(&mut transaction, &statements.stock, stock).await?;
+    orders::insert(&mut transaction, &statements.orders, &batch.orders).await?;
+    for watermark in &batch.watermarks {
+        raise(&mut transaction, watermark).await?;
+    }
+    sqlx::query!("UPDATE shop SET shop_time = ? WHERE shop_time < ?", batch.shop.0, batch.shop.0)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+fn by_kind(rows: &[Row]) -> Result<(Vec<CartRow<'_>>, Vec<StockRow<'_>>), StoreError> {
+    let (mut carts, mut stock) = (Vec::with_capacity(rows.len()), Vec::new());
+    for row in rows {
+        let image_version = match (&row.entity, &row.header, &row.image) {
+            (EntityKey::Cart(id), Header::Cart(cart), None | Some(Image::Cart(_))) => {
+                let image = row.image.as_ref().and_then(|image| match image {
+                    Image::Cart(image) => Some(image),
+                    Image::Stock(_) => None,
+                });
+                carts.push(CartRow { id: *id, version: row.version, cart, image, tail: &row.tail });
+                image.map(|image| image.cart.version)
+            }
+            (EntityKey::Stock(sku), Header::Stock { level, next_deadline }, None | Some(Image::Stock(_))) => {
+                let image = row.image.as_ref().and_then(|image| match image {
+                    Image::Stock(image) => Some(image),
+                    Image::Cart(_) => None,
+                });
+                let next_deadline = *next_deadline;
+                stock.push(StockRow {
+                    sku,
+                    version: row.version,
+                    level,
+                    next_deadline,
+                    image,
+                    tail: &row.tail,
+                });
+                image.map(|image| image.stock.level.version)
+            }
+            _ => return Err(invariant(format!("the row of {} is of two kinds", row.entity))),
+        };
+        if !is_whole(row, image_version) {
+            return Err(invariant(format!(
+                "the row of {} has a gap before version {}",
+                row.entity, row.version
+            )));
+        }
+    }
+    // In the order of their keys, neighbours share pages.
+    carts.sort_unstable_by_key(|row| row.id);
+    stock.sort_unstable_by_key(|row| row.sku);
+    Ok((carts, stock))
+}
+
+/// Image and tail lead, version by version, to the row's.
+fn is_whole(row: &Row, image_version: Option<u64>) -> bool {
+    let Some(start) = image_version.or_else(|| Some(row.tail.first()?.version.checked_sub(1)?)) else {
+        return false;
+    };
+    (start + 1..).zip(&row.tail).all(|(version, change)| change.version == version)
+        && row.version == row.tail.last().map_or(start, |change| change.version)
+}
+
+pub(super) fn invariant(what: String) -> StoreError {
+    StoreError::Conflict(Conflict::Invariant(what))
+}
+
+/// The changes after `version`, in order, each once. Tails of flushes may overlap; a gap is damage.
+pub(super) fn after(
+    mut version: u64,
+    last: u64,
+    tail: Vec<Change>,
+    subject: &impl std::fmt::Display,
+) -> Result<Vec<Change>, StoreError> {
+    let mut changes = Vec::with_capacity(tail.len());
+    for change in tail {
+        if change.version == version + 1 {
+            version = change.version;
+            changes.push(change);
+        } else if change.version > version {
+            break;
+        }
+    }
+    if version != last {
+        return Err(StoreError::Corrupt(format!("{subject}: version {} is missing", version + 1)));
+    }
+    Ok(changes)
+}
+
+async fn raise(connection: &mut SqliteConnection, watermark: &Watermark) -> TableResult<()> {
+    let (incarnation, sequence) = (id_bytes(watermark.incarnation.0), signed(watermark.sequence));
+    sqlx::query!(
+        "INSERT INTO watermark (incarnation, lane, sequence) VALUES (?, ?, ?)
+         ON CONFLICT (incarnation, lane) DO UPDATE SET sequence = MAX(sequence, excluded.sequence)",
+        incarnation,
+        watermark.lane.0,
+        sequence
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn watermarks(
+    connection: &mut SqliteConnection,
+    incarnation: IncarnationId,
+) -> TableResult<Vec<Watermark>> {
+    let id = id_bytes(incarnation.0);
+    let rows = sqlx::query!(
+        r#"SELECT lane AS "lane: u16", sequence FROM watermark WHERE incarnation = ? ORDER BY lane"#,
+        id
+    )
+    .fetch_all(connection)
+    .await?;
+    let watermark =
+        |lane, sequence| Watermark { incarnation, lane: Lane(lane), sequence: unsigned(sequence) };
+    Ok(rows.into_iter().map(|row| watermark(row.lane, row.sequence)).collect())
+}
+
+pub(super) async fn forget_incarnation(
+    connection: &mut SqliteConnection,
+    incarnation: IncarnationId,
+) -> TableResult<()> {
+    let id = id_bytes(incarnation.0);
+    sqlx::query!("DELETE FROM watermark WHERE incarnation = ?", id).execute(connection).await?;
+    Ok(())
+}
+
+pub(super) async fn shop_time(connection: &mut SqliteConnection) -> TableResult<ShopTime> {
+    let time = sqlx::query_scalar!("SELECT shop_time FROM shop").fetch_one(connection).await?;
+    Ok(ShopTime(time))
+}
+
+pub(super) async fn secret(connection: &mut SqliteConnection) -> TableResult<IdSecret> {
+    let fresh = random_bytes::<32>().to_vec();
+    sqlx::query!("UPDATE shop SET secret = ? WHERE secret IS NULL", fresh).execute(&mut *connection).await?;
+    let secret = sqlx::query_scalar!(r#"SELECT secret AS "secret!" FROM shop"#).fetch_one(connection).await?;
+    let bytes =
+        secret.try_into().map_err(|_| StoreError::Corrupt("the shop's secret is not 32 bytes".into()))?;
+    Ok(IdSecret::new(bytes))
+}
+
+/// An id in a column.
+pub(super) fn ids<T>(column: Vec<Vec<u8>>, id: impl Fn(u128) -> T) -> TableResult<Vec<T>> {
+    Ok(column.iter().map(|bytes| id_of(bytes).map(&id)).collect::<Result<_, _>>()?)
+}
