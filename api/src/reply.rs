@@ -52,7 +52,7 @@ impl Reply {
         Self::new(StatusCode::OK, body)
     }
 
-    pub const fn created(body: Bytes, location: String) -> Self {
+    pub fn created(body: Bytes, location: String) -> Self {
         let mut reply = Self::new(StatusCode::CREATED, body);
         reply.location = Some(location);
         reply

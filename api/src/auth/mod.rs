@@ -69,6 +69,11 @@ impl Auth {
         })
     }
 
+    /// Their access tokens are refused from now on.
+    pub fn end_sessions(&self, sessions: impl IntoIterator<Item = SessionId>, now: Timestamp) {
+        self.revoked.add(sessions, now, now.plus(self.access.lifetime()));
+    }
+
     /// Reads `Authorization`. A token that is not valid is refused, never taken for a guest's.
     pub fn identify(&self, headers: &HeaderMap, now: Timestamp) -> Result<Identity, Problem> {
         let Some(value) = headers.get(header::AUTHORIZATION) else {

@@ -11,7 +11,7 @@ use hyper::body::Body as _;
 use crate::problem::{Code, Problem};
 
 /// How much body is taken, and how long it may take to come.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyLimit {
     pub bytes: usize,
     pub time: Duration,

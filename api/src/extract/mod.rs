@@ -9,11 +9,11 @@ mod path;
 mod precondition;
 mod sku;
 
-pub use body::{BodyLimit, read_body, read_upload};
+pub use body::{BodyLimit, read_body};
 pub use change::{Change, Nothing, Payload};
 pub use idempotency::IdempotencyKey;
 pub use json::{Json, JsonObject, parse};
-pub use page::{Cursor, PageQuery, Query};
+pub use page::{Cursor, PageQuery, Query, limit as page_limit};
 pub use path::{PathId, PathSku};
 pub use precondition::expected_version;
 pub(crate) use sku::resolve;

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use smartcart_engine::{
     cart::CartRejection,
-    checkout::{CheckoutRefusal, PriceChange, Shortage},
+    checkout::{CheckoutRefusal, CheckoutRejection, PriceChange, Shortage},
     directory::{Refusal, Unavailable},
-    engine::{CheckoutRejection, OrderFailure},
+    engine::OrderFailure,
     inventory::StockRejection,
     store::{Conflict, StoreError},
 };

@@ -38,7 +38,7 @@ struct Parts {
 
 /// The body of every answer with a status of 400 or more.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Problem, additional_properties)]
+#[schema(as = Problem)]
 pub struct ProblemBody<'a> {
     /// `urn:smartcart:problem:` and the code.
     #[serde(rename = "type")]

@@ -3,8 +3,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use serde::Deserialize;
 use smartcart_engine::{
-    checkout::PaymentMethod,
-    engine::CheckoutRequest,
+    checkout::{CheckoutRequest, PaymentMethod},
     id::CartId,
     orders::CheckoutDetails,
 };
