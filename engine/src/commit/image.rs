@@ -49,6 +49,18 @@ pub struct Row {
     pub tail: Vec<Change>,
 }
 
+impl Row {
+    /// One row in the place of two of the same entity.
+    #[must_use]
+    pub(super) fn after(mut self, older: &Self) -> Self {
+        if self.image.is_none() {
+            self.image.clone_from(&older.image);
+            self.tail.splice(0..0, older.tail.iter().cloned());
+        }
+        self
+    }
+}
+
 /// How far a lane of a journal is in the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watermark {

@@ -127,12 +127,14 @@ impl Waiting {
     pub(super) fn begin_urgent(&mut self, entities: &HashSet<EntityKey>) -> Flush {
         let mut rows = Vec::new();
         for entity in entities {
-            rows.extend(self.flushing.get(entity).cloned());
-            if let Some(row) = self.gathering.remove(entity) {
-                let row = Arc::new(row);
-                self.urgent.insert(entity.clone(), row.clone());
-                rows.push(row);
-            }
+            let row = match (self.flushing.get(entity), self.gathering.remove(entity)) {
+                (None, None) => continue,
+                (Some(flushing), None) => flushing.clone(),
+                (Some(flushing), Some(newer)) => Arc::new(newer.after(flushing)),
+                (None, Some(newer)) => Arc::new(newer),
+            };
+            self.urgent.insert(entity.clone(), row.clone());
+            rows.push(row);
         }
         let orders = std::mem::take(&mut self.orders);
         Flush { rows, orders, watermarks: Vec::new(), shop: self.shop, entries: 0 }

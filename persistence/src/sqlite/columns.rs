@@ -18,3 +18,7 @@ pub(super) const fn signed(number: u64) -> i64 {
 pub(super) const fn unsigned(number: i64) -> u64 {
     number.cast_unsigned()
 }
+
+pub(super) fn limit_of(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}

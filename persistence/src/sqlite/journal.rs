@@ -14,7 +14,7 @@ use smartcart_engine::{
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::Mutex;
 
-use super::columns::{id_bytes, id_of, signed, unsigned};
+use super::columns::{id_bytes, id_of, limit_of, signed, unsigned};
 use crate::{
     error::{Severity, severity},
     record::{EntryName, decode_entry, encode_entry},
@@ -247,7 +247,7 @@ impl File {
         let trimmed = self.trimmed(incarnation, lane).await.map_err(unavailable)?;
         let mut sequence = after.max(trimmed);
         let (id, from) = (id_bytes(incarnation.0), signed(sequence));
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let limit = limit_of(limit);
         let rows = sqlx::query!(
             "SELECT sequence, body FROM entry WHERE incarnation = ? AND lane = ? AND sequence > ?
              ORDER BY sequence LIMIT ?",

@@ -17,7 +17,7 @@ CREATE TABLE session (
     expires_at INTEGER NOT NULL,
     revoked    INTEGER NOT NULL DEFAULT 0 CHECK (revoked IN (0, 1))
 ) STRICT;
-CREATE INDEX session_user ON session (user) WHERE revoked = 0;
+CREATE INDEX session_user ON session (user);
 CREATE INDEX session_revoked ON session (expires_at) WHERE revoked = 1;
 
 CREATE TABLE address (
@@ -25,5 +25,5 @@ CREATE TABLE address (
     id      BLOB    NOT NULL CHECK (length(id) = 16),
     version INTEGER NOT NULL,
     body    TEXT    NOT NULL,
-    PRIMARY KEY (user, id)
-) STRICT, WITHOUT ROWID;
+    UNIQUE (user, id)
+) STRICT;

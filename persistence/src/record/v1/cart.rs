@@ -72,6 +72,8 @@ struct Checkout {
     payment_token: Option<String>,
     #[prost(message, optional, tag = "8")]
     key: Option<KeyGuard>,
+    #[prost(message, optional, tag = "9")]
+    refusal: Option<Refusal>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Enumeration)]
@@ -210,6 +212,7 @@ impl From<&cart::Checkout> for Checkout {
             payment_method: checkout.payment.method.clone(),
             payment_token: checkout.payment.token.clone(),
             key: checkout.key.as_ref().map(Into::into),
+            refusal: checkout.refusal.as_ref().map(Into::into),
         }
     }
 }
@@ -234,6 +237,7 @@ impl TryFrom<Checkout> for cart::Checkout {
                 token: checkout.payment_token,
             },
             key: checkout.key.map(TryInto::try_into).transpose()?,
+            refusal: checkout.refusal.map(TryInto::try_into).transpose()?,
         })
     }
 }

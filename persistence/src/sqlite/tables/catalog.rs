@@ -1,1 +1,216 @@
+//! Products and their variants. Every change raises the catalogue's generation in its own transaction.
 
+use std::collections::HashMap;
+
+use smartcart_engine::{
+    catalog::{Product, Variant},
+    id::ProductId,
+    store::{Conflict, StoreError, TableKey, Written},
+    time::Timestamp,
+};
+use sqlx::{Connection, SqliteConnection};
+
+use super::{TableResult, keys};
+use crate::{
+    error::corrupt,
+    record::{
+        decode_attributes, decode_images, decode_prices, encode_attributes, encode_images, encode_prices,
+    },
+    sqlite::columns::unsigned,
+};
+
+pub(super) async fn load(connection: &mut SqliteConnection) -> TableResult<(u64, Vec<Product>)> {
+    // Generation, products and variants of one moment.
+    let mut snapshot = connection.begin().await?;
+    let generation =
+        sqlx::query_scalar!("SELECT catalog_generation FROM shop").fetch_one(&mut *snapshot).await?;
+    let mut variants = variants(&mut snapshot).await?;
+    let rows = sqlx::query!(
+        "SELECT id, version, name, description, category, images, updated_at FROM product ORDER BY id"
+    )
+    .fetch_all(&mut *snapshot)
+    .await?;
+    let mut products = Vec::with_capacity(rows.len());
+    for row in rows {
+        let subject = format!("product {}", row.id);
+        products.push(Product {
+            variants: variants.remove(&row.id).unwrap_or_default(),
+            id: row.id.parse().map_err(|_| StoreError::Corrupt(format!("{subject}: not an id")))?,
+            version: unsigned(row.version),
+            name: row.name,
+            description: row.description,
+            category: row.category,
+            images: decode_images(&row.images).map_err(corrupt(&subject))?,
+            updated_at: Timestamp(row.updated_at),
+        });
+    }
+    Ok((unsigned(generation), products))
+}
+
+/// The variants of each product, in their order.
+async fn variants(connection: &mut SqliteConnection) -> TableResult<HashMap<String, Vec<Variant>>> {
+    let rows =
+        sqlx::query!("SELECT sku, product, attributes, prices FROM variant ORDER BY product, position")
+            .fetch_all(connection)
+            .await?;
+    let mut variants: HashMap<String, Vec<Variant>> = HashMap::new();
+    for row in rows {
+        let subject = format!("SKU {}", row.sku);
+        let variant = Variant {
+            sku: row.sku.parse().map_err(|_| StoreError::Corrupt(format!("{subject}: not a SKU")))?,
+            attributes: decode_attributes(&row.attributes).map_err(corrupt(&subject))?,
+            prices: decode_prices(&row.prices).map_err(corrupt(&subject))?,
+        };
+        variants.entry(row.product).or_default().push(variant);
+    }
+    Ok(variants)
+}
+
+pub(super) async fn put(
+    connection: &mut SqliteConnection,
+    product: &Product,
+    expected: Option<u64>,
+    key: Option<&TableKey>,
+) -> TableResult<Written<Product>> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    if let Some(subject) = keys::seen(&mut transaction, key).await? {
+        return Ok(Written { value: replayed(product, &subject)?, replayed: true });
+    }
+    let version = version(&mut transaction, &product.id).await?.unwrap_or(0);
+    if expected.is_some_and(|expected| expected != version) {
+        return Err(StoreError::Stale { version }.into());
+    }
+    let value = write(&mut transaction, product).await?;
+    raise_generation(&mut transaction).await?;
+    keys::remember(&mut transaction, key, &subject(&value)).await?;
+    transaction.commit().await?;
+    Ok(Written { value, replayed: false })
+}
+
+/// What the database adds to a request: version and time.
+fn subject(written: &Product) -> Vec<u8> {
+    [written.version.to_be_bytes(), written.updated_at.0.to_be_bytes()].concat()
+}
+
+fn replayed(request: &Product, subject: &[u8]) -> Result<Product, StoreError> {
+    let parts =
+        subject.split_first_chunk::<8>().and_then(|(version, at)| Some((version, at.try_into().ok()?)));
+    let (version, at) = parts.ok_or_else(|| StoreError::Corrupt("a product's idempotency key".to_owned()))?;
+    let (version, updated_at) = (u64::from_be_bytes(*version), Timestamp(i64::from_be_bytes(at)));
+    Ok(Product { version, updated_at, ..request.clone() })
+}
+
+pub(super) async fn put_many(
+    connection: &mut SqliteConnection,
+    products: &[Product],
+) -> TableResult<Vec<Product>> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    // First of all, so that a SKU may move from one product to another of the same import.
+    for product in products {
+        drop_variants(&mut transaction, &product.id).await?;
+    }
+    let mut written = Vec::with_capacity(products.len());
+    for product in products {
+        written.push(write(&mut transaction, product).await?);
+    }
+    raise_generation(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(written)
+}
+
+pub(super) async fn delete(
+    connection: &mut SqliteConnection,
+    id: &ProductId,
+    expected: Option<u64>,
+    key: Option<&TableKey>,
+) -> TableResult<Written<()>> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    if keys::seen(&mut transaction, key).await?.is_some() {
+        return Ok(Written { value: (), replayed: true });
+    }
+    let version = version(&mut transaction, id).await?.ok_or(StoreError::NotFound)?;
+    if expected.is_some_and(|expected| expected != version) {
+        return Err(StoreError::Stale { version }.into());
+    }
+    let id = id.as_str();
+    sqlx::query!("DELETE FROM product WHERE id = ?", id).execute(&mut *transaction).await?;
+    raise_generation(&mut transaction).await?;
+    keys::remember(&mut transaction, key, id.as_bytes()).await?;
+    transaction.commit().await?;
+    Ok(Written { value: (), replayed: false })
+}
+
+async fn version(connection: &mut SqliteConnection, id: &ProductId) -> TableResult<Option<u64>> {
+    let id = id.as_str();
+    let version = sqlx::query_scalar!("SELECT version FROM product WHERE id = ?", id)
+        .fetch_optional(connection)
+        .await?;
+    Ok(version.map(unsigned))
+}
+
+async fn write(connection: &mut SqliteConnection, product: &Product) -> TableResult<Product> {
+    let (id, at) = (product.id.as_str(), product.updated_at.0);
+    let images = encode_images(&product.images).map_err(corrupt(id))?;
+    let version = sqlx::query_scalar!(
+        r#"INSERT INTO product (id, version, name, description, category, images, updated_at)
+           VALUES (?, 1, ?, ?, ?, ?, ?)
+           ON CONFLICT (id) DO UPDATE SET version = product.version + 1, name = excluded.name,
+           description = excluded.description, category = excluded.category, images = excluded.images,
+           updated_at = excluded.updated_at
+           RETURNING version AS "version!: i64""#,
+        id,
+        product.name,
+        product.description,
+        product.category,
+        images,
+        at
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    drop_variants(connection, &product.id).await?;
+    for (position, variant) in (0_i64..).zip(&product.variants) {
+        write_variant(connection, product, position, variant).await?;
+    }
+    Ok(Product { version: unsigned(version), ..product.clone() })
+}
+
+async fn write_variant(
+    connection: &mut SqliteConnection,
+    product: &Product,
+    position: i64,
+    variant: &Variant,
+) -> TableResult<()> {
+    let (sku, id) = (variant.sku.as_str(), product.id.as_str());
+    let attributes = encode_attributes(&variant.attributes).map_err(corrupt(sku))?;
+    let prices = encode_prices(&variant.prices).map_err(corrupt(sku))?;
+    let written = sqlx::query!(
+        "INSERT INTO variant (sku, product, position, attributes, prices) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (sku) DO NOTHING",
+        sku,
+        id,
+        position,
+        attributes,
+        prices
+    )
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    if written == 1 {
+        return Ok(());
+    }
+    let owner =
+        sqlx::query_scalar!("SELECT product FROM variant WHERE sku = ?", sku).fetch_one(connection).await?;
+    let owner = owner.parse().map_err(|_| StoreError::Corrupt(format!("'{owner}' is not a product's id")))?;
+    Err(StoreError::from(Conflict::SkuTaken { sku: variant.sku.clone(), product: owner }).into())
+}
+
+async fn drop_variants(connection: &mut SqliteConnection, product: &ProductId) -> TableResult<()> {
+    let id = product.as_str();
+    sqlx::query!("DELETE FROM variant WHERE product = ?", id).execute(connection).await?;
+    Ok(())
+}
+
+async fn raise_generation(connection: &mut SqliteConnection) -> TableResult<()> {
+    sqlx::query!("UPDATE shop SET catalog_generation = catalog_generation + 1").execute(connection).await?;
+    Ok(())
+}

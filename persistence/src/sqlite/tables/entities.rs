@@ -1,5 +1,7 @@
 //! One transaction for what the write-behind brings: carts, stock, orders, watermarks.
 
+use std::sync::Arc;
+
 use smartcart_engine::{
     commit::{Change, EntityKey, Header, Image, Lane, Row, TableBatch, Watermark},
     id::{IdSecret, IncarnationId, random_bytes},
@@ -43,7 +45,7 @@ pub(super) async fn flush(
     Ok(())
 }
 
-fn by_kind(rows: &[Row]) -> Result<(Vec<CartRow<'_>>, Vec<StockRow<'_>>), StoreError> {
+fn by_kind(rows: &[Arc<Row>]) -> Result<(Vec<CartRow<'_>>, Vec<StockRow<'_>>), StoreError> {
     let (mut carts, mut stock) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows {
         let image_version = match (&row.entity, &row.header, &row.image) {

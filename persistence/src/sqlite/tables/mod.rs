@@ -172,3 +172,170 @@ impl EntityStore for SqliteStore {
         self.written(entities::secret(&mut writer).await)
     }
 }
+
+#[async_trait]
+impl CatalogStore for SqliteStore {
+    async fn load_catalog(&self) -> Result<(u64, Vec<Product>), StoreError> {
+        Ok(catalog::load(&mut *self.reader().await?).await?)
+    }
+
+    async fn put_product(
+        &self,
+        product: &Product,
+        expected: Option<u64>,
+        key: Option<TableKey>,
+    ) -> Result<Written<Product>, StoreError> {
+        let mut writer = self.writer().await?;
+        self.written(catalog::put(&mut writer, product, expected, key.as_ref()).await)
+    }
+
+    async fn put_products(&self, products: &[Product]) -> Result<Vec<Product>, StoreError> {
+        let mut writer = self.writer().await?;
+        self.written(catalog::put_many(&mut writer, products).await)
+    }
+
+    async fn delete_product(
+        &self,
+        id: &ProductId,
+        expected: Option<u64>,
+        key: Option<TableKey>,
+    ) -> Result<Written<()>, StoreError> {
+        let mut writer = self.writer().await?;
+        self.written(catalog::delete(&mut writer, id, expected, key.as_ref()).await)
+    }
+}
+
+#[async_trait]
+impl OrderStore for SqliteStore {
+    async fn order(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
+        Ok(orders::load(&mut *self.reader().await?, id).await?)
+    }
+
+    async fn orders(
+        &self,
+        user: Option<UserId>,
+        before: Option<(Timestamp, OrderId)>,
+        limit: usize,
+    ) -> Result<Vec<Order>, StoreError> {
+        Ok(orders::page(&mut *self.reader().await?, user, before, limit).await?)
+    }
+
+    async fn transition_order(
+        &self,
+        next: &Order,
+        key: Option<TableKey>,
+    ) -> Result<Written<Order>, StoreError> {
+        let mut writer = self.writer().await?;
+        self.written(orders::transition(&mut writer, next, key.as_ref()).await)
+    }
+
+    async fn order_of_key(&self, key: TableKey) -> Result<Option<Order>, StoreError> {
+        Ok(orders::of_key(&mut *self.reader().await?, &key).await?)
+    }
+
+    async fn orders_to_restock(&self, limit: usize) -> Result<Vec<Order>, StoreError> {
+        Ok(orders::to_restock(&mut *self.reader().await?, limit).await?)
+    }
+
+    async fn mark_restocked(&self, id: OrderId) -> Result<(), StoreError> {
+        let mut writer = self.writer().await?;
+        self.written(orders::mark_restocked(&mut writer, id).await)
+    }
+}
+
+#[async_trait]
+impl UserStore for SqliteStore {
+    async fn create_user(&self, user: &User, key: Option<TableKey>) -> Result<Written<User>, StoreError> {
+        let mut writer = self.writer().await?;
+        self.written(users::create_user(&mut writer, user, key.as_ref()).await)
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        Ok(users::user(&mut *self.reader().await?, id).await?)
+    }
+
+    async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError> {
+        Ok(users::user_by_email(&mut *self.reader().await?, email).await?)
+    }
+
+    async fn update_user(&self, next: &User, key: Option<TableKey>) -> Result<Written<User>, StoreError> {
+        let mut writer = self.writer().await?;
+        self.written(users::update_user(&mut writer, next, key.as_ref()).await)
+    }
+
+    async fn create_session(
+        &self,
+        session: &Session,
+        key: Option<TableKey>,
+    ) -> Result<Written<Session>, StoreError> {
+        let mut writer = self.writer().await?;
+        self.written(users::create_session(&mut writer, session, key.as_ref()).await)
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        Ok(users::session(&mut *self.reader().await?, id).await?)
+    }
+
+    async fn rotate_session(
+        &self,
+        id: SessionId,
+        generation: u64,
+        expires_at: Timestamp,
+        key: Option<TableKey>,
+    ) -> Result<Written<Session>, StoreError> {
+        let mut writer = self.writer().await?;
+        self.written(users::rotate_session(&mut writer, id, generation, expires_at, key.as_ref()).await)
+    }
+
+    async fn revoke_session(&self, id: SessionId) -> Result<(), StoreError> {
+        let mut writer = self.writer().await?;
+        self.written(users::revoke_session(&mut writer, id).await)
+    }
+
+    async fn revoke_sessions_of(
+        &self,
+        user: UserId,
+        but: Option<SessionId>,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let mut writer = self.writer().await?;
+        self.written(users::revoke_sessions_of(&mut writer, user, but).await)
+    }
+
+    async fn revoked_sessions(&self, now: Timestamp) -> Result<Vec<SessionId>, StoreError> {
+        Ok(users::revoked_sessions(&mut *self.reader().await?, now).await?)
+    }
+
+    async fn addresses(&self, user: UserId) -> Result<Vec<Address>, StoreError> {
+        Ok(users::addresses(&mut *self.reader().await?, user).await?)
+    }
+
+    async fn put_address(
+        &self,
+        next: &Address,
+        key: Option<TableKey>,
+    ) -> Result<Written<Address>, StoreError> {
+        let mut writer = self.writer().await?;
+        self.written(users::put_address(&mut writer, next, key.as_ref()).await)
+    }
+
+    async fn delete_address(
+        &self,
+        user: UserId,
+        id: AddressId,
+        key: Option<TableKey>,
+    ) -> Result<Written<()>, StoreError> {
+        let mut writer = self.writer().await?;
+        self.written(users::delete_address(&mut writer, user, id, key.as_ref()).await)
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    async fn audit(&self) -> Result<Vec<Finding>, StoreError> {
+        Ok(audit::audit(&mut *self.reader().await?).await?)
+    }
+}

@@ -2,16 +2,22 @@
 
 use std::sync::Arc;
 
-use smartcart_engine::orders::Order;
-use sqlx::SqliteConnection;
+use smartcart_engine::{
+    checkout::Authorization,
+    id::{CartId, OrderId, UserId},
+    orders::{CheckoutDetails, Order, OrderStatus},
+    store::{StoreError, TableKey, Written},
+    time::Timestamp,
+};
+use sqlx::{Connection, SqliteConnection};
 
-use super::TableResult;
+use super::{TableResult, keys};
 use crate::{
     error::corrupt,
-    record::{encode_history, encode_lines},
+    record::{decode_history, decode_lines, encode_history, encode_lines},
     sqlite::{
         bulk::{Bound, Bulk},
-        columns::{id_bytes, signed},
+        columns::{id_bytes, id_of, limit_of, signed, unsigned},
     },
 };
 
@@ -75,4 +81,180 @@ fn bind(query: Bound, row: &OrderRow<'_>) -> Bound {
         .bind(order.payment.reference.clone())
         .bind(row.history.clone())
         .bind(order.placed_at.0)
+}
+
+/// A row of `shop_order`.
+struct Columns {
+    id: Vec<u8>,
+    version: i64,
+    status: String,
+    cart: Vec<u8>,
+    user: Option<Vec<u8>>,
+    currency: String,
+    total: i64,
+    lines: String,
+    email: Option<String>,
+    shipping_address: Option<String>,
+    metadata: Option<String>,
+    payment_method: String,
+    payment_reference: String,
+    history: String,
+    placed_at: i64,
+}
+
+impl TryFrom<Columns> for Order {
+    type Error = StoreError;
+    fn try_from(row: Columns) -> Result<Self, StoreError> {
+        let id = OrderId(id_of(&row.id)?);
+        let damaged = |what: &str| StoreError::Corrupt(format!("order {id}: {what}"));
+        Ok(Self {
+            id,
+            version: unsigned(row.version),
+            status: OrderStatus::parse(&row.status).ok_or_else(|| damaged("its status is unknown"))?,
+            cart: CartId(id_of(&row.cart)?),
+            user: row.user.map(|user| id_of(&user)).transpose()?.map(UserId),
+            currency: row.currency.parse().map_err(|_| damaged("its currency is unknown"))?,
+            lines: decode_lines(&row.lines).map_err(corrupt(format!("order {id}")))?,
+            total: row.total,
+            details: CheckoutDetails {
+                email: row.email,
+                shipping_address: row.shipping_address,
+                metadata: row.metadata,
+            },
+            payment: Authorization { method: row.payment_method, reference: row.payment_reference },
+            history: decode_history(&row.history).map_err(corrupt(format!("order {id}")))?,
+            placed_at: Timestamp(row.placed_at),
+        })
+    }
+}
+
+fn orders(rows: Vec<Columns>) -> TableResult<Vec<Order>> {
+    Ok(rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
+}
+
+pub(super) async fn load(connection: &mut SqliteConnection, id: OrderId) -> TableResult<Option<Order>> {
+    let id = id_bytes(id.0);
+    let row = sqlx::query_as!(
+        Columns,
+        "SELECT id, version, status, cart, user, currency, total, lines, email, shipping_address, metadata,
+         payment_method, payment_reference, history, placed_at
+         FROM shop_order WHERE id = ?",
+        id
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(TryInto::try_into).transpose()?)
+}
+
+/// Newest first.
+pub(super) async fn page(
+    connection: &mut SqliteConnection,
+    user: Option<UserId>,
+    before: Option<(Timestamp, OrderId)>,
+    limit: usize,
+) -> TableResult<Vec<Order>> {
+    let (at, id) = before.unwrap_or((Timestamp(i64::MAX), OrderId(u128::MAX)));
+    let (id, limit) = (id_bytes(id.0), limit_of(limit));
+    let rows = match user {
+        Some(user) => {
+            let user = id_bytes(user.0);
+            sqlx::query_as!(
+                Columns,
+                "SELECT id, version, status, cart, user, currency, total, lines, email, shipping_address,
+                 metadata, payment_method, payment_reference, history, placed_at
+                 FROM shop_order WHERE user = ? AND (placed_at, id) < (?, ?)
+                 ORDER BY placed_at DESC, id DESC LIMIT ?",
+                user,
+                at.0,
+                id,
+                limit
+            )
+            .fetch_all(connection)
+            .await?
+        }
+        None => {
+            sqlx::query_as!(
+                Columns,
+                "SELECT id, version, status, cart, user, currency, total, lines, email, shipping_address,
+                 metadata, payment_method, payment_reference, history, placed_at
+                 FROM shop_order WHERE (placed_at, id) < (?, ?)
+                 ORDER BY placed_at DESC, id DESC LIMIT ?",
+                at.0,
+                id,
+                limit
+            )
+            .fetch_all(connection)
+            .await?
+        }
+    };
+    orders(rows)
+}
+
+pub(super) async fn transition(
+    connection: &mut SqliteConnection,
+    next: &Order,
+    key: Option<&TableKey>,
+) -> TableResult<Written<Order>> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    if keys::seen(&mut transaction, key).await?.is_some() {
+        let value = load(&mut transaction, next.id).await?.ok_or(StoreError::NotFound)?;
+        return Ok(Written { value, replayed: true });
+    }
+    let id = id_bytes(next.id.0);
+    let (version, status) = (signed(next.version), next.status.as_str());
+    let history = encode_history(&next.history).map_err(corrupt(format!("order {}", next.id)))?;
+    let restock = i64::from(next.status == OrderStatus::Cancelled);
+    let written = sqlx::query!(
+        "UPDATE shop_order SET version = ?1, status = ?2, history = ?3, restock_due = MAX(restock_due, ?4)
+         WHERE id = ?5 AND version = ?1 - 1",
+        version,
+        status,
+        history,
+        restock,
+        id
+    )
+    .execute(&mut *transaction)
+    .await?
+    .rows_affected();
+    if written == 0 {
+        let found = sqlx::query_scalar!("SELECT version FROM shop_order WHERE id = ?", id)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let refusal = |version| StoreError::Stale { version: unsigned(version) };
+        return Err(found.map_or(StoreError::NotFound, refusal).into());
+    }
+    keys::remember(&mut transaction, key, &id).await?;
+    transaction.commit().await?;
+    Ok(Written { value: next.clone(), replayed: false })
+}
+
+/// The order whose transition a key made.
+pub(super) async fn of_key(connection: &mut SqliteConnection, key: &TableKey) -> TableResult<Option<Order>> {
+    match keys::seen(connection, Some(key)).await? {
+        Some(subject) => load(connection, OrderId(id_of(&subject)?)).await,
+        None => Ok(None),
+    }
+}
+
+pub(super) async fn to_restock(connection: &mut SqliteConnection, limit: usize) -> TableResult<Vec<Order>> {
+    let limit = limit_of(limit);
+    let rows = sqlx::query_as!(
+        Columns,
+        "SELECT id, version, status, cart, user, currency, total, lines, email, shipping_address, metadata,
+         payment_method, payment_reference, history, placed_at
+         FROM shop_order WHERE restock_due = 1 ORDER BY id LIMIT ?",
+        limit
+    )
+    .fetch_all(connection)
+    .await?;
+    orders(rows)
+}
+
+pub(super) async fn mark_restocked(connection: &mut SqliteConnection, id: OrderId) -> TableResult<()> {
+    let id = id_bytes(id.0);
+    let marked = sqlx::query!("UPDATE shop_order SET restock_due = 0 WHERE id = ?", id)
+        .execute(connection)
+        .await?
+        .rows_affected();
+    if marked == 0 { Err(StoreError::NotFound.into()) } else { Ok(()) }
 }
