@@ -6,4 +6,5 @@ source "$(dirname "$0")/lib.sh"
 
 bins=$1 trade=$2
 shift 2
-exec "$bins/replay" --base-url "$BASE_URL" --token-file "$TOKEN_FILE" --file "$trade" "$@"
+exec "$bins/replay" --base-url "$BASE_URL" --token-file "$TOKEN_FILE" --file "$trade" \
+  --state "$DATA_DIR/replay.jsonl" "$@"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command against a SmartCart server of its own: a fresh data directory, free ports, and a stop by
 # SIGTERM that must end with exit code 0. The command finds BASE_URL, OPS_URL, TOKEN_FILE and DATA_DIR in its
-# environment. On any failure the server's log is printed.
+# environment. Afterwards `smartcart verify` audits what is in the tables. On any failure the server's log is printed.
 #
 #   scripts/with-server.sh k6 run loadtests/k6/smoke.js
 #
@@ -60,8 +60,13 @@ stop() {
   [ "$code" -eq 0 ] || die "the server ended with exit code $code after SIGTERM"
 }
 
+audit() {
+  (cd "$home" && "$server" verify) >>"$log" 2>&1 || die "smartcart verify found faults in the tables"
+}
+
 start
 code=0
 "$@" || code=$?
 stop
+audit
 exit "$code"

@@ -77,6 +77,9 @@ pub trait Entity: Debug + Clone + Send + Sync + Sized + 'static {
         context: &Context,
     ) -> Result<Decision<Self::Event>, Self::Rejection>;
 
+    /// Told of every rejection, for the metrics.
+    fn observe_rejection(_: &Self::Rejection) {}
+
     /// Pure, and the only place where an entity changes: live, and again on replay.
     fn apply(&mut self, event: &Self::Event, wall: Timestamp);
 

@@ -51,6 +51,9 @@ pub enum AppendError {
     /// It may be durable or not: append the same entry again.
     #[error("unknown whether the entry is durable: {0}")]
     Unknown(String),
+    /// It is not durable, and the journal is as it was: its number may be used by another entry.
+    #[error("the entry was not taken: {0}")]
+    NotTaken(String),
     /// It is not durable, and this journal will take no more.
     #[error("the journal cannot be written: {0}")]
     Failed(String),

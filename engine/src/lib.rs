@@ -10,7 +10,6 @@
 //! 4. Give the event its durable form in `persistence/src/record.rs`.
 //! 5. Test it as given / when / then, and route it in `api/src/router.rs`.
 
-mod actor;
 mod background;
 pub mod cart;
 pub mod catalog;

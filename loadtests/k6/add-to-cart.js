@@ -4,7 +4,7 @@ import { constantArrivals, setting, summarise, summaryTrendStats as stats, thres
 import { carts, catalogue, expectStatus } from './lib/shop.js';
 
 const rate = setting('RATE', { short: 60, full: 1000 });
-const seconds = setting('SECONDS', { short: 10, full: 60 });
+const seconds = setting('DURATION_SECONDS', { short: 10, full: 60 });
 const cartCount = setting('CARTS', { short: 50, full: 2000 });
 const productCount = 100;
 

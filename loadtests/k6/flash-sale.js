@@ -9,7 +9,7 @@ import { sleep } from 'k6';
 
 const units = setting('UNITS', { short: 200, full: 2000 });
 const peak = setting('RATE', { short: 60, full: 800 });
-const seconds = setting('SECONDS', { short: 10, full: 20 });
+const seconds = setting('DURATION_SECONDS', { short: 10, full: 20 });
 const rampSeconds = 2;
 // What the ramp and the plateau offer; the threshold on dropped iterations makes sure that they all come.
 const crowd = peak * seconds + (peak * rampSeconds) / 2;

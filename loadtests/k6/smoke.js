@@ -4,7 +4,7 @@ import { constantArrivals, setting, summarise, summaryTrendStats as stats, thres
 import { carts, catalogue, expectStatus, inventory, products, stockNewProduct } from './lib/shop.js';
 
 const rate = setting('RATE', { short: 5, full: 10 });
-const seconds = setting('SECONDS', { short: 8, full: 30 });
+const seconds = setting('DURATION_SECONDS', { short: 8, full: 30 });
 
 export const options = {
   scenarios: { purchase: constantArrivals(rate, seconds, 'purchase') },

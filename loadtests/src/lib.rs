@@ -1,4 +1,9 @@
 //! Load tools.
 
+pub mod bench;
+pub mod chaos;
 pub mod http;
+pub mod rng;
+pub mod server;
 pub mod trade;
+pub mod wire;

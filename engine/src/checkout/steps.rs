@@ -3,7 +3,6 @@
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use metrics::counter;
 use tokio::sync::watch;
 
 use super::{
@@ -85,7 +84,6 @@ impl Coordinator {
             match self.inventory.step(&line.sku, hold).await {
                 Ok(_) => {}
                 Err(Refusal::Rejected(StockRejection::InsufficientStock { available })) => {
-                    counter!("smartcart_oversell_refused_total").increment(1);
                     return self
                         .shortages(line, available, &checkout.lines[index + 1..])
                         .await

@@ -197,7 +197,7 @@ impl Committer {
         Ok(())
     }
 
-    /// An unknown outcome is settled by asking again with the same entry. Any other failure ends this journal.
+    /// An unknown outcome is settled by asking again with the same entry.
     async fn append_until_known(&self, entry: &Entry) -> Result<(), CommitFailure> {
         let mut pause = Duration::from_millis(5);
         for _ in 0..UNKNOWN_RETRIES {
@@ -213,6 +213,9 @@ impl Committer {
                     gauge!("smartcart_commit_unknown").increment(1.0);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(1));
+                }
+                Err(error @ AppendError::NotTaken(_)) => {
+                    return Err(CommitFailure::NotDone(error.to_string()));
                 }
                 Err(error @ (AppendError::Sealed | AppendError::Failed(_))) => {
                     self.gate.fail_stop(&error.to_string());

@@ -5,17 +5,19 @@ use std::{
     sync::Arc,
 };
 
-use super::{Change, EntityKey, Entry, Header, Image, Row, Subject, Watermark};
+use super::{Change, EntityKey, Entry, Header, Image, Row, Subject, TableBatch, Watermark};
 use crate::{cart::CartEvent, id::IncarnationId, orders::Order, time::ShopTime};
+
+pub(super) type Rows = HashMap<EntityKey, Arc<Row>>;
 
 /// Rows in the order in which the tables must take them: `urgent` and `flushing` are being written, `gathering` grows.
 #[derive(Debug)]
 pub(super) struct Waiting {
     incarnation: IncarnationId,
-    gathering: HashMap<EntityKey, Row>,
+    gathering: Rows,
     orders: Vec<Arc<Order>>,
-    flushing: HashMap<EntityKey, Arc<Row>>,
-    urgent: HashMap<EntityKey, Arc<Row>>,
+    flushing: Arc<Rows>,
+    urgent: Rows,
     /// The last entry of each lane that is in here or in the tables.
     taken: HashMap<super::Lane, u64>,
     /// Entries that the tables have not got.
@@ -26,7 +28,7 @@ pub(super) struct Waiting {
 /// A flush: everything that was gathered, and how far it brings the tables.
 #[derive(Debug)]
 pub(super) struct Flush {
-    pub(super) rows: Vec<Arc<Row>>,
+    pub(super) rows: Arc<Rows>,
     pub(super) orders: Vec<Arc<Order>>,
     pub(super) watermarks: Vec<Watermark>,
     pub(super) shop: ShopTime,
@@ -39,7 +41,7 @@ impl Waiting {
             incarnation,
             gathering: HashMap::new(),
             orders: Vec::new(),
-            flushing: HashMap::new(),
+            flushing: Arc::default(),
             urgent: HashMap::new(),
             taken: HashMap::new(),
             entries: 0,
@@ -60,13 +62,12 @@ impl Waiting {
     fn gather(&mut self, change: Change, header: Header, image: Option<Image>) {
         let entity = change.entity();
         let version = change.version;
-        let row = self.gathering.entry(entity.clone()).or_insert_with(|| Row {
-            entity,
-            version,
-            header: header.clone(),
-            image: None,
-            tail: Vec::new(),
+        let row = self.gathering.entry(entity.clone()).or_insert_with(|| {
+            let header = header.clone();
+            Arc::new(Row { entity, version, header, image: None, tail: Vec::new() })
         });
+        // Shared only with a load that is putting the entity together at this moment.
+        let row = Arc::make_mut(row);
         row.version = version;
         row.header = header;
         match image {
@@ -90,16 +91,18 @@ impl Waiting {
     }
 
     /// An entity's rows, oldest first.
-    pub(super) fn of(&self, entity: &EntityKey) -> Vec<Row> {
-        let written = [&self.flushing, &self.urgent].into_iter().filter_map(|rows| rows.get(entity));
-        written.map(|row| Row::clone(row)).chain(self.gathering.get(entity).cloned()).collect()
+    pub(super) fn of(&self, entity: &EntityKey) -> Vec<Arc<Row>> {
+        [&*self.flushing, &self.urgent, &self.gathering]
+            .into_iter()
+            .filter_map(|rows| rows.get(entity).cloned())
+            .collect()
     }
 
-    /// Begins a flush of everything gathered so far. There is none under way.
+    /// Begins a flush of everything gathered so far. There is none under way. Takes no longer the more there is: the
+    /// lanes wait meanwhile.
     pub(super) fn begin(&mut self) -> Flush {
-        let gathered = std::mem::take(&mut self.gathering);
-        let rows: Vec<Arc<Row>> = gathered.into_values().map(Arc::new).collect();
-        self.flushing = rows.iter().map(|row| (row.entity.clone(), row.clone())).collect();
+        let room = self.gathering.len();
+        self.flushing = Arc::new(std::mem::replace(&mut self.gathering, HashMap::with_capacity(room)));
         let watermarks = self
             .taken
             .iter()
@@ -109,35 +112,33 @@ impl Waiting {
                 sequence: *sequence,
             })
             .collect();
-        Flush {
-            rows,
-            orders: std::mem::take(&mut self.orders),
-            watermarks,
-            shop: self.shop,
-            entries: self.entries,
-        }
+        let orders = std::mem::take(&mut self.orders);
+        Flush { rows: self.flushing.clone(), orders, watermarks, shop: self.shop, entries: self.entries }
     }
 
+    /// The flush is in the tables. Its rows go with it, when the lanes no longer wait.
     pub(super) fn end(&mut self, flush: &Flush) {
-        self.flushing.clear();
+        self.flushing = Arc::default();
         self.entries -= flush.entries;
     }
 
     /// Takes some entities' rows out of their turn, with all orders that wait.
-    pub(super) fn begin_urgent(&mut self, entities: &HashSet<EntityKey>) -> Flush {
-        let mut rows = Vec::new();
+    pub(super) fn begin_urgent(&mut self, entities: &HashSet<EntityKey>) -> TableBatch {
         for entity in entities {
             let row = match (self.flushing.get(entity), self.gathering.remove(entity)) {
                 (None, None) => continue,
                 (Some(flushing), None) => flushing.clone(),
-                (Some(flushing), Some(newer)) => Arc::new(newer.after(flushing)),
-                (None, Some(newer)) => Arc::new(newer),
+                (Some(flushing), Some(newer)) => Arc::new(Arc::unwrap_or_clone(newer).after(flushing)),
+                (None, Some(newer)) => newer,
             };
-            self.urgent.insert(entity.clone(), row.clone());
-            rows.push(row);
+            self.urgent.insert(entity.clone(), row);
         }
-        let orders = std::mem::take(&mut self.orders);
-        Flush { rows, orders, watermarks: Vec::new(), shop: self.shop, entries: 0 }
+        TableBatch {
+            rows: self.urgent.values().cloned().collect(),
+            orders: std::mem::take(&mut self.orders),
+            watermarks: Vec::new(),
+            shop: self.shop,
+        }
     }
 
     pub(super) fn end_urgent(&mut self) {

@@ -118,7 +118,7 @@ impl WriteBehind {
         self.waiting.lock().has(entity)
     }
 
-    pub(crate) fn waiting(&self, entity: &EntityKey) -> Vec<Row> {
+    pub(crate) fn waiting(&self, entity: &EntityKey) -> Vec<Arc<Row>> {
         self.waiting.lock().of(entity)
     }
 
@@ -192,7 +192,8 @@ impl WriteBehind {
     }
 
     async fn write_flush(&self, flush: &Flush, began: Instant) {
-        let mut slices = flush.rows.chunks(self.config.slice).peekable();
+        let rows: Vec<Arc<Row>> = flush.rows.values().cloned().collect();
+        let mut slices = rows.chunks(self.config.slice).peekable();
         let mut orders = flush.orders.clone();
         loop {
             let rows = slices.next().unwrap_or_default().to_vec();
@@ -238,10 +239,9 @@ impl WriteBehind {
         if waiters.is_empty() {
             return;
         }
-        let flush = self.waiting.lock().begin_urgent(&entities);
-        counter!("smartcart_flush_rows_total").increment(flush.rows.len() as u64);
-        let Flush { rows, orders, watermarks, shop, .. } = flush;
-        self.write(TableBatch { rows, orders, watermarks, shop }).await;
+        let batch = self.waiting.lock().begin_urgent(&entities);
+        counter!("smartcart_flush_rows_total").increment(batch.rows.len() as u64);
+        self.write(batch).await;
         self.waiting.lock().end_urgent();
         for waiter in waiters {
             // A checkout that waits no more finds its order at its next try.

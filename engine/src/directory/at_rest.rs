@@ -1,5 +1,7 @@
 //! An entity comes back into memory: its image, the changes after it, and what the tables have not got yet.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use crate::{
@@ -96,7 +98,7 @@ impl<E: AtRest> Assembled<E> {
     pub(crate) async fn load(
         store: &dyn Store,
         id: &E::Id,
-        waiting: &[Row],
+        waiting: &[Arc<Row>],
     ) -> Result<Option<Self>, StoreError> {
         let mut assembled = Self::absent(id);
         let newest_image = waiting.iter().rposition(|row| row.image.is_some());

@@ -1,6 +1,7 @@
 //! The directory of live entities: finds or starts an entity's actor, bounds what is sent to it, and serves readers
 //! the last durable state without asking it.
 
+mod actor;
 mod admission;
 mod at_rest;
 mod hot_keys;
@@ -18,6 +19,12 @@ use std::{
 use ractor::{ActorRuntime, MessagingErr};
 use tokio::sync::oneshot;
 
+use self::{
+    actor::{Arguments, Ask, EntityActor, Message, World},
+    hot_keys::HotKeys,
+    residency::Residents,
+    slot::NotRunning,
+};
 pub use self::{
     admission::{AdmissionConfig, Gate, Shed},
     at_rest::AtRest,
@@ -32,9 +39,7 @@ pub(crate) use self::{
     slot::{Entered, Life, Slot, Warm},
     supervisor::Supervisors,
 };
-use self::{hot_keys::HotKeys, residency::Residents, slot::NotRunning};
 use crate::{
-    actor::{Arguments, Ask, EntityActor, Message, World},
     commit::{LaneHandle, WriteBehind},
     entity::Entity,
     idempotency::KeyGuard,
@@ -202,7 +207,7 @@ impl<E: AtRest> Directory<E> {
         id: &E::Id,
         mut slot: Arc<Slot<E>>,
         request: Request<E>,
-        reply: crate::actor::Reply<E>,
+        reply: actor::Reply<E>,
         deadline: Instant,
         permit: Permit,
     ) -> Result<(), Refusal<E::Rejection>> {

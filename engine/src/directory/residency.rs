@@ -11,8 +11,9 @@ use std::{
 
 use metrics::{counter, gauge};
 
+use super::actor::Message;
 use super::{AtRest, Directory, HotKey, Slot};
-use crate::{actor::Message, time::ShopTime};
+use crate::time::ShopTime;
 
 /// Shards that one step of the sweep passes.
 const SHARDS_A_STEP: usize = 64;

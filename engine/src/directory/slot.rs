@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use ractor::ActorRef;
 
 use super::Published;
-use crate::{actor::Message, entity::Entity, idempotency::KeyRing, time::ShopTime};
+use super::actor::Message;
+use crate::{entity::Entity, idempotency::KeyRing, time::ShopTime};
 
 /// Where an entity lives while it is in memory.
 pub(crate) struct Slot<E: Entity> {

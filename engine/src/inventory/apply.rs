@@ -1,6 +1,6 @@
 //! What an event does to a stock, and what makes a stock a live entity.
 
-use super::{Hold, Stock, StockCommand, StockEvent, StockLevel, StockRejection};
+use super::{Hold, Stock, StockCommand, StockEvent, StockLevel, StockRejection, metrics};
 use crate::{
     commit::{Change, EntityKey, Header, Image, StockImage, Subject},
     entity::{Context, Decision, Entity},
@@ -46,6 +46,10 @@ impl Entity for Stock {
         context: &Context,
     ) -> Result<Decision<StockEvent>, StockRejection> {
         self.decide_command(command, context)
+    }
+
+    fn observe_rejection(rejection: &StockRejection) {
+        metrics::observe_rejection(rejection);
     }
 
     fn apply(&mut self, event: &StockEvent, _: Timestamp) {

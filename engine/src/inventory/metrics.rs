@@ -1,6 +1,6 @@
-use metrics::gauge;
+use metrics::{counter, gauge};
 
-use super::StockEvent;
+use super::{StockEvent, StockRejection};
 use crate::commit::{Change, Subject};
 
 /// Keeps the gauge of holds, when a change is durable.
@@ -16,5 +16,12 @@ pub(crate) fn observe(change: &Change) {
             }
             StockEvent::Adjusted { .. } | StockEvent::HoldExtended { .. } | StockEvent::Restocked { .. } => {}
         }
+    }
+}
+
+/// Counts what was asked for and was not there.
+pub(super) fn observe_rejection(rejection: &StockRejection) {
+    if let StockRejection::InsufficientStock { .. } = rejection {
+        counter!("smartcart_oversell_refused_total").increment(1);
     }
 }

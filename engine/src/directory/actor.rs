@@ -6,9 +6,9 @@ use std::{marker::PhantomData, sync::Arc, time::Instant};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
+use super::{Answer, Entered, Life, Permit, Published, Refusal, Request, Slot, Warm};
 use crate::{
     commit::{Change, CommitItem, LaneHandle},
-    directory::{Answer, Entered, Life, Permit, Published, Refusal, Request, Slot, Warm},
     entity::{Context, Decision, Entity},
     idempotency::{KeyGuard, KeyRecord, KeyRing, Outcome},
     limits::Limits,
@@ -124,7 +124,10 @@ impl<E: Entity> Live<E> {
             limits: self.world.limits,
             key: request.key,
         };
-        let decision = self.entity.decide(&request.command, &context).map_err(Refusal::Rejected)?;
+        let decision = self.entity.decide(&request.command, &context).map_err(|rejection| {
+            E::observe_rejection(&rejection);
+            Refusal::Rejected(rejection)
+        })?;
         if decision.events.is_empty() && request.key.is_none() {
             return Ok(Considered::Answer(decision.outcome, false));
         }

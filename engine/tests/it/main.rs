@@ -1,0 +1,11 @@
+//! The engine on its real journal and tables, with faults put in between.
+
+mod checkout_crashes;
+mod faults;
+mod holds;
+mod idempotency;
+mod overload;
+mod oversell;
+mod residency;
+mod restart;
+mod shop;

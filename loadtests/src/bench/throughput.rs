@@ -1,0 +1,188 @@
+//! The slices: ceiling and subject in turn, at each number of connections.
+
+use std::{path::PathBuf, rc::Rc, time::Duration};
+
+use anyhow::Context;
+
+use super::{
+    child::{Ceiling, Subject},
+    load::{Measured, drive},
+    metrics::{Metrics, drained},
+    process::cpu_micros,
+    report::{Report, Row},
+    shop::{HOT_SKU, Shop, prepare_checkouts},
+    source::{AddItem, Prepared, ReadCart, Repeated},
+};
+use crate::{server::Launch, wire::render};
+
+/// The tables may lag behind the journal this long after a slice.
+const CATCHES_UP_WITHIN: Duration = Duration::from_secs(60);
+/// A hold lasts about as long as a turn of all slices, so that a SKU has the holds of one turn and not of all.
+const HOLD_SECONDS: u32 = 10;
+
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub server: PathBuf,
+    pub ceiling: PathBuf,
+    pub carts: usize,
+    pub connections: Vec<usize>,
+    pub slice: Duration,
+    /// How often each slice comes.
+    pub turns: usize,
+    /// Checkouts that are prepared for each slice; it ends early when they are used up.
+    pub checkouts: usize,
+    pub seed: u64,
+}
+
+/// What is measured, in the order of a turn: each subject next to its ceiling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scenario {
+    CeilingPost,
+    AddItem,
+    Hold,
+    Checkout,
+    CeilingGet,
+    ReadCart,
+}
+
+impl Scenario {
+    pub const ALL: [Self; 6] =
+        [Self::CeilingPost, Self::AddItem, Self::Hold, Self::Checkout, Self::CeilingGet, Self::ReadCart];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CeilingPost => "ceiling POST",
+            Self::AddItem => "durable add-item",
+            Self::Hold => "hold on one SKU",
+            Self::Checkout => "three-line checkout",
+            Self::CeilingGet => "ceiling GET",
+            Self::ReadCart => "cart read",
+        }
+    }
+
+    /// What it is compared with.
+    pub const fn ceiling(self) -> Self {
+        match self {
+            Self::CeilingPost | Self::AddItem | Self::Hold | Self::Checkout => Self::CeilingPost,
+            Self::CeilingGet | Self::ReadCart => Self::CeilingGet,
+        }
+    }
+
+    const fn expected_status(self) -> u16 {
+        match self {
+            Self::Hold | Self::Checkout => 201,
+            Self::CeilingPost | Self::AddItem | Self::CeilingGet | Self::ReadCart => 200,
+        }
+    }
+}
+
+/// Everything that the slices of one scenario added up to.
+#[derive(Debug)]
+pub struct Total {
+    pub measured: Measured,
+    /// CPU of the server, until the tables had caught up.
+    pub cpu_micros: u64,
+    pub metrics: Metrics,
+}
+
+struct Bench {
+    options: Options,
+    ceiling: Ceiling,
+    subject: Subject,
+    shop: Rc<Shop>,
+}
+
+pub async fn run(options: Options, directory: &std::path::Path) -> anyhow::Result<Report> {
+    let settings = [
+        ("SMARTCART_SEED", "none".to_owned()),
+        ("SMARTCART_MAX_LINE_QUANTITY", i32::MAX.to_string()),
+        ("RUST_LOG", "warn".to_owned()),
+    ];
+    let launch = Launch::prepare(&options.server, directory, &settings)?;
+    let subject = Subject::start(launch).await?;
+    eprintln!("creating {} carts ...", options.carts);
+    let shop = Rc::new(Shop::set_up(&subject.launch, options.carts, options.seed).await?);
+    shop.fill(&subject.launch).await?;
+    drained(subject.launch.ops, CATCHES_UP_WITHIN).await?;
+
+    let reply_bytes = mean_reply(&subject, &shop).await?;
+    let ceiling = Ceiling::start(&options.ceiling, reply_bytes).await?;
+    let bench = Bench { options, ceiling, subject, shop };
+    let mut report = Report::new(reply_bytes, bench.options.carts);
+    for &connections in &bench.options.connections {
+        report.rows.extend(bench.measure(connections).await?);
+    }
+    bench.subject.stop().await?;
+    Ok(report)
+}
+
+/// Bytes of a cart's reply, on average over the carts as they are read.
+async fn mean_reply(subject: &Subject, shop: &Rc<Shop>) -> anyhow::Result<u64> {
+    let source = ReadCart::new(shop, 0);
+    let measured = drive(subject.launch.listen, 8, Duration::from_millis(500), 200, source).await?;
+    measured.bytes.checked_div(measured.requests).context("no cart could be read")
+}
+
+impl Bench {
+    async fn measure(&self, connections: usize) -> anyhow::Result<Vec<Row>> {
+        let mut totals = Vec::new();
+        for scenario in Scenario::ALL {
+            let total = Total { measured: Measured::nothing()?, cpu_micros: 0, metrics: Metrics::default() };
+            totals.push((scenario, total));
+        }
+        for turn in 0..self.options.turns {
+            eprintln!("{connections} connections, turn {} of {} ...", turn + 1, self.options.turns);
+            for (scenario, total) in &mut totals {
+                self.slice(*scenario, connections, turn, total).await?;
+            }
+        }
+        Ok(Row::all(connections, &totals))
+    }
+
+    async fn slice(
+        &self,
+        scenario: Scenario,
+        connections: usize,
+        turn: usize,
+        total: &mut Total,
+    ) -> anyhow::Result<()> {
+        let (address, pid) = match scenario {
+            Scenario::CeilingPost | Scenario::CeilingGet => (self.ceiling.address, self.ceiling.pid),
+            _ => (self.subject.launch.listen, self.subject.pid),
+        };
+        let checkouts = match scenario {
+            Scenario::Checkout => prepare_checkouts(&self.shop, address, self.options.checkouts).await?,
+            _ => Vec::new(),
+        };
+        let ops = self.subject.launch.ops;
+        drained(ops, CATCHES_UP_WITHIN).await?;
+        let (cpu, metrics) = (cpu_micros(pid)?, Metrics::read(ops).await?);
+        let length = self.options.slice;
+        let expected = scenario.expected_status();
+        let shop = &self.shop;
+        let measured = match scenario {
+            Scenario::CeilingPost | Scenario::AddItem => {
+                drive(address, connections, length, expected, AddItem::new(shop, turn)).await?
+            }
+            Scenario::CeilingGet | Scenario::ReadCart => {
+                drive(address, connections, length, expected, ReadCart::new(shop, turn)).await?
+            }
+            Scenario::Hold => drive(address, connections, length, expected, Repeated(self.hold())).await?,
+            Scenario::Checkout => {
+                drive(address, connections, length, expected, Prepared::new(checkouts)).await?
+            }
+        };
+        // What a change costs includes its way into the tables.
+        drained(ops, CATCHES_UP_WITHIN).await?;
+        total.cpu_micros += cpu_micros(pid)? - cpu;
+        total.metrics.add(&Metrics::read(ops).await?.since(&metrics));
+        total.measured.add(&measured)
+    }
+
+    fn hold(&self) -> Vec<u8> {
+        let bearer = format!("Bearer {}", self.subject.launch.token);
+        let body = format!("{{\"quantity\":1,\"ttl_seconds\":{HOLD_SECONDS}}}");
+        let path = format!("/v1/inventory/{HOT_SKU}/holds");
+        render("POST", &path, &[("authorization", &bearer)], Some(&body))
+    }
+}

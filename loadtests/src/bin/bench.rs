@@ -1,0 +1,128 @@
+//! Measures SmartCart: its throughput beside a server that does nothing, its memory, its start-up.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use smartcart_loadtests::bench::{memory, restart, throughput};
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    measure: Option<Measure>,
+    #[command(flatten)]
+    throughput: ThroughputArguments,
+    /// The server's binary; without it, the one beside this.
+    #[arg(long, global = true)]
+    server: Option<PathBuf>,
+    /// Where the server's data go, for the time of the run; without it, the system's temporary directory.
+    #[arg(long, global = true)]
+    directory: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Measure {
+    /// Resident memory of many carts.
+    Memory {
+        #[arg(long, default_value_t = 1_000_000)]
+        carts: usize,
+        /// A setting of the server, NAME=VALUE; may be given again.
+        #[arg(long = "set", value_parser = setting)]
+        settings: Vec<(String, String)>,
+    },
+    /// Start-up time with no carts and with many at rest.
+    Restart {
+        #[arg(long, default_value_t = 1_000_000)]
+        at_rest: u64,
+    },
+}
+
+#[derive(Debug, Args)]
+struct ThroughputArguments {
+    /// Few carts and short slices: shows that everything works, not how fast.
+    #[arg(long)]
+    quick: bool,
+    #[arg(long)]
+    carts: Option<usize>,
+    /// May be given again.
+    #[arg(long)]
+    connections: Vec<usize>,
+    #[arg(long)]
+    slice_ms: Option<u64>,
+    #[arg(long)]
+    turns: Option<usize>,
+    /// Also write what was measured to this file.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("a setting is NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let server = match &arguments.server {
+        Some(server) => server.clone(),
+        None => sibling("smartcart")?,
+    };
+    let directory = match &arguments.directory {
+        Some(within) => tempfile::Builder::new().prefix("smartcart-bench-").tempdir_in(within)?,
+        None => tempfile::Builder::new().prefix("smartcart-bench-").tempdir()?,
+    };
+    match arguments.measure {
+        Some(Measure::Memory { carts, settings }) => {
+            let settings: Vec<(&str, String)> =
+                settings.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+            memory::run(&server, directory.path(), carts, &settings).await?;
+        }
+        Some(Measure::Restart { at_rest }) => restart::run(&server, directory.path(), at_rest).await?,
+        None => return measure_throughput(&arguments.throughput, server, directory.path()).await,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn measure_throughput(
+    arguments: &ThroughputArguments,
+    server: PathBuf,
+    directory: &Path,
+) -> anyhow::Result<ExitCode> {
+    let quick = arguments.quick;
+    let connections =
+        if arguments.connections.is_empty() { vec![64, 256] } else { arguments.connections.clone() };
+    let options = throughput::Options {
+        server,
+        ceiling: sibling("ceiling")?,
+        carts: arguments.carts.unwrap_or(if quick { 5_000 } else { 100_000 }),
+        connections,
+        slice: Duration::from_millis(arguments.slice_ms.unwrap_or(if quick { 1_000 } else { 2_000 })),
+        turns: arguments.turns.unwrap_or(if quick { 1 } else { 5 }),
+        checkouts: if quick { 500 } else { 8_000 },
+        seed: arguments.seed,
+    };
+    let report = throughput::run(options, directory).await?;
+    println!("{report}");
+    if let Some(file) = &arguments.json {
+        std::fs::write(file, serde_json::to_string_pretty(&report)?)
+            .with_context(|| format!("writing {}", file.display()))?;
+    }
+    if report.is_clean() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("some answers were not as expected");
+    Ok(ExitCode::FAILURE)
+}
+
+/// A binary that was built with this one.
+fn sibling(name: &str) -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("this program's own path")?;
+    Ok(own.with_file_name(name))
+}

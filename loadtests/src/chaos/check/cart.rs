@@ -1,0 +1,368 @@
+//! Is there an order of a cart's changes that explains every answer?
+//!
+//! Each accepted change makes one version, and its answer shows the cart as of it. So the acknowledged changes stand in
+//! their order already; a version that nobody was told of must be one of the indeterminate changes, and each of those is
+//! used at most once. What is left is a small search, done depth-first with the states that failed remembered.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::order::{self, Sighting};
+use crate::chaos::{
+    Violation,
+    cart::{CartChange, Image, Lines},
+};
+
+/// What is known of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// Acknowledged, with the cart as it then was.
+    Shown(Image),
+    /// It was made exactly once; at which version was not said.
+    Made,
+    /// Indeterminate: made once or not at all.
+    Perhaps,
+}
+
+#[derive(Debug, Clone)]
+pub struct Change {
+    pub change: CartChange,
+    pub fate: Fate,
+    /// When it was asked for and answered, on the clients' common counter.
+    pub sent: u64,
+    pub answered: u64,
+}
+
+/// A read of the cart.
+#[derive(Debug, Clone)]
+pub struct Read {
+    pub image: Image,
+    pub sent: u64,
+    pub answered: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct CartHistory {
+    pub cart: String,
+    /// The cart when the history began; nothing was under way then.
+    pub base: Image,
+    pub changes: Vec<Change>,
+    pub reads: Vec<Read>,
+    /// The cart when everything was over.
+    pub last: Image,
+}
+
+/// Beyond this many indeterminate changes of one cart the search is not begun.
+const MAX_POOL: usize = 63;
+
+pub fn check(history: &CartHistory) -> Vec<Violation> {
+    let mut violations: Vec<Violation> =
+        order::check(&history.cart, &sightings(history)).into_iter().collect();
+    match Search::new(history) {
+        Ok(mut search) => {
+            if !search.from(history.base.version, &history.base.lines, 0) {
+                violations.push(search.violation());
+            }
+        }
+        Err(violation) => violations.push(violation),
+    }
+    violations
+}
+
+fn sightings(history: &CartHistory) -> Vec<Sighting> {
+    let shown = history.changes.iter().filter_map(|change| match &change.fate {
+        Fate::Shown(image) => {
+            Some(Sighting { version: image.version, sent: change.sent, answered: change.answered })
+        }
+        Fate::Made | Fate::Perhaps => None,
+    });
+    let read = history.reads.iter().map(|read| Sighting {
+        version: read.image.version,
+        sent: read.sent,
+        answered: read.answered,
+    });
+    let base = Sighting { version: history.base.version, sent: 0, answered: 0 };
+    let last = Sighting { version: history.last.version, sent: u64::MAX, answered: u64::MAX };
+    shown.chain(read).chain([base, last]).collect()
+}
+
+struct Search<'a> {
+    history: &'a CartHistory,
+    /// Acknowledged changes by the version they made.
+    shown: BTreeMap<u64, (&'a CartChange, &'a Lines)>,
+    /// What was read at a version.
+    read: BTreeMap<u64, &'a Lines>,
+    /// Changes whose version is not known, and whether they must have been made.
+    pool: Vec<(&'a CartChange, bool)>,
+    failed: HashSet<(u64, u64, Lines)>,
+    /// The farthest version that was reached, and why the next was not.
+    farthest: (u64, String),
+}
+
+impl<'a> Search<'a> {
+    fn new(history: &'a CartHistory) -> Result<Self, Violation> {
+        let mut search = Self {
+            history,
+            shown: BTreeMap::new(),
+            read: BTreeMap::new(),
+            pool: Vec::new(),
+            failed: HashSet::new(),
+            farthest: (history.base.version, "nothing was tried".to_owned()),
+        };
+        let reads = history.reads.iter().map(|read| &read.image);
+        for image in reads.chain([&history.base, &history.last]) {
+            search.note_read(image)?;
+        }
+        for change in &history.changes {
+            match &change.fate {
+                Fate::Shown(image) => search.note_shown(&change.change, image)?,
+                Fate::Made => search.pool.push((&change.change, true)),
+                Fate::Perhaps => search.pool.push((&change.change, false)),
+            }
+        }
+        if search.pool.len() > MAX_POOL {
+            return Err(Violation::new(
+                "too_many_indeterminate",
+                format!("{}: {}", history.cart, search.pool.len()),
+            ));
+        }
+        Ok(search)
+    }
+
+    fn note_read(&mut self, image: &'a Image) -> Result<(), Violation> {
+        match self.read.insert(image.version, &image.lines) {
+            Some(before) if *before != image.lines => Err(Violation::new(
+                "two_images_of_one_version",
+                format!(
+                    "{}: version {} was {before:?} and {:?}",
+                    self.history.cart, image.version, image.lines
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn note_shown(&mut self, change: &'a CartChange, image: &'a Image) -> Result<(), Violation> {
+        // A change that changes nothing (a set to what is there) needs no version of its own.
+        if change.apply(&image.lines).as_ref() == Some(&image.lines)
+            && self.shown.contains_key(&image.version)
+        {
+            return self.note_read(image);
+        }
+        if image.version == self.history.base.version && image.lines == self.history.base.lines {
+            return Ok(());
+        }
+        match self.shown.insert(image.version, (change, &image.lines)) {
+            Some((other, lines)) if other.apply(lines).as_ref() != Some(lines) => Err(Violation::new(
+                "version_given_twice",
+                format!(
+                    "{}: version {} was answered to {other:?} and to {change:?}",
+                    self.history.cart, image.version
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the rest of the history can follow on `lines` at `version`, with the changes in `used` spent.
+    fn from(&mut self, version: u64, lines: &Lines, used: u64) -> bool {
+        let Some((version, lines)) = self.follow_shown(version, lines) else { return false };
+        if version >= self.history.last.version {
+            return self.arrived(version, &lines, used);
+        }
+        if self.failed.contains(&(version, used, lines.clone())) {
+            return false;
+        }
+        let next = version + 1;
+        for index in 0..self.pool.len() {
+            let unused = used & (1 << index) == 0;
+            let Some(after) = self.pool[index].0.apply(&lines).filter(|_| unused) else { continue };
+            let contradicted = self.read.get(&next).is_some_and(|read| **read != after);
+            if !contradicted && self.from(next, &after, used | 1 << index) {
+                return true;
+            }
+        }
+        self.stuck(version, format!("no indeterminate change explains version {next} after {lines:?}"));
+        self.failed.insert((version, used, lines));
+        false
+    }
+
+    /// Goes through the acknowledged changes that follow without a gap; `None` when one of them contradicts.
+    fn follow_shown(&mut self, mut version: u64, lines: &Lines) -> Option<(u64, Lines)> {
+        let mut lines = lines.clone();
+        while version < self.history.last.version {
+            let Some(&(change, answered)) = self.shown.get(&(version + 1)) else { break };
+            let after = change.apply(&lines);
+            if after.as_ref() != Some(answered) {
+                let why = format!("{change:?} on {lines:?} gives {after:?}, but {answered:?} was answered");
+                self.stuck(version, why);
+                return None;
+            }
+            version += 1;
+            lines.clone_from(answered);
+        }
+        Some((version, lines))
+    }
+
+    fn arrived(&mut self, version: u64, lines: &Lines, used: u64) -> bool {
+        let last = &self.history.last;
+        if version > last.version || self.shown.keys().next_back().is_some_and(|shown| *shown > last.version)
+        {
+            self.stuck(
+                version,
+                format!("version {} is there, and a higher one was acknowledged", last.version),
+            );
+            return false;
+        }
+        if *lines != last.lines {
+            self.stuck(version, format!("{lines:?} is expected, {:?} is there", last.lines));
+            return false;
+        }
+        // A change that had to be made but changes nothing where it might have stood has left no trace.
+        let missing = (0..self.pool.len()).find(|index| {
+            let (change, must) = self.pool[*index];
+            must && used & (1 << index) == 0 && !self.without_effect(change)
+        });
+        if let Some(index) = missing {
+            self.stuck(version, format!("{:?} was made once, and left no version", self.pool[index].0));
+        }
+        missing.is_none()
+    }
+
+    /// Whether there was a moment at which the change would have changed nothing.
+    fn without_effect(&self, change: &CartChange) -> bool {
+        let known = self.shown.values().map(|(_, lines)| *lines).chain(self.read.values().copied());
+        known.into_iter().any(|lines| change.apply(lines).as_ref() == Some(lines))
+    }
+
+    fn stuck(&mut self, version: u64, why: String) {
+        if version >= self.farthest.0 {
+            self.farthest = (version, why);
+        }
+    }
+
+    fn violation(&self) -> Violation {
+        let (version, why) = &self.farthest;
+        Violation::new("cart_history", format!("{}: after version {version}: {why}", self.history.cart))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(of: &[(&str, u32)]) -> Lines {
+        of.iter().map(|(sku, quantity)| ((*sku).to_owned(), *quantity)).collect()
+    }
+
+    fn image(version: u64, of: &[(&str, u32)]) -> Image {
+        Image { version, lines: lines(of) }
+    }
+
+    fn add(sku: &str, quantity: u32, fate: Fate) -> Change {
+        let change = CartChange::Add { sku: sku.into(), quantity };
+        Change { change, fate, sent: 1, answered: u64::MAX - 1 }
+    }
+
+    /// A history from an empty cart of version 1.
+    fn history(changes: Vec<Change>, last: Image) -> CartHistory {
+        CartHistory { cart: "c".into(), base: image(1, &[]), changes, reads: Vec::new(), last }
+    }
+
+    fn rules(history: &CartHistory) -> Vec<&'static str> {
+        check(history).iter().map(|violation| violation.rule).collect()
+    }
+
+    #[test]
+    fn acknowledged_changes_that_are_there_are_fine() {
+        let changes = vec![
+            add("A", 2, Fate::Shown(image(3, &[("A", 3)]))),
+            add("A", 1, Fate::Shown(image(2, &[("A", 1)]))),
+        ];
+        assert_eq!(rules(&history(changes, image(3, &[("A", 3)]))), [""; 0]);
+    }
+
+    #[test]
+    fn an_acknowledged_change_that_is_gone_is_found() {
+        let changes = vec![add("A", 1, Fate::Shown(image(2, &[("A", 1)])))];
+        assert_eq!(rules(&history(changes, image(1, &[]))), ["version_went_back", "cart_history"]);
+    }
+
+    #[test]
+    fn an_acknowledged_change_that_is_there_twice_is_found() {
+        let changes = vec![add("A", 1, Fate::Shown(image(2, &[("A", 1)])))];
+        assert_eq!(rules(&history(changes.clone(), image(2, &[("A", 2)]))), ["cart_history"]);
+        assert_eq!(rules(&history(changes, image(3, &[("A", 2)]))), ["cart_history"]);
+    }
+
+    #[test]
+    fn an_indeterminate_change_may_be_there_or_not() {
+        let changes = vec![add("A", 1, Fate::Perhaps), add("A", 2, Fate::Shown(image(2, &[("A", 2)])))];
+        assert_eq!(rules(&history(changes.clone(), image(2, &[("A", 2)]))), [""; 0]);
+        assert_eq!(rules(&history(changes, image(3, &[("A", 3)]))), [""; 0]);
+    }
+
+    #[test]
+    fn an_indeterminate_change_that_is_there_twice_is_found() {
+        let changes = vec![add("A", 1, Fate::Perhaps)];
+        assert_eq!(rules(&history(changes, image(3, &[("A", 2)]))), ["cart_history"]);
+    }
+
+    #[test]
+    fn an_indeterminate_change_may_stand_before_an_acknowledged_one() {
+        let set = Change {
+            change: CartChange::Set { sku: "A".into(), quantity: 5 },
+            fate: Fate::Perhaps,
+            sent: 1,
+            answered: u64::MAX - 1,
+        };
+        let changes = vec![set, add("A", 1, Fate::Shown(image(3, &[("A", 6)])))];
+        assert_eq!(rules(&history(changes.clone(), image(3, &[("A", 6)]))), [""; 0]);
+        let alone = vec![changes[1].clone()];
+        assert_eq!(rules(&history(alone, image(3, &[("A", 6)]))), ["cart_history"]);
+    }
+
+    #[test]
+    fn a_change_that_a_replay_confirms_must_be_there_once() {
+        let changes = vec![add("A", 1, Fate::Made)];
+        assert_eq!(rules(&history(changes.clone(), image(2, &[("A", 1)]))), [""; 0]);
+        assert_eq!(rules(&history(changes, image(1, &[]))), ["cart_history"]);
+    }
+
+    #[test]
+    fn one_version_is_given_to_one_change() {
+        let changes = vec![
+            add("A", 1, Fate::Shown(image(2, &[("A", 1)]))),
+            add("B", 1, Fate::Shown(image(2, &[("B", 1)]))),
+        ];
+        assert_eq!(rules(&history(changes, image(2, &[("B", 1)]))), ["version_given_twice"]);
+    }
+
+    #[test]
+    fn a_read_that_was_never_true_is_found() {
+        let mut seen = history(vec![add("A", 1, Fate::Perhaps)], image(1, &[]));
+        seen.reads.push(Read { image: image(2, &[("A", 1)]), sent: 3, answered: 4 });
+        assert_eq!(rules(&seen), ["version_went_back"], "what was read must be durable");
+    }
+
+    #[test]
+    fn a_set_to_what_is_there_needs_no_version() {
+        let set = Change {
+            change: CartChange::Set { sku: "A".into(), quantity: 1 },
+            fate: Fate::Shown(image(2, &[("A", 1)])),
+            sent: 1,
+            answered: u64::MAX - 1,
+        };
+        let changes = vec![add("A", 1, Fate::Shown(image(2, &[("A", 1)]))), set];
+        assert_eq!(rules(&history(changes, image(2, &[("A", 1)]))), [""; 0]);
+    }
+
+    #[test]
+    fn lost_updates_between_concurrent_adds_are_found() {
+        // Both adds were acknowledged, and the second was computed from what was there before the first.
+        let changes = vec![
+            add("A", 1, Fate::Shown(image(2, &[("A", 1)]))),
+            add("A", 2, Fate::Shown(image(3, &[("A", 2)]))),
+        ];
+        assert_eq!(rules(&history(changes, image(3, &[("A", 2)]))), ["cart_history"]);
+    }
+}

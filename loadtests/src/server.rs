@@ -1,0 +1,156 @@
+//! The server under test, as a child process: started in a directory of its own, killed or stopped, measured.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write as _,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail, ensure};
+use tokio::process::{Child, Command};
+
+use crate::wire::{Connection, render};
+
+/// How a server is to be started; the same again after each kill.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    program: PathBuf,
+    directory: PathBuf,
+    pub listen: SocketAddr,
+    pub ops: SocketAddr,
+    /// The service token's text.
+    pub token: String,
+    settings: Vec<(String, String)>,
+}
+
+impl Launch {
+    /// Settles two free ports and writes a service token into `directory`.
+    pub fn prepare(program: &Path, directory: &Path, settings: &[(&str, String)]) -> anyhow::Result<Self> {
+        let program =
+            program.canonicalize().with_context(|| format!("no server at {}", program.display()))?;
+        let token = "service-token-of-a-test-run-0123456789abcdef".to_owned();
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(directory.join("admin-token"))?
+            .write_all(token.as_bytes())?;
+        let [listen, ops] = free_ports()?;
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        Ok(Self { program, directory: directory.to_owned(), listen, ops, token, settings })
+    }
+
+    fn command(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .arg(subcommand)
+            .current_dir(&self.directory)
+            .env("DATABASE_URL", format!("sqlite:{}", self.tables().display()))
+            .env("SMARTCART_LISTEN", self.listen.to_string())
+            .env("SMARTCART_OPS_LISTEN", self.ops.to_string())
+            .env("SMARTCART_ADMIN_TOKEN_FILE", self.directory.join("admin-token"))
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    pub fn start(&self) -> anyhow::Result<Server> {
+        let log = OpenOptions::new().create(true).append(true).open(self.log())?;
+        let child = self.command("serve").stdout(log.try_clone()?).stderr(log).spawn()?;
+        Ok(Server { child, started: Instant::now(), ops: self.ops, log: self.log() })
+    }
+
+    /// Audits the store with no server on it.
+    pub async fn verify(&self) -> anyhow::Result<()> {
+        let output = self.command("verify").output().await?;
+        ensure!(
+            output.status.success(),
+            "`verify` ended with {}:\n{}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+
+    /// The file of the tables.
+    pub fn tables(&self) -> PathBuf {
+        self.directory.join("smartcart.db")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.directory.join("server.log")
+    }
+}
+
+/// A running server. Dropping it kills it.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    started: Instant,
+    ops: SocketAddr,
+    log: PathBuf,
+}
+
+impl Server {
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Waits until `/readyz` says 200, and answers how long that took from the start of the process.
+    pub async fn ready(&mut self, limit: Duration) -> anyhow::Result<Duration> {
+        let probe = render("GET", "/readyz", &[], None);
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the server ended with {status} before it was ready:\n{}", tail(&self.log)?);
+            }
+            if let Ok(mut connection) = Connection::open(self.ops).await
+                && connection.exchange(&probe).await.is_ok_and(|head| head.status == 200)
+            {
+                return Ok(self.started.elapsed());
+            }
+            if self.started.elapsed() > limit {
+                bail!("the server was not ready within {limit:?}:\n{}", tail(&self.log)?);
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// SIGKILL: nothing of the process runs after this.
+    pub async fn kill(mut self) -> anyhow::Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("the server had ended by itself with {status}:\n{}", tail(&self.log)?);
+        }
+        self.child.kill().await.context("kill -9")
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub async fn stop(mut self, limit: Duration) -> anyhow::Result<ExitStatus> {
+        let pid = self.pid().context("the server has ended already")?;
+        let sent = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+        ensure!(sent.success(), "kill -TERM {pid}: {sent}");
+        tokio::time::timeout(limit, self.child.wait())
+            .await
+            .with_context(|| format!("the server did not stop within {limit:?}"))?
+            .context("waiting for the server's end")
+    }
+}
+
+/// The last lines of a log, for a report.
+fn tail(log: &Path) -> anyhow::Result<String> {
+    let text = fs::read_to_string(log)?;
+    let lines: Vec<&str> = text.lines().collect();
+    Ok(lines[lines.len().saturating_sub(20)..].join("\n"))
+}
+
+fn free_ports() -> anyhow::Result<[SocketAddr; 2]> {
+    let held = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+    let [a, b] = held;
+    Ok([a?.local_addr()?, b?.local_addr()?])
+}
