@@ -1,6 +1,8 @@
 //! The conformance suites of journals and tables, run against SQLite, and what only SQLite can suffer.
 //! File names are failure modes.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod ambiguous_commit;
 mod audit;
 mod backend;

@@ -175,5 +175,5 @@ pub(super) async fn checking_out(connection: &mut SqliteConnection) -> TableResu
     let column = sqlx::query_scalar!("SELECT id FROM cart WHERE checking_out = 1 ORDER BY id")
         .fetch_all(connection)
         .await?;
-    ids(column, CartId)
+    ids(&column, CartId)
 }

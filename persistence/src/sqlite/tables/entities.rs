@@ -90,7 +90,7 @@ fn by_kind(rows: &[Arc<Row>]) -> Result<(Vec<CartRow<'_>>, Vec<StockRow<'_>>), S
 
 /// Image and tail lead, version by version, to the row's.
 fn is_whole(row: &Row, image_version: Option<u64>) -> bool {
-    let Some(start) = image_version.or_else(|| Some(row.tail.first()?.version.checked_sub(1)?)) else {
+    let Some(start) = image_version.or_else(|| row.tail.first()?.version.checked_sub(1)) else {
         return false;
     };
     (start + 1..).zip(&row.tail).all(|(version, change)| change.version == version)
@@ -176,7 +176,7 @@ pub(super) async fn secret(connection: &mut SqliteConnection) -> TableResult<IdS
     Ok(IdSecret::new(bytes))
 }
 
-/// An id in a column.
-pub(super) fn ids<T>(column: Vec<Vec<u8>>, id: impl Fn(u128) -> T) -> TableResult<Vec<T>> {
+/// A column of ids.
+pub(super) fn ids<T>(column: &[Vec<u8>], id: impl Fn(u128) -> T) -> TableResult<Vec<T>> {
     Ok(column.iter().map(|bytes| id_of(bytes).map(&id)).collect::<Result<_, _>>()?)
 }
