@@ -3,11 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
-use smartcart_engine::{
-    checkout::InvoiceGateway,
-    engine::Engine,
-    time::SystemClock,
-};
+use smartcart_engine::{checkout::InvoiceGateway, engine::Engine, time::SystemClock};
 use smartcart_persistence::sqlite::{self, Embedded};
 use tokio::task::JoinHandle;
 
@@ -47,7 +43,11 @@ impl App {
         if config.shop.seed == Seed::Demo
             && let Some(seeded) = demo::seed(&engine).await?
         {
-            tracing::info!(products = seeded.products, skus = seeded.skus, "filled the shop with the demo catalogue");
+            tracing::info!(
+                products = seeded.products,
+                skus = seeded.skus,
+                "filled the shop with the demo catalogue"
+            );
         }
         let shop = Shop {
             auth: authentication(&config, &engine, token).await?,

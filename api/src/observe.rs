@@ -1,10 +1,10 @@
-//! What each route costs, and how long it may take. The handles are made once, when the router is built.
+//! What each route costs, and how long it may take. The handles are made once.
 
 use std::{
     convert::Infallible,
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -19,7 +19,7 @@ use tower::{Layer, Service};
 
 use crate::problem::{Code, Problem};
 
-/// Answers that are counted without looking anything up.
+/// Answers that are counted without looking the counter up again.
 const USUAL: [StatusCode; 8] = [
     StatusCode::OK,
     StatusCode::CREATED,
@@ -41,7 +41,7 @@ struct Endpoint {
     route: &'static str,
     deadline: Duration,
     duration: Histogram,
-    usual: [Counter; USUAL.len()],
+    usual: [OnceLock<Counter>; USUAL.len()],
 }
 
 impl Observe {
@@ -50,8 +50,7 @@ impl Observe {
             "smartcart_http_request_duration_seconds",
             "route" => route, "method" => method.as_str().to_owned()
         );
-        let usual = USUAL.map(|status| counter_of(route, &method, status));
-        Self(Arc::new(Endpoint { method, route, deadline, duration, usual }))
+        Self(Arc::new(Endpoint { method, route, deadline, duration, usual: Default::default() }))
     }
 }
 
@@ -66,7 +65,9 @@ impl Endpoint {
     fn record(&self, status: StatusCode, took: Duration) {
         self.duration.record(took.as_secs_f64());
         match USUAL.iter().position(|usual| *usual == status) {
-            Some(index) => self.usual[index].increment(1),
+            Some(index) => {
+                self.usual[index].get_or_init(|| counter_of(self.route, &self.method, status)).increment(1);
+            }
             None => counter_of(self.route, &self.method, status).increment(1),
         }
     }

@@ -91,7 +91,9 @@ fn describe_change(operation: &mut Operation) {
                     .description(Some(description))
                     .build()
             };
-            response.headers.insert("SmartCart-Durability".to_owned(), word("`journaled` or `committed`").into());
+            response
+                .headers
+                .insert("SmartCart-Durability".to_owned(), word("`journaled` or `committed`").into());
             response.headers.insert(
                 "Idempotency-Replayed".to_owned(),
                 word("`true` when the key had made this change before").into(),
@@ -102,7 +104,10 @@ fn describe_change(operation: &mut Operation) {
 }
 
 fn describe_read(operation: &mut Operation) {
-    operation.parameters.get_or_insert_default().push(header("If-None-Match", "The `ETag` that you have").into());
+    operation
+        .parameters
+        .get_or_insert_default()
+        .push(header("If-None-Match", "The `ETag` that you have").into());
     add_failures(operation);
 }
 

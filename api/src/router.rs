@@ -10,7 +10,9 @@ use utoipa_axum::{
 };
 
 use crate::{
-    docs, observe::Observe, openapi,
+    docs,
+    observe::Observe,
+    openapi,
     routes::{carts, inventory, method_not_allowed, not_found, orders, products, sessions, users},
     shop::Shop,
 };

@@ -1,10 +1,6 @@
 //! The listener: HTTP/1.1 with bounds on everything a client can keep us waiting or holding for.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper::server::conn::http1;

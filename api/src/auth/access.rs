@@ -64,12 +64,8 @@ impl AccessTokens {
         session: SessionId,
         now: Timestamp,
     ) -> Result<String, jsonwebtoken::errors::Error> {
-        let claims = Claims {
-            sub: user,
-            sid: session,
-            iat: now.0 / 1000,
-            exp: now.plus(self.lifetime).0 / 1000,
-        };
+        let claims =
+            Claims { sub: user, sid: session, iat: now.0 / 1000, exp: now.plus(self.lifetime).0 / 1000 };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
     }
 

@@ -4,6 +4,7 @@ mod access;
 mod passwords;
 mod refresh;
 mod revoked;
+mod secret;
 mod service;
 
 use std::{sync::Arc, time::Duration};
@@ -22,6 +23,7 @@ pub use access::AccessTokens;
 pub use passwords::{PasswordConfig, Passwords};
 pub use refresh::RefreshTokens;
 pub use revoked::Revoked;
+pub use secret::Secret;
 pub use service::ServiceToken;
 
 use crate::{
@@ -80,7 +82,8 @@ impl Auth {
             return Ok(Identity { caller: Caller::Guest, session: None });
         };
         let invalid = || Problem::plain(Code::InvalidToken);
-        let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(invalid)?;
+        let (scheme, token) =
+            value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(invalid)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Problem::new(Code::InvalidToken, "the scheme is Bearer"));
         }
@@ -111,7 +114,9 @@ impl Identity {
     pub fn service(&self) -> Result<(), Problem> {
         match self.caller {
             Caller::Service => Ok(()),
-            Caller::Guest => Err(Problem::new(Code::AuthenticationRequired, "this call needs a service token")),
+            Caller::Guest => {
+                Err(Problem::new(Code::AuthenticationRequired, "this call needs a service token"))
+            }
             Caller::User(_) | Caller::Engine => {
                 Err(Problem::new(Code::Forbidden, "this call needs a service token"))
             }

@@ -79,7 +79,10 @@ impl Passwords {
         .map_err(|error| Problem::internal(&error))
     }
 
-    async fn rationed<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    async fn rationed<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
         let place = Place(&self.inside);
         if self.inside.fetch_add(1, Ordering::Relaxed) >= self.admitted {
             return Err(Problem::new(Code::Overloaded, "too many sign-ins at the moment")

@@ -42,7 +42,10 @@ fn folder(folder: &Path) -> Finding {
         .and_then(|()| tempfile_in(shown))
         .map(|()| format!("{} can be written", shown.display()))
         .map_err(|error| {
-            format!("{} cannot be written ({error}); give this user the folder, or set DATABASE_URL", shown.display())
+            format!(
+                "{} cannot be written ({error}); give this user the folder, or set DATABASE_URL",
+                shown.display()
+            )
         })
 }
 

@@ -48,12 +48,13 @@ impl ShopSettings {
         };
         let limits = Limits {
             cart_lines: positive("max_cart_lines", self.max_cart_lines.unwrap_or(usual.cart_lines))?,
-            line_quantity: positive("max_line_quantity", self.max_line_quantity.unwrap_or(usual.line_quantity))?,
+            line_quantity: positive(
+                "max_line_quantity",
+                self.max_line_quantity.unwrap_or(usual.line_quantity),
+            )?,
             metadata_bytes: self.max_metadata_bytes.unwrap_or(usual.metadata_bytes),
             cart_lifetime: match self.cart_lifetime_days {
-                Some(days) => {
-                    Duration::from_secs(positive("cart_lifetime_days", days)?.saturating_mul(DAY))
-                }
+                Some(days) => Duration::from_secs(positive("cart_lifetime_days", days)?.saturating_mul(DAY)),
                 None => usual.cart_lifetime,
             },
         };

@@ -49,9 +49,8 @@ async fn collect(mut body: Body, limit: BodyLimit) -> Result<Bytes, Problem> {
 
 async fn next_data(body: &mut Body) -> Result<Option<Bytes>, Problem> {
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| {
-            Problem::new(Code::InvalidBody, format!("the body broke off: {error}"))
-        })?;
+        let frame =
+            frame.map_err(|error| Problem::new(Code::InvalidBody, format!("the body broke off: {error}")))?;
         if let Ok(data) = frame.into_data() {
             return Ok(Some(data));
         }

@@ -16,5 +16,5 @@ pub use json::{Json, JsonObject, parse};
 pub use page::{Cursor, PageQuery, Query, limit as page_limit};
 pub use path::{PathId, PathSku};
 pub use precondition::expected_version;
-pub(crate) use sku::resolve;
 pub use sku::SkuText;
+pub(crate) use sku::resolve;

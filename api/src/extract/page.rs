@@ -1,7 +1,4 @@
-use axum::{
-    extract::FromRequestParts,
-    http::request::Parts,
-};
+use axum::{extract::FromRequestParts, http::request::Parts};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, de::DeserializeOwned};
 use smartcart_engine::{id::OrderId, time::Timestamp};
@@ -63,10 +60,9 @@ pub trait Cursor: Sized {
     fn read(cursor: Option<&str>) -> Result<Option<Self>, Problem> {
         let Some(cursor) = cursor else { return Ok(None) };
         let decoded = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        decoded
-            .and_then(|text| Self::parse(&text))
-            .map(Some)
-            .ok_or_else(|| Problem::new(Code::InvalidQuery, "cursor: only one that a list gave as next_cursor"))
+        decoded.and_then(|text| Self::parse(&text)).map(Some).ok_or_else(|| {
+            Problem::new(Code::InvalidQuery, "cursor: only one that a list gave as next_cursor")
+        })
     }
 }
 

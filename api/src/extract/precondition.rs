@@ -13,7 +13,9 @@ pub fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
         .and_then(|rest| rest.strip_suffix('"'))
         .and_then(|version| version.parse().ok())
         .map(Some)
-        .ok_or_else(|| Problem::new(Code::InvalidHeader, "If-Match: one ETag as this API gave it, such as \"7\", or *"))
+        .ok_or_else(|| {
+            Problem::new(Code::InvalidHeader, "If-Match: one ETag as this API gave it, such as \"7\", or *")
+        })
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@ impl SkuText {
     /// catalogue goes on as it is: a change that was made already is still replayed.
     pub fn resolve(&self, catalog: &Catalog) -> Result<Sku, Problem> {
         resolve(&self.0, catalog).ok_or_else(|| {
-            Problem::new(Code::UnknownSku, "a SKU is 1 to 64 of A-Z a-z 0-9 . _ -").with("sku", self.0.as_str())
+            Problem::new(Code::UnknownSku, "a SKU is 1 to 64 of A-Z a-z 0-9 . _ -")
+                .with("sku", self.0.as_str())
         })
     }
 }

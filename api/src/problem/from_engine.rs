@@ -62,9 +62,8 @@ impl From<CartRejection> for Problem {
                 problem
             }
             CartRejection::CartEmpty => Self::plain(Code::CartEmpty),
-            CartRejection::PriceChanged(changes) => {
-                Self::plain(Code::PriceChanged).with("changes", changes.iter().map(price_change).collect::<Value>())
-            }
+            CartRejection::PriceChanged(changes) => Self::plain(Code::PriceChanged)
+                .with("changes", changes.iter().map(price_change).collect::<Value>()),
         }
     }
 }
@@ -82,12 +81,12 @@ impl From<CheckoutRejection> for Problem {
         match rejection {
             CheckoutRejection::Cart(rejection) => rejection.into(),
             CheckoutRejection::Refused(CheckoutRefusal::InsufficientStock(items)) => {
-                Self::plain(Code::InsufficientStock).with("items", items.iter().map(shortage).collect::<Value>())
+                Self::plain(Code::InsufficientStock)
+                    .with("items", items.iter().map(shortage).collect::<Value>())
             }
             CheckoutRejection::Refused(CheckoutRefusal::PaymentDeclined { reason }) => {
                 Self::new(Code::PaymentDeclined, reason)
             }
-            CheckoutRejection::PaymentUnavailable(reason) => Self::new(Code::OutcomeUnknown, reason),
         }
     }
 }
@@ -106,7 +105,9 @@ impl From<StockRejection> for Problem {
                 Self::new(Code::TtlOutOfRange, detail).with("max_seconds", max_seconds)
             }
             StockRejection::BelowHeld { held } => Self::new(Code::BelowHeld, detail).with("held", held),
-            StockRejection::OnHandOutOfRange { max } => Self::new(Code::OnHandOutOfRange, detail).with("max", max),
+            StockRejection::OnHandOutOfRange { max } => {
+                Self::new(Code::OnHandOutOfRange, detail).with("max", max)
+            }
             StockRejection::NotSold { sold } => Self::new(Code::NotSold, detail).with("sold", sold),
         }
     }
@@ -118,7 +119,11 @@ impl From<OrderFailure> for Problem {
             OrderFailure::NotFound => Self::plain(Code::OrderNotFound),
             OrderFailure::Forbidden(forbidden) => Self::new(
                 Code::ForbiddenTransition,
-                format!("an order that is {} does not become {}", forbidden.from.as_str(), forbidden.to.as_str()),
+                format!(
+                    "an order that is {} does not become {}",
+                    forbidden.from.as_str(),
+                    forbidden.to.as_str()
+                ),
             )
             .with("from", forbidden.from.as_str())
             .with("to", forbidden.to.as_str()),

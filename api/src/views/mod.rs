@@ -8,10 +8,10 @@ mod stock;
 mod time;
 mod user;
 
-pub use cart::{CartView, cart_json};
+pub use cart::{CartStatusView, CartView, LineView, TotalsView, cart_json};
 pub use list::{ListView, Page};
-pub use order::OrderView;
-pub use product::ProductView;
+pub use order::{OrderLineView, OrderView, PaymentView, StatusChangeView};
+pub use product::{ProductView, VariantView};
 pub use stock::{HoldView, StockView};
 pub use time::Rfc3339;
 pub use user::{AddressView, TokensView, UserView};

@@ -6,7 +6,10 @@ use smartcart_engine::{
 };
 use utoipa::ToSchema;
 
-use super::{MoneyView, Rfc3339, cart::{TotalsView, object}};
+use super::{
+    MoneyView, Rfc3339,
+    cart::{TotalsView, object},
+};
 
 /// What was bought, at which prices, and where it stands.
 #[derive(Debug, Serialize, ToSchema)]

@@ -142,7 +142,8 @@ impl OperationBody {
 }
 
 fn invalid(index: usize, reason: &str) -> Problem {
-    Problem::new(Code::InvalidBody, format!("operations[{index}].quantity: {reason}")).with("operation", index)
+    Problem::new(Code::InvalidBody, format!("operations[{index}].quantity: {reason}"))
+        .with("operation", index)
 }
 
 impl ResultView {

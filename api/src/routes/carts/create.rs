@@ -3,11 +3,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use serde::Deserialize;
 use smartcart_engine::{
-    cart::CartCommand,
-    directory::Request,
-    id::CartId,
-    idempotency::Caller,
-    money::Currency,
+    cart::CartCommand, directory::Request, id::CartId, idempotency::Caller, money::Currency,
 };
 use utoipa::ToSchema;
 

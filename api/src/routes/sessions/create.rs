@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::tokens_json;
 use crate::{
+    auth::Secret,
     extract::{Change, Json},
     problem::{Code, Problem},
     reply::{Durability, Reply},
@@ -18,13 +19,12 @@ use crate::{
     views::TokensView,
 };
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateSession {
     #[schema(example = "ada@example.com")]
     email: String,
-    #[schema(format = Password)]
-    password: String,
+    password: Secret,
 }
 
 /// Sign in
@@ -65,7 +65,7 @@ pub async fn create_session(
 }
 
 /// Takes as long, and says as much, for an unknown address as for a wrong password.
-async fn authenticate(shop: &Shop, email: &str, password: String) -> Result<User, Problem> {
+async fn authenticate(shop: &Shop, email: &str, Secret(password): Secret) -> Result<User, Problem> {
     let user = shop.engine.store().user_by_email(email).await?;
     let stored = user.as_ref().map(|user| user.password_hash.clone());
     let right = shop.auth.passwords.verify(password, stored).await?;

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::tokens_json;
 use crate::{
+    auth::Secret,
     extract::{Change, Json},
     problem::{Code, Problem},
     reply::{Durability, Reply},
@@ -15,10 +16,10 @@ use crate::{
     views::TokensView,
 };
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshSession {
-    refresh_token: String,
+    refresh_token: Secret,
 }
 
 /// Refresh the tokens
@@ -37,7 +38,7 @@ pub async fn refresh_session(
     change: Change<Json<RefreshSession>>,
 ) -> Result<Reply, Problem> {
     let caller = change.caller();
-    let token = &change.body.0.refresh_token;
+    let Secret(token) = &change.body.0.refresh_token;
     let invalid = || Problem::plain(Code::InvalidToken);
     let (id, generation) = shop.auth.refresh.verify(token).ok_or_else(invalid)?;
     let store = shop.engine.store();

@@ -58,7 +58,10 @@ pub async fn create_address(
     };
     let known = shop.engine.store().addresses(user).await?;
     if known.len() >= MAX_ADDRESSES && known.iter().all(|address| address.id != id) {
-        return Err(Problem::new(Code::InvalidField, format!("an account has at most {MAX_ADDRESSES} addresses")));
+        return Err(Problem::new(
+            Code::InvalidField,
+            format!("an account has at most {MAX_ADDRESSES} addresses"),
+        ));
     }
     let address = Address { id, user, version: 1, body: text(change.body)? };
     let written = shop.engine.store().put_address(&address, key).await?;

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::{display_name, email_address, must_be_strong, table_key};
 use crate::{
+    auth::Secret,
     extract::{Change, Json},
     problem::Problem,
     reply::{self, Durability, Reply},
@@ -14,14 +15,13 @@ use crate::{
     views::UserView,
 };
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateUser {
     #[schema(example = "ada@example.com")]
     email: String,
     /// 8 to 256 characters.
-    #[schema(format = Password)]
-    password: String,
+    password: Secret,
     #[schema(example = "Ada")]
     name: String,
 }
@@ -40,7 +40,7 @@ pub async fn create_user(
     change: Change<Json<CreateUser>>,
 ) -> Result<Reply, Problem> {
     let caller = change.caller();
-    let Json(CreateUser { email, password, name }) = change.body;
+    let Json(CreateUser { email, password: Secret(password), name }) = change.body;
     let (email, name) = (email_address(email)?, display_name(&name)?);
     must_be_strong("password", &password)?;
     let key = change.key.map(|key| key.for_parts(&["create_user", &email, &name]));

@@ -4,12 +4,7 @@ pub mod me;
 pub mod password;
 pub mod update;
 
-use smartcart_engine::{
-    id::UserId,
-    idempotency::KeyGuard,
-    store::TableKey,
-    users::User,
-};
+use smartcart_engine::{id::UserId, idempotency::KeyGuard, store::TableKey, users::User};
 
 use crate::{
     problem::{Code, Problem},
@@ -41,9 +36,9 @@ pub(super) fn must_be_at(expected: Option<u64>, version: u64) -> Result<(), Prob
 pub(super) fn email_address(text: String) -> Result<String, Problem> {
     let plausible = text.len() <= EMAIL_BYTES
         && !text.chars().any(|c| c.is_whitespace() || c.is_control())
-        && text.split_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty() && !domain.is_empty() && !domain.contains('@')
-        });
+        && text
+            .split_once('@')
+            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
     if plausible {
         return Ok(text);
     }

@@ -7,20 +7,19 @@ use utoipa::ToSchema;
 
 use super::{account, must_be_at, must_be_strong, table_key};
 use crate::{
+    auth::Secret,
     extract::{Change, Json},
     problem::{Code, Problem},
     reply::{Durability, Reply},
     shop::Shop,
 };
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePassword {
-    #[schema(format = Password)]
-    current_password: String,
+    current_password: Secret,
     /// 8 to 256 characters.
-    #[schema(format = Password)]
-    new_password: String,
+    new_password: Secret,
 }
 
 /// Change one's password
@@ -40,12 +39,12 @@ pub async fn change_password(
 ) -> Result<Reply, Problem> {
     let user = account(&shop, change.identity.shopper()?).await?;
     let caller = change.caller();
-    let Json(ChangePassword { current_password, new_password }) = change.body;
-    must_be_strong("new_password", &new_password)?;
+    let Json(ChangePassword { current_password: Secret(current), new_password: Secret(new) }) = change.body;
+    must_be_strong("new_password", &new)?;
     let passwords = &shop.auth.passwords;
-    if !passwords.verify(current_password, Some(user.password_hash.clone())).await? {
+    if !passwords.verify(current, Some(user.password_hash.clone())).await? {
         // A retry of a change that was made finds the new password in place.
-        let repeated = change.key.is_some() && passwords.verify(new_password, Some(user.password_hash)).await?;
+        let repeated = change.key.is_some() && passwords.verify(new, Some(user.password_hash)).await?;
         return if repeated {
             Ok(Reply::no_content().durable(Durability::Committed, true))
         } else {
@@ -54,11 +53,7 @@ pub async fn change_password(
     }
     must_be_at(change.expected, user.version)?;
     let key = change.key.map(|key| key.for_parts(&["change_password"]).guard(caller));
-    let next = User {
-        version: user.version + 1,
-        password_hash: passwords.hash(new_password).await?,
-        ..user
-    };
+    let next = User { version: user.version + 1, password_hash: passwords.hash(new).await?, ..user };
     let written = shop.engine.store().update_user(&next, table_key(&shop, key)).await?;
     end_other_sessions(&shop, next.id, change.identity.session).await?;
     Ok(Reply::no_content().durable(Durability::Committed, written.replayed))
