@@ -340,3 +340,48 @@ impl Store for SqliteStore {
         Ok(audit::audit(&mut *self.reader().await?).await?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use smartcart_engine::id::random_bytes;
+
+    use super::*;
+    use crate::sqlite::open;
+
+    fn user(number: u128) -> User {
+        User {
+            id: UserId(number),
+            version: 1,
+            email: format!("{number}@example.com"),
+            name: format!("{:?}", random_bytes::<256>()),
+            password_hash: String::new(),
+            created_at: Timestamp(0),
+        }
+    }
+
+    #[tokio::test]
+    async fn after_a_full_disk_the_tables_are_read_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let shop = open(&format!("sqlite:{}/shop.db", directory.path().display())).await.unwrap();
+        {
+            let mut writer = shop.store.writer().await.unwrap();
+            sqlx::raw_sql("PRAGMA max_page_count = 80").execute(&mut *writer).await.unwrap();
+        }
+        let mut created = 0;
+        let refused = loop {
+            match shop.store.create_user(&user(created + 1), None).await {
+                Ok(_) => created += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+        assert!(created > 10, "{created}");
+        let refused = shop.store.flush(&TableBatch::default()).await;
+        assert!(
+            matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("read-only")),
+            "{refused:?}"
+        );
+        assert!(shop.store.user(UserId(created)).await.unwrap().is_some());
+        assert!(shop.store.user(UserId(created + 1)).await.unwrap().is_none());
+    }
+}
