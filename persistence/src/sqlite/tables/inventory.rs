@@ -67,7 +67,7 @@ pub(super) async fn load(
     .fetch_all(connection)
     .await?;
     let subject = format_args!("stock {sku}");
-    let stored = assemble(parts, subject, decode_stock_image, |image| image.stock.level.version)?;
+    let stored = assemble(&parts, subject, decode_stock_image, |image| image.stock.level.version)?;
     Ok(stored.map(|(image, tail)| Stored { image, tail }))
 }
 
