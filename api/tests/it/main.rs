@@ -1,0 +1,15 @@
+//! The real service on a free port, with SQLite in a folder of its own, asked over HTTP.
+
+mod bad_input;
+mod carts;
+mod checkout;
+mod idempotency;
+mod inventory;
+mod openapi;
+mod operations;
+mod orders;
+mod products;
+mod sessions;
+mod slow_clients;
+mod support;
+mod users;
