@@ -75,7 +75,7 @@ impl SqliteJournal {
 
 const CLOSED: &str = "it was closed";
 
-fn unavailable(error: impl ToString) -> JournalError {
+fn unavailable(error: &impl ToString) -> JournalError {
     JournalError::Unavailable(error.to_string())
 }
 
@@ -116,7 +116,7 @@ impl Journal for SqliteJournal {
 
     async fn seal(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
         let mut file = self.file.lock().await;
-        let file = file.as_mut().ok_or_else(|| unavailable(CLOSED))?;
+        let file = file.as_mut().ok_or_else(|| unavailable(&CLOSED))?;
         let id = id_bytes(incarnation.0);
         sqlx::query!("INSERT INTO sealed (incarnation) VALUES (?) ON CONFLICT DO NOTHING", id)
             .execute(&mut file.connection)
@@ -134,13 +134,13 @@ impl Journal for SqliteJournal {
         limit: usize,
     ) -> Result<Vec<Entry>, JournalError> {
         let mut file = self.file.lock().await;
-        let file = file.as_mut().ok_or_else(|| unavailable(CLOSED))?;
+        let file = file.as_mut().ok_or_else(|| unavailable(&CLOSED))?;
         file.read(incarnation, lane, after, limit).await
     }
 
     async fn trim(&self, incarnation: IncarnationId, lane: Lane, through: u64) -> Result<(), JournalError> {
         let mut file = self.file.lock().await;
-        let file = file.as_mut().ok_or_else(|| unavailable(CLOSED))?;
+        let file = file.as_mut().ok_or_else(|| unavailable(&CLOSED))?;
         let last = file.last.get(&(incarnation, lane)).copied().unwrap_or(0);
         let through = through.min(last);
         if through == 0 {
@@ -151,7 +151,7 @@ impl Journal for SqliteJournal {
 
     async fn incarnations(&self) -> Result<Vec<(IncarnationId, Vec<(Lane, u64)>)>, JournalError> {
         let file = self.file.lock().await;
-        let file = file.as_ref().ok_or_else(|| unavailable(CLOSED))?;
+        let file = file.as_ref().ok_or_else(|| unavailable(&CLOSED))?;
         let mut found: BTreeMap<_, Vec<_>> = file.sealed.iter().map(|one| (*one, Vec::new())).collect();
         for (&(incarnation, lane), &last) in &file.last {
             found.entry(incarnation).or_default().push((lane, last));
@@ -161,9 +161,9 @@ impl Journal for SqliteJournal {
 
     async fn remove(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
         let mut file = self.file.lock().await;
-        let file = file.as_mut().ok_or_else(|| unavailable(CLOSED))?;
+        let file = file.as_mut().ok_or_else(|| unavailable(&CLOSED))?;
         if !file.sealed.contains(&incarnation) {
-            return Err(unavailable(format!("journal {incarnation} is not sealed")));
+            return Err(unavailable(&format_args!("journal {incarnation} is not sealed")));
         }
         file.remove(incarnation).await.map_err(|error| self.unavailable(&error))
     }
@@ -244,7 +244,7 @@ impl File {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Entry>, JournalError> {
-        let trimmed = self.trimmed(incarnation, lane).await.map_err(unavailable)?;
+        let trimmed = self.trimmed(incarnation, lane).await.map_err(|error| unavailable(&error))?;
         let mut sequence = after.max(trimmed);
         let (id, from) = (id_bytes(incarnation.0), signed(sequence));
         let limit = limit_of(limit);
@@ -258,7 +258,7 @@ impl File {
         )
         .fetch_all(&mut self.connection)
         .await
-        .map_err(unavailable)?;
+        .map_err(|error| unavailable(&error))?;
         let mut entries = Vec::with_capacity(rows.len());
         for row in rows {
             sequence += 1;

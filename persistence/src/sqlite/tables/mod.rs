@@ -4,6 +4,7 @@ mod audit;
 mod carts;
 mod catalog;
 mod entities;
+mod images;
 mod inventory;
 mod keys;
 mod orders;

@@ -270,7 +270,7 @@ pub(super) async fn revoke_sessions_of(
     )
     .fetch_all(connection)
     .await?;
-    ids(revoked, SessionId)
+    ids(&revoked, SessionId)
 }
 
 pub(super) async fn revoked_sessions(
@@ -280,7 +280,7 @@ pub(super) async fn revoked_sessions(
     let revoked = sqlx::query_scalar!("SELECT id FROM session WHERE revoked = 1 AND expires_at > ?", now.0)
         .fetch_all(connection)
         .await?;
-    ids(revoked, SessionId)
+    ids(&revoked, SessionId)
 }
 
 /// In the order in which they were entered.
