@@ -29,7 +29,7 @@ async fn a_cart_is_filled_changed_and_emptied() {
 
     let removed = shop.send(Request::new("DELETE", format!("{cart}/items/MUG"))).await.is(200).json();
     assert_eq!(removed["items"], json!([]));
-    shop.send(Request::new("DELETE", format!("{cart}/items/MUG"))).await.is_problem(404, "item_not_found");
+    shop.send(Request::new("DELETE", format!("{cart}/items/MUG"))).await.problem(404, "item_not_found");
 
     shop.post(format!("{cart}/items"), json!({"sku": "MUG", "quantity": 2})).await.is(200);
     shop.send(Request::new("DELETE", &cart)).await.is(204);
@@ -49,7 +49,7 @@ async fn a_sku_without_a_price_in_the_carts_currency_is_refused() {
     let shop = TestShop::open().await;
     let created = shop.post("/v1/carts", json!({"currency": "EUR"})).await.is(201);
     let items = format!("{}/items", created.header("location").unwrap());
-    shop.post(items, json!({"sku": "TEE-S", "quantity": 1})).await.is_problem(422, "no_price");
+    shop.post(items, json!({"sku": "TEE-S", "quantity": 1})).await.problem(422, "no_price");
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn an_atomic_batch_is_done_whole_or_not_at_all() {
             {"op": "add", "sku": "TEE-S", "quantity": 1},
             {"op": "add", "sku": last, "quantity": 1}]})
     };
-    let problem = shop.post(format!("{cart}/batch"), batch("NOPE")).await.is_problem(422, "unknown_sku");
+    let problem = shop.post(format!("{cart}/batch"), batch("NOPE")).await.problem(422, "unknown_sku");
     assert_eq!(problem["operation"], 2);
     assert_eq!(shop.get(&cart).await.header("etag"), Some("\"2\""));
     let done = shop.post(format!("{cart}/batch"), batch("TEE-M")).await.is(200);
@@ -133,12 +133,12 @@ async fn a_batch_of_nothing_or_of_too_much_is_refused() {
     let batch = |operations: Vec<serde_json::Value>| json!({"mode": "atomic", "operations": operations});
     let remove = json!({"op": "remove", "sku": "MUG"});
     for operations in [vec![], vec![remove; 201]] {
-        shop.post(format!("{cart}/batch"), batch(operations)).await.is_problem(422, "too_many_operations");
+        shop.post(format!("{cart}/batch"), batch(operations)).await.problem(422, "too_many_operations");
     }
     for operation in
         [json!({"op": "add", "sku": "MUG"}), json!({"op": "remove", "sku": "MUG", "quantity": 1})]
     {
-        shop.post(format!("{cart}/batch"), batch(vec![operation])).await.is_problem(400, "invalid_body");
+        shop.post(format!("{cart}/batch"), batch(vec![operation])).await.problem(400, "invalid_body");
     }
 }
 
@@ -152,5 +152,5 @@ async fn a_shopper_has_one_cart_of_their_own_on_every_device() {
     let first = shop.send(mine(&phone)).await.is(200).json();
     assert!(first["owner"].is_string());
     assert_eq!(shop.send(mine(laptop)).await.is(200).json(), first);
-    shop.get("/v1/carts/mine").await.is_problem(401, "authentication_required");
+    shop.get("/v1/carts/mine").await.problem(401, "authentication_required");
 }

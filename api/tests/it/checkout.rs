@@ -34,7 +34,7 @@ async fn a_checkout_becomes_an_order() {
 async fn a_checkout_needs_a_key() {
     let shop = TestShop::open().await;
     let cart = shop.cart_with_mugs().await;
-    shop.post(format!("{cart}/checkout"), json!({})).await.is_problem(400, "idempotency_key_required");
+    shop.post(format!("{cart}/checkout"), json!({})).await.problem(400, "idempotency_key_required");
 }
 
 #[tokio::test]
@@ -49,8 +49,8 @@ async fn the_same_key_gives_the_same_order() {
     shop.mugs_become(98, 2).await;
     check_out(&shop, &cart, "k", json!({"accept_changes": true}))
         .await
-        .is_problem(422, "idempotency_key_reused");
-    check_out(&shop, &cart, "other", json!({})).await.is_problem(422, "cart_empty");
+        .problem(422, "idempotency_key_reused");
+    check_out(&shop, &cart, "other", json!({})).await.problem(422, "cart_empty");
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn too_little_stock_says_of_what_and_sells_nothing() {
     let shop = TestShop::open().await;
     let cart = shop.cart_with_mugs().await;
     shop.post(format!("{cart}/items"), json!({"sku": "TEE-S", "quantity": 3})).await.is(200);
-    let problem = check_out(&shop, &cart, "k", json!({})).await.is_problem(409, "insufficient_stock");
+    let problem = check_out(&shop, &cart, "k", json!({})).await.problem(409, "insufficient_stock");
     assert_eq!(problem["items"], json!([{"sku": "TEE-S", "requested": 3, "available": 0}]));
     shop.mugs_become(100, 0).await;
     // The cart is as it was, and can be put right.
@@ -73,7 +73,7 @@ async fn a_changed_price_must_be_accepted() {
     let dearer = json!({"name": "Mug", "variants": [
         {"sku": "MUG", "prices": [{"amount": 900, "currency": "GBP"}]}]});
     shop.send(shop.put("/v1/products/MUG").json(&dearer)).await.is(200);
-    let problem = check_out(&shop, &cart, "k", json!({})).await.is_problem(409, "price_changed");
+    let problem = check_out(&shop, &cart, "k", json!({})).await.problem(409, "price_changed");
     assert_eq!(problem["changes"], json!([{"sku": "MUG", "was": 750, "now": 900}]));
     let order = check_out(&shop, &cart, "k2", json!({"accept_changes": true})).await.is(201).json();
     assert_eq!(order["totals"]["total"]["amount"], 1800);
@@ -84,7 +84,7 @@ async fn a_payment_that_is_not_taken_is_declined() {
     let shop = TestShop::open().await;
     let cart = shop.cart_with_mugs().await;
     let body = json!({"payment": {"method": "barter"}});
-    check_out(&shop, &cart, "k", body).await.is_problem(402, "payment_declined");
+    check_out(&shop, &cart, "k", body).await.problem(402, "payment_declined");
     shop.mugs_become(100, 0).await;
 }
 
@@ -98,7 +98,7 @@ async fn what_the_shopper_says_at_checkout_is_checked() {
         (json!({"shipping_address": {"street": "x".repeat(5000)}}), 422, "invalid_field"),
         (json!({"coupon": "HALF"}), 400, "invalid_body"),
     ] {
-        check_out(&shop, &cart, "k", body).await.is_problem(status, code);
+        check_out(&shop, &cart, "k", body).await.problem(status, code);
     }
     check_out(&shop, &cart, "k", json!({})).await.is(201);
 }

@@ -16,8 +16,8 @@ async fn stock_is_counted_and_adjusted() {
     let adjusted = adjust(20).await.is(200);
     assert_eq!(adjusted.header("smartcart-durability"), Some("journaled"));
     assert_eq!(adjusted.json()["on_hand"], 120);
-    adjust(-121).await.is_problem(422, "on_hand_out_of_range");
-    adjust(i64::MAX).await.is_problem(422, "on_hand_out_of_range");
+    adjust(-121).await.problem(422, "on_hand_out_of_range");
+    adjust(i64::MAX).await.problem(422, "on_hand_out_of_range");
     assert_eq!(shop.get("/v1/inventory/TEE-S").await.is(200).json()["available"], 0);
 }
 
@@ -33,7 +33,7 @@ async fn a_hold_is_extended_and_sold() {
     assert!(extended["expires_at"].as_str() > placed.json()["expires_at"].as_str());
     let sold = shop.send(Request::new("POST", format!("{hold}/commit"))).await.is(200).json();
     assert_eq!((&sold["on_hand"], &sold["held"], &sold["sold"]), (&json!(70), &json!(0), &json!(30)));
-    shop.send(Request::new("POST", format!("{hold}/commit"))).await.is_problem(404, "hold_not_found");
+    shop.send(Request::new("POST", format!("{hold}/commit"))).await.problem(404, "hold_not_found");
 }
 
 #[tokio::test]
@@ -46,10 +46,8 @@ async fn a_released_hold_gives_its_units_back() {
     assert_eq!(shop.post("/v1/inventory/MUG/holds", body).await.is(201).json()["id"], id);
     shop.post("/v1/inventory/MUG/holds", json!({"quantity": 1, "hold_id": id}))
         .await
-        .is_problem(409, "hold_exists");
-    shop.send(shop.put("/v1/inventory/MUG").json(&json!({"on_hand": 99})))
-        .await
-        .is_problem(409, "below_held");
+        .problem(409, "hold_exists");
+    shop.send(shop.put("/v1/inventory/MUG").json(&json!({"on_hand": 99}))).await.problem(409, "below_held");
     shop.send(Request::new("DELETE", format!("/v1/inventory/MUG/holds/{id}"))).await.is(204);
     assert_eq!(shop.get("/v1/inventory/MUG").await.json()["available"], 100);
 }
@@ -66,7 +64,7 @@ async fn a_holds_time_has_limits() {
     let shop = TestShop::open().await;
     for seconds in [0, 86_401, u64::MAX] {
         let body = json!({"quantity": 1, "ttl_seconds": seconds});
-        shop.post("/v1/inventory/MUG/holds", body).await.is_problem(422, "ttl_out_of_range");
+        shop.post("/v1/inventory/MUG/holds", body).await.problem(422, "ttl_out_of_range");
     }
 }
 

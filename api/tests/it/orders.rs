@@ -26,9 +26,9 @@ async fn an_order_goes_its_way() {
     let history = shop.get(&order).await.is(200).json()["history"].clone();
     let steps: Vec<&Value> = history.as_array().unwrap().iter().map(|step| &step["status"]).collect();
     assert_eq!(steps, ["placed", "paid", "packed", "shipped", "delivered"]);
-    let problem = transition(&shop, &order, "packed").await.is_problem(409, "forbidden_transition");
+    let problem = transition(&shop, &order, "packed").await.problem(409, "forbidden_transition");
     assert_eq!((&problem["from"], &problem["to"]), (&json!("delivered"), &json!("packed")));
-    transition(&shop, &order, "lost").await.is_problem(400, "invalid_body");
+    transition(&shop, &order, "lost").await.problem(400, "invalid_body");
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn a_cancelled_order_restocks_once() {
     assert_eq!(shop.send(cancel()).await.is(200).json()["status"], "cancelled");
     let again = shop.send(cancel()).await.is(200);
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
-    shop.send(Request::new("POST", format!("{order}/cancel"))).await.is_problem(409, "forbidden_transition");
+    shop.send(Request::new("POST", format!("{order}/cancel"))).await.problem(409, "forbidden_transition");
     shop.mugs_become(100, 0).await;
 }
 
@@ -51,7 +51,7 @@ async fn a_stale_transition_is_refused() {
         let request = Request::new("POST", format!("{order}/transitions")).bearer(&shop.token);
         request.header("If-Match", tag).json(&json!({"to": "packed"}))
     };
-    shop.send(pack("\"2\"")).await.is_problem(412, "version_mismatch");
+    shop.send(pack("\"2\"")).await.problem(412, "version_mismatch");
     shop.send(pack("\"1\"")).await.is(200);
 }
 
@@ -62,7 +62,7 @@ async fn the_shop_sees_all_orders_page_by_page() {
     for _ in 0..5 {
         placed.push(order(&shop).await);
     }
-    shop.get("/v1/orders").await.is_problem(401, "authentication_required");
+    shop.get("/v1/orders").await.problem(401, "authentication_required");
     let mut seen = Vec::new();
     let mut cursor = Value::Null;
     loop {

@@ -38,8 +38,8 @@ async fn a_product_is_made_read_and_replaced() {
     let replaced = shop.send(shop.put("/v1/products/CUP").header("If-Match", "\"1\"").json(&cup("Big cup")));
     assert_eq!(replaced.await.is(200).json()["version"], 2);
     shop.send(Request::new("DELETE", "/v1/products/CUP").bearer(&shop.token)).await.is(204);
-    shop.get("/v1/products/CUP").await.is_problem(404, "product_not_found");
-    shop.get("/v1/inventory/CUP").await.is_problem(404, "sku_not_found");
+    shop.get("/v1/products/CUP").await.problem(404, "product_not_found");
+    shop.get("/v1/inventory/CUP").await.problem(404, "sku_not_found");
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn products_that_make_no_sense_are_refused() {
         (json!({"id": "B", "name": "A", "variants": [variant("A", 1)]}), 422, "invalid_field"),
         (json!({"name": "A", "variants": [variant("A", 1)], "colour": "red"}), 400, "invalid_body"),
     ] {
-        shop.send(shop.put("/v1/products/A").json(&product)).await.is_problem(status, code);
+        shop.send(shop.put("/v1/products/A").json(&product)).await.problem(status, code);
     }
     shop.get("/v1/products/A").await.is(404);
 }

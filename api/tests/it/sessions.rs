@@ -23,8 +23,8 @@ async fn a_wrong_password_and_an_unknown_address_look_alike() {
     let shop = TestShop::open().await;
     shop.shopper("ada@example.com").await;
     let attempt = |email: &str| shop.post("/v1/sessions", json!({"email": email, "password": "wrong horse"}));
-    let wrong = attempt("ada@example.com").await.is_problem(401, "invalid_credentials");
-    let unknown = attempt("nobody@example.com").await.is_problem(401, "invalid_credentials");
+    let wrong = attempt("ada@example.com").await.problem(401, "invalid_credentials");
+    let unknown = attempt("nobody@example.com").await.problem(401, "invalid_credentials");
     assert_eq!(wrong, unknown);
 }
 
@@ -36,9 +36,9 @@ async fn a_refresh_token_is_good_once() {
     assert_ne!(first["refresh_token"], second["refresh_token"]);
     me(&shop, &second).await.is(200);
     // A thief, or the shopper, comes with the old one: nobody can tell, so the session ends for both.
-    refresh(&shop, &first["refresh_token"]).await.is_problem(401, "refresh_token_reused");
-    refresh(&shop, &second["refresh_token"]).await.is_problem(401, "invalid_token");
-    me(&shop, &second).await.is_problem(401, "invalid_token");
+    refresh(&shop, &first["refresh_token"]).await.problem(401, "refresh_token_reused");
+    refresh(&shop, &second["refresh_token"]).await.problem(401, "invalid_token");
+    me(&shop, &second).await.problem(401, "invalid_token");
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn a_forged_refresh_token_is_refused() {
     let (_, tokens) = shop.shopper("ada@example.com").await;
     let token = tokens["refresh_token"].as_str().unwrap();
     for forged in [token.replacen(".1.", ".2.", 1), token[..token.len() - 1].to_owned(), "x".to_owned()] {
-        refresh(&shop, &json!(forged)).await.is_problem(401, "invalid_token");
+        refresh(&shop, &json!(forged)).await.problem(401, "invalid_token");
     }
     refresh(&shop, &tokens["refresh_token"]).await.is(200);
 }
@@ -72,10 +72,10 @@ async fn signing_out_ends_the_session_at_once_and_for_good() {
     let shop = TestShop::open().await;
     let (token, tokens) = shop.shopper("ada@example.com").await;
     shop.send(Request::new("DELETE", "/v1/sessions/current").bearer(&token)).await.is(204);
-    me(&shop, &tokens).await.is_problem(401, "invalid_token");
-    refresh(&shop, &tokens["refresh_token"]).await.is_problem(401, "invalid_token");
+    me(&shop, &tokens).await.problem(401, "invalid_token");
+    refresh(&shop, &tokens["refresh_token"]).await.problem(401, "invalid_token");
     let shop = shop.reopen().await;
-    me(&shop, &tokens).await.is_problem(401, "invalid_token");
+    me(&shop, &tokens).await.problem(401, "invalid_token");
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ async fn a_body_that_does_not_come_is_given_up() {
         "POST {cart}/items HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nContent-Length: 40\r\n\r\n{{"
     );
     client.write(head.as_bytes()).await;
-    client.read(false).await.unwrap().is_problem(408, "request_timeout");
+    client.read(false).await.unwrap().problem(408, "request_timeout");
 }
 
 #[tokio::test]

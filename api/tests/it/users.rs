@@ -17,10 +17,10 @@ async fn an_account_is_opened_and_changed() {
             .json(&json!({"name": name}))
     };
     assert_eq!(shop.send(rename("\"1\"", " Ada L. ")).await.is(200).json()["name"], "Ada L.");
-    shop.send(rename("\"1\"", "Eve")).await.is_problem(412, "version_mismatch");
-    shop.send(Request::new("GET", "/v1/users/me")).await.is_problem(401, "authentication_required");
+    shop.send(rename("\"1\"", "Eve")).await.problem(412, "version_mismatch");
+    shop.send(Request::new("GET", "/v1/users/me")).await.problem(401, "authentication_required");
     let service = Request::new("GET", "/v1/users/me").bearer(&shop.token);
-    shop.send(service).await.is_problem(403, "forbidden");
+    shop.send(service).await.problem(403, "forbidden");
 }
 
 #[tokio::test]
@@ -28,7 +28,7 @@ async fn an_address_has_one_account_whatever_its_case() {
     let shop = TestShop::open().await;
     shop.shopper("ada@example.com").await;
     let again = json!({"email": "ADA@example.com", "password": "correct horse", "name": "Eve"});
-    shop.post("/v1/users", again).await.is_problem(409, "email_taken");
+    shop.post("/v1/users", again).await.problem(409, "email_taken");
     shop.sign_in("ADA@EXAMPLE.COM").await.is(201);
 }
 
@@ -56,7 +56,7 @@ async fn what_makes_no_account_is_refused() {
         ("ada@example.com", "correct horse", " "),
     ] {
         let account = json!({"email": email, "password": password, "name": name});
-        shop.post("/v1/users", account).await.is_problem(422, "invalid_field");
+        shop.post("/v1/users", account).await.problem(422, "invalid_field");
     }
 }
 
@@ -70,13 +70,13 @@ async fn a_new_password_ends_the_other_sessions() {
         let body = json!({"current_password": current, "new_password": new});
         Request::new("PUT", "/v1/users/me/password").bearer(&here).key("k").json(&body)
     };
-    shop.send(change("wrong horse", "battery staple")).await.is_problem(401, "invalid_credentials");
+    shop.send(change("wrong horse", "battery staple")).await.problem(401, "invalid_credentials");
     shop.send(change("correct horse", "battery staple")).await.is(204);
     let again = shop.send(change("correct horse", "battery staple")).await.is(204);
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
     shop.send(Request::new("GET", "/v1/users/me").bearer(&here)).await.is(200);
-    shop.send(Request::new("GET", "/v1/users/me").bearer(there)).await.is_problem(401, "invalid_token");
-    shop.sign_in("ada@example.com").await.is_problem(401, "invalid_credentials");
+    shop.send(Request::new("GET", "/v1/users/me").bearer(there)).await.problem(401, "invalid_token");
+    shop.sign_in("ada@example.com").await.problem(401, "invalid_credentials");
 }
 
 #[tokio::test]
@@ -93,13 +93,13 @@ async fn addresses_are_kept_as_they_came() {
     let put = |token: &str, tag: &str| {
         Request::new("PUT", &place).bearer(token).header("If-Match", tag).json(&moved)
     };
-    shop.send(put(&eve, "\"1\"")).await.is_problem(404, "address_not_found");
-    shop.send(put(&ada, "\"7\"")).await.is_problem(412, "version_mismatch");
+    shop.send(put(&eve, "\"1\"")).await.problem(404, "address_not_found");
+    shop.send(put(&ada, "\"7\"")).await.problem(412, "version_mismatch");
     assert_eq!(shop.send(put(&ada, "\"1\"")).await.is(200).json()["version"], 2);
     let list = |token: &str| Request::new("GET", "/v1/users/me/addresses").bearer(token);
     assert_eq!(shop.send(list(&ada)).await.is(200).json()["items"][0]["address"], moved["address"]);
     assert_eq!(shop.send(list(&eve)).await.is(200).json()["items"], json!([]));
     let delete = |token: &str| Request::new("DELETE", &place).bearer(token);
-    shop.send(delete(&eve)).await.is_problem(404, "address_not_found");
+    shop.send(delete(&eve)).await.problem(404, "address_not_found");
     shop.send(delete(&ada)).await.is(204);
 }

@@ -92,7 +92,7 @@ impl Answer {
 
     /// The answer is a problem with this status and code.
     #[track_caller]
-    pub(crate) fn is_problem(self, status: u16, code: &str) -> Value {
+    pub(crate) fn problem(self, status: u16, code: &str) -> Value {
         let answer = self.is(status);
         assert_eq!(answer.header("content-type"), Some("application/problem+json"));
         let problem = answer.json();
@@ -142,13 +142,9 @@ impl Client {
     }
 
     async fn more(&mut self) -> Option<()> {
-        let mut buffer = [0; 16 * 1024];
-        match self.stream.read(&mut buffer).await {
+        match self.stream.read_buf(&mut self.unread).await {
             Ok(0) | Err(_) => None,
-            Ok(read) => {
-                self.unread.extend(&buffer[..read]);
-                Some(())
-            }
+            Ok(_) => Some(()),
         }
     }
 }
