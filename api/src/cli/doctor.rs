@@ -1,0 +1,89 @@
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::ExitCode,
+};
+
+use smartcart_persistence::{error::OpenError, sqlite};
+
+use crate::{auth::ServiceToken, config::Config};
+
+/// What a check found: fine, or what to do.
+type Finding = Result<String, String>;
+
+pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
+    let checks = [
+        ("settings", Ok("they can be read".to_owned())),
+        ("folder", folder(&config.storage.folder())),
+        ("database", database(&config.storage.database_url).await),
+        ("service token", token(&config.admin_token_file)),
+        ("API listener", listener("SMARTCART_LISTEN", config.api.listen)),
+        ("operations listener", listener("SMARTCART_OPS_LISTEN", config.ops.listen)),
+        ("operations exposure", exposure(config.ops.listen)),
+    ];
+    let mut well = true;
+    for (name, finding) in checks {
+        match finding {
+            Ok(found) => println!("ok    {name}: {found}"),
+            Err(mend) => {
+                well = false;
+                println!("FAIL  {name}: {mend}");
+            }
+        }
+    }
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn folder(folder: &Path) -> Finding {
+    let shown = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    fs::create_dir_all(shown)
+        .and_then(|()| tempfile_in(shown))
+        .map(|()| format!("{} can be written", shown.display()))
+        .map_err(|error| {
+            format!(
+                "{} cannot be written ({error}); give this user the folder, or set DATABASE_URL",
+                shown.display()
+            )
+        })
+}
+
+fn tempfile_in(folder: &Path) -> std::io::Result<()> {
+    let probe = folder.join(format!(".doctor-{}", std::process::id()));
+    fs::write(&probe, b"probe")?;
+    fs::remove_file(probe)
+}
+
+async fn database(url: &str) -> Finding {
+    match sqlite::migrate(url).await {
+        Ok(()) => Ok(format!("{url} opens, and is at this version's schema")),
+        Err(OpenError::InUse { path }) => Ok(format!("{} is in use: a server runs", path.display())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn token(path: &Path) -> Finding {
+    if !path.exists() {
+        return Ok(format!("{} will be made at the first start", path.display()));
+    }
+    ServiceToken::load(path).map_err(|error| error.to_string())?;
+    let mode = fs::metadata(path).map_err(|error| error.to_string())?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(format!("{} can be read by others (mode {mode:o}); chmod 600 it", path.display()));
+    }
+    Ok(format!("{} is its owner's alone", path.display()))
+}
+
+fn listener(setting: &str, address: SocketAddr) -> Finding {
+    TcpListener::bind(address)
+        .map(|_| format!("{address} is free"))
+        .map_err(|error| format!("{address} cannot be had ({error}); stop who has it, or set {setting}"))
+}
+
+fn exposure(address: SocketAddr) -> Finding {
+    if address.ip().is_loopback() {
+        return Ok(format!("{address} is this machine's alone"));
+    }
+    Ok(format!("{address} is open to other machines: let only operators and Prometheus reach it"))
+}

@@ -1,0 +1,131 @@
+//! The command line.
+
+mod doctor;
+mod migrate;
+mod seed;
+mod serve;
+mod verify;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, LogConfig, LogFormat, Settings};
+
+/// Carts and stock of a shop, kept durable.
+#[derive(Debug, Parser)]
+#[command(name = "smartcart", version, about, after_help = "Without a command: serve.")]
+struct Cli {
+    /// A TOML file of settings; flags and SMARTCART_* variables count more.
+    #[arg(long, global = true, env = "SMARTCART_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service
+    Serve {
+        /// Which part of the shop
+        #[arg(long, value_enum, default_value_t = Target::All, env = "SMARTCART_TARGET")]
+        target: Target,
+    },
+    /// Fill an empty shop with the demo catalogue
+    Seed,
+    /// Look through a stopped shop's tables for what must never be; exit 1 and a list when there is something
+    Verify,
+    /// Check the settings and everything the service depends on
+    Doctor,
+    /// Bring the tables to this version's schema
+    Migrate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Target {
+    All,
+    Cart,
+    Product,
+    User,
+    Order,
+}
+
+/// Runs what the command line says. 0: done; 1: it failed; 2: it was not understood.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nobody is left to tell when the terminal is gone.
+            let _unprinted = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match configured(cli.config, cli.settings) {
+        Ok(config) => {
+            start_log(&config.log);
+            report(execute(cli.command, config))
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn configured(file: Option<PathBuf>, settings: Settings) -> anyhow::Result<Config> {
+    let settings = match file {
+        Some(file) => settings.or(Settings::from_file(&file)?),
+        None => settings,
+    };
+    Ok(settings.build()?)
+}
+
+fn execute(command: Option<Command>, config: Config) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command.unwrap_or(Command::Serve { target: Target::All }) {
+            Command::Serve { target } => serve::run(target, config).await,
+            Command::Seed => seed::run(config).await,
+            Command::Verify => verify::run(config).await,
+            Command::Doctor => doctor::run(&config).await,
+            Command::Migrate => migrate::run(config).await,
+        }
+    })
+}
+
+fn report(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn start_log(config: &LogConfig) {
+    let filter = EnvFilter::new(&config.filter);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_setting_may_stand_after_the_command() {
+        let cli = Cli::try_parse_from(["smartcart", "serve", "--listen", "0.0.0.0:80"]).unwrap();
+        assert_eq!(cli.settings.http.listen.unwrap().port(), 80);
+    }
+}

@@ -1,0 +1,44 @@
+use std::{io::Write as _, path::Path, process::ExitCode};
+
+use anyhow::{Context as _, bail};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Target;
+use crate::{app::App, config::Config};
+
+pub(super) async fn run(target: Target, config: Config) -> anyhow::Result<ExitCode> {
+    if target != Target::All {
+        bail!("single targets come with the fleet; this build serves everything: --target all");
+    }
+    let token_file = config.admin_token_file.clone();
+    // Asked for before the start, so that a signal during recovery ends in good order too.
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be watched")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be watched")?;
+    let app = tokio::select! {
+        app = App::start(config) => app?,
+        _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
+        _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
+    };
+    say_where(&app, &token_file)?;
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("asked to end"),
+        _ = interrupt.recv() => tracing::info!("interrupted"),
+        () = app.drained() => tracing::info!("drained"),
+    }
+    app.stop().await;
+    tracing::info!("ended; everything is in the tables");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say_where(app: &App, token_file: &Path) -> std::io::Result<()> {
+    let (api, ops) = (app.api, app.ops);
+    writeln!(
+        std::io::stdout(),
+        "SmartCart is open.\n\
+         \x20 API            http://{api}\n\
+         \x20 API reference  http://{api}/docs\n\
+         \x20 Operations     http://{ops}/ops\n\
+         \x20 Service token  {}",
+        token_file.display()
+    )
+}

@@ -1,0 +1,79 @@
+use std::time::Duration;
+
+use smartcart_engine::{
+    commit::WriteBehindConfig,
+    directory::{AdmissionConfig, ResidencyConfig},
+    engine::Config,
+    limits::Limits,
+};
+
+use super::{ConfigError, positive, settings};
+
+settings! {
+    /// Memory, shedding, and the pace of the tables.
+    EngineSettings {
+        /// Requests accepted and not answered; more are shed [8192]
+        max_in_flight: usize = "SMARTCART_MAX_IN_FLIGHT",
+        /// Of them for one cart [32]
+        max_in_flight_per_cart: u32 = "SMARTCART_MAX_IN_FLIGHT_PER_CART",
+        /// Of them for one SKU [4096]
+        max_in_flight_per_sku: u32 = "SMARTCART_MAX_IN_FLIGHT_PER_SKU",
+        /// Milliseconds after which a waiting change is not begun any more [5000]
+        change_deadline_ms: u64 = "SMARTCART_CHANGE_DEADLINE_MS",
+        /// MiB for carts in memory, and as much again for stock [1024]
+        memory_mib: usize = "SMARTCART_MEMORY_MIB",
+        /// Seconds without work after which an actor goes to rest [30]
+        park_after_seconds: u64 = "SMARTCART_PARK_AFTER_SECONDS",
+        /// Seconds at rest after which a cart or stock leaves memory [1800]
+        evict_after_seconds: u64 = "SMARTCART_EVICT_AFTER_SECONDS",
+        /// Milliseconds between two flushes to the tables [500]
+        flush_interval_ms: u64 = "SMARTCART_FLUSH_INTERVAL_MS",
+        /// Rows of one flush's transaction [512]
+        flush_rows: usize = "SMARTCART_FLUSH_ROWS",
+        /// Carts and stocks that may wait for the tables; beyond, new work is shed [500000]
+        max_backlog: usize = "SMARTCART_MAX_BACKLOG",
+    }
+}
+
+impl EngineSettings {
+    pub fn build(self, limits: Limits) -> Result<Config, ConfigError> {
+        let millis = |setting, value: Option<u64>, usual: Duration| match value {
+            Some(value) => positive(setting, value).map(Duration::from_millis),
+            None => Ok(usual),
+        };
+        let seconds = |setting, value: Option<u64>, usual| {
+            millis(setting, value.map(|seconds| seconds.saturating_mul(1000)), usual)
+        };
+        let (admission, residency, tables) =
+            (AdmissionConfig::default(), ResidencyConfig::default(), WriteBehindConfig::default());
+        Ok(Config {
+            limits,
+            admission: AdmissionConfig {
+                in_flight: positive("max_in_flight", self.max_in_flight.unwrap_or(admission.in_flight))?,
+                per_cart: positive(
+                    "max_in_flight_per_cart",
+                    self.max_in_flight_per_cart.unwrap_or(admission.per_cart),
+                )?,
+                per_stock: positive(
+                    "max_in_flight_per_sku",
+                    self.max_in_flight_per_sku.unwrap_or(admission.per_stock),
+                )?,
+                deadline: millis("change_deadline_ms", self.change_deadline_ms, admission.deadline)?,
+            },
+            residency: ResidencyConfig {
+                park_after: seconds("park_after_seconds", self.park_after_seconds, residency.park_after)?,
+                evict_after: seconds("evict_after_seconds", self.evict_after_seconds, residency.evict_after)?,
+                budget: match self.memory_mib {
+                    Some(mib) => positive("memory_mib", mib)?.saturating_mul(1 << 20),
+                    None => residency.budget,
+                },
+                ..residency
+            },
+            write_behind: WriteBehindConfig {
+                interval: millis("flush_interval_ms", self.flush_interval_ms, tables.interval)?,
+                slice: positive("flush_rows", self.flush_rows.unwrap_or(tables.slice))?,
+                backlog: positive("max_backlog", self.max_backlog.unwrap_or(tables.backlog))?,
+            },
+        })
+    }
+}

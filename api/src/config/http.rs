@@ -1,0 +1,73 @@
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use super::{ConfigError, positive, settings};
+use crate::{extract::BodyLimit, server::ServerConfig};
+
+settings! {
+    /// The public listener.
+    HttpSettings {
+        /// Where the service listens [127.0.0.1:8080; 0.0.0.0:8080 lets other machines in]
+        listen: SocketAddr = "SMARTCART_LISTEN",
+        /// Connections open at the same time [10000]
+        max_connections: usize = "SMARTCART_MAX_CONNECTIONS",
+        /// Seconds for a request's head; it also ends idle connections [30]
+        header_timeout_seconds: u64 = "SMARTCART_HEADER_TIMEOUT_SECONDS",
+        /// Seconds for a request's body [15]
+        body_timeout_seconds: u64 = "SMARTCART_BODY_TIMEOUT_SECONDS",
+        /// Seconds for an answer [15]
+        request_timeout_seconds: u64 = "SMARTCART_REQUEST_TIMEOUT_SECONDS",
+        /// Bytes of a body [65536]
+        max_body_bytes: usize = "SMARTCART_MAX_BODY_BYTES",
+        /// Bytes of a bulk import's body [33554432]
+        max_import_bytes: usize = "SMARTCART_MAX_IMPORT_BYTES",
+        /// Seconds for requests under way when the server stops [20]
+        stop_timeout_seconds: u64 = "SMARTCART_STOP_TIMEOUT_SECONDS",
+    }
+}
+
+/// Bounds of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestConfig {
+    pub body: BodyLimit,
+    pub import: BodyLimit,
+    pub deadline: Duration,
+}
+
+/// Header fields of one request.
+const HEADERS: usize = 64;
+/// Bytes of one request's head.
+const HEADER_BYTES: usize = 16 * 1024;
+/// An import may be this many times as slow as another body.
+const IMPORT_PATIENCE: u32 = 4;
+
+impl HttpSettings {
+    pub fn build(self) -> Result<(ServerConfig, RequestConfig), ConfigError> {
+        let seconds = |setting, value: Option<u64>, default| {
+            positive(setting, value.unwrap_or(default)).map(Duration::from_secs)
+        };
+        let body_time = seconds("body_timeout_seconds", self.body_timeout_seconds, 15)?;
+        let server = ServerConfig {
+            listen: self.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8080).into()),
+            connections: positive("max_connections", self.max_connections.unwrap_or(10_000))?,
+            header_time: seconds("header_timeout_seconds", self.header_timeout_seconds, 30)?,
+            headers: HEADERS,
+            header_bytes: HEADER_BYTES,
+            grace: seconds("stop_timeout_seconds", self.stop_timeout_seconds, 20)?,
+        };
+        let requests = RequestConfig {
+            body: BodyLimit {
+                bytes: positive("max_body_bytes", self.max_body_bytes.unwrap_or(64 * 1024))?,
+                time: body_time,
+            },
+            import: BodyLimit {
+                bytes: positive("max_import_bytes", self.max_import_bytes.unwrap_or(32 << 20))?,
+                time: body_time * IMPORT_PATIENCE,
+            },
+            deadline: seconds("request_timeout_seconds", self.request_timeout_seconds, 15)?,
+        };
+        Ok((server, requests))
+    }
+}

@@ -1,0 +1,192 @@
+//! Settings: flags over `SMARTCART_*` variables over a TOML file. Each part of the service has its own section, and
+//! turns it into what that part takes.
+
+mod auth;
+mod engine;
+mod http;
+mod log;
+mod ops;
+mod shop;
+mod storage;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+pub use auth::AuthSettings;
+pub use engine::EngineSettings;
+pub use http::{HttpSettings, RequestConfig};
+pub use log::{LogConfig, LogFormat, LogSettings};
+pub use ops::OpsSettings;
+pub use shop::{Seed, ShopConfig, ShopSettings};
+pub use storage::{StorageConfig, StorageSettings};
+
+use crate::{auth::AuthConfig, server::ServerConfig};
+
+/// A section: each setting may come from a flag, from a variable, or from the file.
+macro_rules! settings {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $kind:ty = $env:literal,)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Default, clap::Args, serde::Deserialize)]
+        #[group(skip)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            $($(#[$doc])* #[arg(long, global = true, env = $env)] pub $field: Option<$kind>,)*
+        }
+
+        impl $name {
+            /// What is not set here is taken from there.
+            #[must_use]
+            pub fn or(self, other: Self) -> Self {
+                Self { $($field: self.$field.or(other.$field),)* }
+            }
+        }
+    };
+}
+pub(crate) use settings;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("the settings file {path} cannot be read: {error}")]
+    Read { path: PathBuf, error: std::io::Error },
+    #[error("the settings file {path} is not right: {error}")]
+    Parse { path: PathBuf, error: Box<toml::de::Error> },
+    #[error("{setting}: {reason}")]
+    Value { setting: &'static str, reason: String },
+}
+
+impl ConfigError {
+    pub fn value(setting: &'static str, reason: impl Into<String>) -> Self {
+        Self::Value { setting, reason: reason.into() }
+    }
+}
+
+/// Every section. In the file each is a table: `[http]`, `[shop]`, ...
+#[derive(Debug, Clone, Default, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    #[command(flatten)]
+    pub http: HttpSettings,
+    #[command(flatten)]
+    pub ops: OpsSettings,
+    #[command(flatten)]
+    pub storage: StorageSettings,
+    #[command(flatten)]
+    pub auth: AuthSettings,
+    #[command(flatten)]
+    pub shop: ShopSettings,
+    #[command(flatten)]
+    pub engine: EngineSettings,
+    #[command(flatten)]
+    pub log: LogSettings,
+}
+
+/// What the parts take.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub api: ServerConfig,
+    pub requests: RequestConfig,
+    pub ops: ServerConfig,
+    pub storage: StorageConfig,
+    pub admin_token_file: PathBuf,
+    pub auth: AuthConfig,
+    pub shop: ShopConfig,
+    pub engine: smartcart_engine::engine::Config,
+    pub log: LogConfig,
+}
+
+impl Settings {
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
+        toml::from_str(&text)
+            .map_err(|error| ConfigError::Parse { path: path.to_owned(), error: Box::new(error) })
+    }
+
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            http: self.http.or(other.http),
+            ops: self.ops.or(other.ops),
+            storage: self.storage.or(other.storage),
+            auth: self.auth.or(other.auth),
+            shop: self.shop.or(other.shop),
+            engine: self.engine.or(other.engine),
+            log: self.log.or(other.log),
+        }
+    }
+
+    pub fn build(self) -> Result<Config, ConfigError> {
+        let storage = self.storage.build()?;
+        let (api, requests) = self.http.build()?;
+        let (admin_token_file, auth) = self.auth.build(&storage)?;
+        let shop = self.shop.build(&storage)?;
+        Ok(Config {
+            ops: self.ops.build(),
+            engine: self.engine.build(shop.limits)?,
+            log: self.log.build(),
+            api,
+            requests,
+            storage,
+            admin_token_file,
+            auth,
+            shop,
+        })
+    }
+}
+
+/// A setting that must not be 0.
+fn positive<T: PartialEq + Default>(setting: &'static str, value: T) -> Result<T, ConfigError> {
+    if value == T::default() {
+        return Err(ConfigError::value(setting, "it must be at least 1"));
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> Result<Settings, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    #[test]
+    fn nothing_set_is_the_embedded_default() {
+        let config = Settings::default().build().unwrap();
+        assert_eq!(config.api.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.ops.listen.to_string(), "127.0.0.1:9080");
+        assert_eq!(config.storage.database_url, "sqlite:data/shop.db");
+        assert_eq!(config.admin_token_file, Path::new("data/admin-token"));
+        assert_eq!(config.shop.seed, Seed::Demo);
+    }
+
+    #[test]
+    fn what_is_nearer_counts() {
+        let near = file("[shop]\ncurrency = \"EUR\"").unwrap();
+        let far = file("[shop]\ncurrency = \"USD\"\n[http]\nlisten = \"0.0.0.0:80\"").unwrap();
+        let config = near.or(far).build().unwrap();
+        assert_eq!(config.shop.currency.as_str(), "EUR");
+        assert_eq!(config.api.listen.port(), 80);
+    }
+
+    #[test]
+    fn a_database_of_ones_own_is_not_filled_with_demo_goods() {
+        let config = file("[storage]\ndatabase_url = \"sqlite:/srv/shop/shop.db\"").unwrap().build().unwrap();
+        assert_eq!(config.shop.seed, Seed::None);
+        assert_eq!(config.admin_token_file, Path::new("/srv/shop/admin-token"));
+    }
+
+    #[test]
+    fn what_is_not_known_or_not_possible_is_refused() {
+        assert!(file("[http]\nlisten_on = \"x\"").is_err());
+        assert!(file("[shop]\ncurrency = \"pounds\"").is_err());
+        for text in [
+            "[http]\nmax_connections = 0",
+            "[storage]\ndatabase_url = \"postgres://db/shop\"",
+            "[storage]\njournal_url = \"redis://cache\"",
+        ] {
+            assert!(file(text).unwrap().build().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+use std::time::Duration;
+
+use serde::Deserialize;
+use smartcart_engine::{limits::Limits, money::Currency};
+
+use super::{ConfigError, StorageConfig, positive, settings};
+
+settings! {
+    /// The shop's own rules.
+    ShopSettings {
+        /// Of a cart whose creator named no currency: ISO 4217 [GBP]
+        currency: Currency = "SMARTCART_CURRENCY",
+        /// Fill an empty catalogue with the demo shop: demo or none [demo, unless a database is set]
+        seed: Seed = "SMARTCART_SEED",
+        /// Lines of one cart [100]
+        max_cart_lines: usize = "SMARTCART_MAX_CART_LINES",
+        /// Units of one line [999]
+        max_line_quantity: u32 = "SMARTCART_MAX_LINE_QUANTITY",
+        /// Bytes of a cart's metadata [4096]
+        max_metadata_bytes: usize = "SMARTCART_MAX_METADATA_BYTES",
+        /// Days after which an untouched cart expires [30]
+        cart_lifetime_days: u64 = "SMARTCART_CART_LIFETIME_DAYS",
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Seed {
+    Demo,
+    None,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct ShopConfig {
+    pub currency: Currency,
+    pub seed: Seed,
+    pub limits: Limits,
+}
+
+const DAY: u64 = 24 * 60 * 60;
+
+impl ShopSettings {
+    pub fn build(self, storage: &StorageConfig) -> Result<ShopConfig, ConfigError> {
+        let usual = Limits::default();
+        let currency = match self.currency {
+            Some(currency) => currency,
+            None => "GBP".parse().map_err(|error| ConfigError::value("currency", format!("{error}")))?,
+        };
+        let limits = Limits {
+            cart_lines: positive("max_cart_lines", self.max_cart_lines.unwrap_or(usual.cart_lines))?,
+            line_quantity: positive(
+                "max_line_quantity",
+                self.max_line_quantity.unwrap_or(usual.line_quantity),
+            )?,
+            metadata_bytes: self.max_metadata_bytes.unwrap_or(usual.metadata_bytes),
+            cart_lifetime: match self.cart_lifetime_days {
+                Some(days) => Duration::from_secs(positive("cart_lifetime_days", days)?.saturating_mul(DAY)),
+                None => usual.cart_lifetime,
+            },
+        };
+        let by_itself = if storage.is_default { Seed::Demo } else { Seed::None };
+        Ok(ShopConfig { currency, seed: self.seed.unwrap_or(by_itself), limits })
+    }
+}

@@ -1,0 +1,50 @@
+use std::path::{Path, PathBuf};
+
+use super::{ConfigError, settings};
+
+settings! {
+    /// Where everything durable is.
+    StorageSettings {
+        /// The tables: sqlite:PATH [sqlite:data/shop.db]
+        database_url: String = "DATABASE_URL",
+        /// The journal, when it is not to be beside the tables
+        journal_url: String = "SMARTCART_JOURNAL_URL",
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageConfig {
+    pub database_url: String,
+    /// Nobody chose a database: this is a first look at the shop.
+    pub is_default: bool,
+}
+
+const DEFAULT: &str = "sqlite:data/shop.db";
+
+impl StorageSettings {
+    pub fn build(self) -> Result<StorageConfig, ConfigError> {
+        if self.journal_url.is_some() {
+            return Err(ConfigError::value(
+                "journal_url",
+                "another journal than SQLite's own comes with the fleet; leave it unset",
+            ));
+        }
+        let database_url = self.database_url.clone().unwrap_or_else(|| DEFAULT.to_owned());
+        if !database_url.starts_with("sqlite:") {
+            return Err(ConfigError::value(
+                "database_url",
+                "this build keeps its tables in SQLite; write sqlite:data/shop.db",
+            ));
+        }
+        Ok(StorageConfig { database_url, is_default: self.database_url.is_none() })
+    }
+}
+
+impl StorageConfig {
+    /// The folder of the shop's files.
+    pub fn folder(&self) -> PathBuf {
+        let path = self.database_url.trim_start_matches("sqlite:");
+        let path = path.strip_prefix("//").unwrap_or(path);
+        Path::new(path).parent().map(Path::to_owned).unwrap_or_default()
+    }
+}

@@ -1,0 +1,14 @@
+//! `/openapi.json`, and a page to read it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::shop::Shop;
+
+pub fn pages(description: OpenApi) -> Router<Arc<Shop>> {
+    let config = Config::default().try_it_out_enabled(true).use_base_layout();
+    SwaggerUi::new("/docs").url("/openapi.json", description).config(config).into()
+}

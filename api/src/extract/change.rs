@@ -1,0 +1,80 @@
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::FromRequest,
+    http::{HeaderMap, Request, request},
+};
+use bytes::Bytes;
+use smartcart_engine::idempotency::{Caller, KeyGuard};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{IdempotencyKey, expected_version, read_body};
+use crate::{auth::Identity, problem::Problem, shop::Shop};
+
+/// A request that changes something: who asks, what they believe (`If-Match`), their key, and the body.
+#[derive(Debug)]
+pub struct Change<P> {
+    pub identity: Identity,
+    /// The version that `If-Match` names.
+    pub expected: Option<u64>,
+    pub key: Option<IdempotencyKey>,
+    pub body: P,
+}
+
+/// A kind of body.
+pub trait Payload: Sized + Send {
+    const READS_BODY: bool;
+
+    fn read(headers: &HeaderMap, body: &Bytes) -> Result<Self, Problem>;
+}
+
+/// The call takes no body; one that comes is not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nothing;
+
+impl Payload for Nothing {
+    const READS_BODY: bool = false;
+
+    fn read(_: &HeaderMap, _: &Bytes) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+}
+
+impl<P> Change<P> {
+    pub const fn caller(&self) -> Caller {
+        self.identity.caller
+    }
+
+    /// The key as the engine takes it, when there is one.
+    pub fn guard(&self) -> Option<KeyGuard> {
+        self.key.as_ref().map(|key| key.guard(self.identity.caller))
+    }
+}
+
+impl<P: Payload> FromRequest<Arc<Shop>> for Change<P> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request<Body>, shop: &Arc<Shop>) -> Result<Self, Problem> {
+        let (head, body) = request.into_parts();
+        let identity = shop.auth.identify(&head.headers, shop.engine.clock().wall())?;
+        let expected = expected_version(&head.headers)?;
+        let key = IdempotencyKey::read(&head.headers)?;
+        let bytes =
+            if P::READS_BODY { read_body(&head.headers, body, shop.body_limit).await? } else { Bytes::new() };
+        let body = P::read(&head.headers, &bytes)?;
+        let key = key.map(|key| key.for_request(fingerprint(&head, &bytes)));
+        Ok(Self { identity, expected, key, body })
+    }
+}
+
+/// Tells a repeated request from another one: method, path and body.
+fn fingerprint(head: &request::Parts, body: &[u8]) -> u64 {
+    let mut hash = Xxh3::new();
+    for part in [head.method.as_str().as_bytes(), head.uri.path().as_bytes()] {
+        hash.update(part);
+        hash.update(b"\n");
+    }
+    hash.update(body);
+    hash.digest()
+}

@@ -1,0 +1,144 @@
+//! The service's description. What each endpoint is stands beside its handler; what they have in common is added here.
+
+use utoipa::{
+    OpenApi as _, PartialSchema as _, ToSchema as _,
+    openapi::{
+        Content, HttpMethod, OpenApi, Ref, Required, ResponseBuilder, Type,
+        header::HeaderBuilder,
+        path::{Operation, ParameterBuilder, ParameterIn},
+        schema::ObjectBuilder,
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+
+use crate::problem::{Code, ProblemBody};
+
+const INTRODUCTION: &str = "\
+Carts, stock, catalogue, shoppers and orders of a shop.
+
+**Money** is an integer of minor units with an ISO 4217 currency. **Times** are RFC 3339 in UTC. Fields that are not \
+known are refused.
+
+**Changes.** A 2xx to a change is durable: `SmartCart-Durability` says how. Send an `Idempotency-Key` with each change; \
+after a time-out or a 5xx send the same request with the same key again, and it is done once. `If-Match` with an `ETag` \
+makes a change depend on what you have read.
+
+**Failures** are `application/problem+json` (RFC 9457) with a stable `code`.";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "SmartCart", description = INTRODUCTION),
+    tags(
+        (name = "carts", description = "What a shopper wants to buy"),
+        (name = "inventory", description = "What there is of each SKU"),
+        (name = "products", description = "The catalogue"),
+        (name = "users", description = "Shoppers' accounts"),
+        (name = "sessions", description = "Signing in and out"),
+        (name = "orders", description = "What was bought"),
+    ),
+)]
+struct Base;
+
+pub fn base() -> OpenApi {
+    Base::openapi()
+}
+
+/// Adds the headers, failures and the security that all endpoints share.
+pub fn complete(description: &mut OpenApi) {
+    let components = description.components.get_or_insert_default();
+    components.schemas.insert(ProblemBody::name().into_owned(), ProblemBody::schema());
+    components.add_security_scheme(
+        "bearer",
+        SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .description(Some("A shopper's access token, or a service token"))
+                .build(),
+        ),
+    );
+    for item in description.paths.paths.values_mut() {
+        let changes = [
+            (HttpMethod::Post, &mut item.post),
+            (HttpMethod::Put, &mut item.put),
+            (HttpMethod::Patch, &mut item.patch),
+            (HttpMethod::Delete, &mut item.delete),
+        ];
+        for (_, operation) in changes {
+            if let Some(operation) = operation {
+                describe_change(operation);
+            }
+        }
+        if let Some(read) = &mut item.get {
+            describe_read(read);
+        }
+    }
+}
+
+fn describe_change(operation: &mut Operation) {
+    let parameters = operation.parameters.get_or_insert_default();
+    parameters.push(header(
+        "Idempotency-Key",
+        "1 to 255 visible ASCII characters, the caller's own for this change, kept for 24 hours. A guest who creates something needs 32 or more.",
+    ).into());
+    parameters.push(header("If-Match", "The `ETag` of the version that is to be changed").into());
+    for (status, response) in &mut operation.responses.responses {
+        if let utoipa::openapi::RefOr::T(response) = response
+            && status.starts_with('2')
+        {
+            let word = |description: &str| {
+                HeaderBuilder::new()
+                    .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
+                    .description(Some(description))
+                    .build()
+            };
+            response
+                .headers
+                .insert("SmartCart-Durability".to_owned(), word("`journaled` or `committed`").into());
+            response.headers.insert(
+                "Idempotency-Replayed".to_owned(),
+                word("`true` when the key had made this change before").into(),
+            );
+        }
+    }
+    add_failures(operation);
+}
+
+fn describe_read(operation: &mut Operation) {
+    operation
+        .parameters
+        .get_or_insert_default()
+        .push(header("If-None-Match", "The `ETag` that you have").into());
+    add_failures(operation);
+}
+
+fn header(name: &str, description: &str) -> utoipa::openapi::path::Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
+        .build()
+}
+
+fn add_failures(operation: &mut Operation) {
+    operation.security =
+        Some(vec![SecurityRequirement::default(), SecurityRequirement::new("bearer", Vec::<String>::new())]);
+    let problem = || Content::new(Some(Ref::from_schema_name(ProblemBody::name())));
+    for (status, response) in &mut operation.responses.responses {
+        if let utoipa::openapi::RefOr::T(response) = response
+            && status.starts_with('4')
+        {
+            response.content.insert("application/problem+json".to_owned(), problem().into());
+        }
+    }
+    let codes = Code::ALL.iter().map(|code| format!("`{}`", code.as_str())).collect::<Vec<_>>().join(", ");
+    operation.responses.responses.insert(
+        "default".to_owned(),
+        ResponseBuilder::new()
+            .description(format!("A failure. Its `code` is one of {codes}."))
+            .content("application/problem+json", problem())
+            .build()
+            .into(),
+    );
+}

@@ -1,0 +1,114 @@
+//! The operator's listener, on a port of its own: probes, metrics, the console and what it shows.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+    routing::{get, post},
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::json;
+use smartcart_engine::engine::Engine;
+use tokio::sync::watch;
+
+/// Prometheus' text format.
+const METRICS_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// What the operator's pages know. It is there before the engine is: recovery can be watched.
+#[derive(Debug)]
+pub struct Ops {
+    metrics: PrometheusHandle,
+    engine: OnceLock<Arc<Engine>>,
+    /// Asked to end, by a signal or by `drain`.
+    draining: watch::Sender<bool>,
+}
+
+impl Ops {
+    pub fn new(metrics: PrometheusHandle) -> Self {
+        Self { metrics, engine: OnceLock::new(), draining: watch::Sender::new(false) }
+    }
+
+    /// The service is open from now on.
+    pub fn opened(&self, engine: Arc<Engine>) {
+        if self.engine.set(engine).is_err() {
+            tracing::error!("the service was opened twice");
+        }
+    }
+
+    /// Not ready from now on; whoever waits for `drained` goes on.
+    pub fn drain(&self) {
+        self.draining.send_replace(true);
+    }
+
+    pub async fn drained(&self) {
+        let mut draining = self.draining.subscribe();
+        // The sender lives as long as we do.
+        let _closed = draining.wait_for(|draining| *draining).await;
+    }
+
+    /// Why no request should be sent here, if none should.
+    fn not_ready(&self) -> Option<String> {
+        if *self.draining.borrow() {
+            return Some("draining".to_owned());
+        }
+        match self.engine.get() {
+            None => Some("starting".to_owned()),
+            Some(engine) => engine.status().read_only,
+        }
+    }
+}
+
+pub fn router(ops: Arc<Ops>) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/ops", get(async || Html(include_str!("console.html"))))
+        .route("/ops/api/status", get(status))
+        .route("/ops/api/shards", get(shards))
+        .route("/ops/api/hot-keys", get(hot_keys))
+        .route("/ops/api/drain", post(drain))
+        .with_state(ops)
+}
+
+async fn readyz(State(ops): State<Arc<Ops>>) -> (StatusCode, String) {
+    match ops.not_ready() {
+        None => (StatusCode::OK, "ready\n".to_owned()),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+    }
+}
+
+async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
+    ([(header::CONTENT_TYPE, METRICS_TYPE)], ops.metrics.render()).into_response()
+}
+
+async fn status(State(ops): State<Arc<Ops>>) -> Response {
+    let not_ready = ops.not_ready();
+    let engine = ops.engine.get().map(|engine| engine.status());
+    Json(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "ready": not_ready.is_none(),
+        "not_ready_reason": not_ready,
+        "engine": engine,
+    }))
+    .into_response()
+}
+
+async fn shards(State(ops): State<Arc<Ops>>) -> Response {
+    let shards = ops.engine.get().map(|engine| engine.shards()).unwrap_or_default();
+    Json(json!({ "items": shards })).into_response()
+}
+
+async fn hot_keys(State(ops): State<Arc<Ops>>) -> Response {
+    let keys = ops.engine.get().map(|engine| engine.hot_keys()).unwrap_or_default();
+    Json(json!({ "items": keys })).into_response()
+}
+
+/// Ends the process in good order: not ready, finish, exit 0.
+async fn drain(State(ops): State<Arc<Ops>>) -> (StatusCode, &'static str) {
+    ops.drain();
+    (StatusCode::ACCEPTED, "draining\n")
+}

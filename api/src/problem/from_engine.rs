@@ -1,0 +1,157 @@
+//! What the engine refuses, as a client reads it.
+
+use serde_json::{Value, json};
+use smartcart_engine::{
+    cart::CartRejection,
+    checkout::{CheckoutRefusal, CheckoutRejection, PriceChange, Shortage},
+    directory::{Refusal, Unavailable},
+    engine::OrderFailure,
+    inventory::StockRejection,
+    store::{Conflict, StoreError},
+};
+
+use super::{Code, Problem};
+
+impl<R> From<Refusal<R>> for Problem
+where
+    Self: From<R>,
+{
+    fn from(refusal: Refusal<R>) -> Self {
+        match refusal {
+            Refusal::Rejected(reason) => reason.into(),
+            Refusal::KeyReused => Self::plain(Code::IdempotencyKeyReused),
+            Refusal::Stale { version } => Self::stale(version),
+            Refusal::Overloaded { reason, retry_after } => {
+                Self::plain(Code::Overloaded).with("reason", reason).retry_after(retry_after)
+            }
+            Refusal::Unavailable(reason) => Self::new(Code::Unavailable, reason),
+            Refusal::Unknown(reason) => Self::new(Code::OutcomeUnknown, reason),
+        }
+    }
+}
+
+impl From<Unavailable> for Problem {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::new(Code::Unavailable, unavailable.to_string())
+    }
+}
+
+impl From<CartRejection> for Problem {
+    fn from(rejection: CartRejection) -> Self {
+        let detail = rejection.to_string();
+        match rejection {
+            CartRejection::NotFound => Self::plain(Code::CartNotFound),
+            CartRejection::AlreadyExists => Self::plain(Code::CartExists),
+            CartRejection::Expired => Self::plain(Code::CartExpired),
+            CartRejection::CheckingOut | CartRejection::CheckoutUnderWay | CartRejection::NoSuchCheckout => {
+                Self::new(Code::CheckoutInProgress, detail)
+            }
+            CartRejection::UnknownSku(sku) => Self::new(Code::UnknownSku, detail).with("sku", sku.as_str()),
+            CartRejection::NoPrice(sku) => Self::new(Code::NoPrice, detail).with("sku", sku.as_str()),
+            CartRejection::ItemNotFound(sku) => {
+                Self::new(Code::ItemNotFound, detail).with("sku", sku.as_str())
+            }
+            CartRejection::CartFull { limit } => Self::new(Code::CartFull, detail).with("limit", limit),
+            CartRejection::QuantityOutOfRange { limit } => {
+                Self::new(Code::QuantityOutOfRange, detail).with("limit", limit)
+            }
+            CartRejection::TotalTooLarge => Self::plain(Code::TotalTooLarge),
+            CartRejection::Batch { index, reason } => {
+                let mut problem = Self::from(*reason).with("operation", index);
+                problem.0.detail = detail.into();
+                problem
+            }
+            CartRejection::CartEmpty => Self::plain(Code::CartEmpty),
+            CartRejection::PriceChanged(changes) => Self::plain(Code::PriceChanged)
+                .with("changes", changes.iter().map(price_change).collect::<Value>()),
+        }
+    }
+}
+
+fn price_change(change: &PriceChange) -> Value {
+    json!({ "sku": change.sku, "was": change.was, "now": change.now })
+}
+
+fn shortage(shortage: &Shortage) -> Value {
+    json!({ "sku": shortage.sku, "requested": shortage.requested, "available": shortage.available })
+}
+
+impl From<CheckoutRejection> for Problem {
+    fn from(rejection: CheckoutRejection) -> Self {
+        match rejection {
+            CheckoutRejection::Cart(rejection) => rejection.into(),
+            CheckoutRejection::Refused(CheckoutRefusal::InsufficientStock(items)) => {
+                Self::plain(Code::InsufficientStock)
+                    .with("items", items.iter().map(shortage).collect::<Value>())
+            }
+            CheckoutRejection::Refused(CheckoutRefusal::PaymentDeclined { reason }) => {
+                Self::new(Code::PaymentDeclined, reason)
+            }
+        }
+    }
+}
+
+impl From<StockRejection> for Problem {
+    fn from(rejection: StockRejection) -> Self {
+        let detail = rejection.to_string();
+        match rejection {
+            StockRejection::InsufficientStock { available } => {
+                Self::new(Code::InsufficientStock, detail).with("available", available)
+            }
+            StockRejection::HoldNotFound => Self::plain(Code::HoldNotFound),
+            StockRejection::HoldExists => Self::plain(Code::HoldExists),
+            StockRejection::QuantityZero => Self::new(Code::QuantityOutOfRange, detail),
+            StockRejection::TtlOutOfRange { max_seconds } => {
+                Self::new(Code::TtlOutOfRange, detail).with("max_seconds", max_seconds)
+            }
+            StockRejection::BelowHeld { held } => Self::new(Code::BelowHeld, detail).with("held", held),
+            StockRejection::OnHandOutOfRange { max } => {
+                Self::new(Code::OnHandOutOfRange, detail).with("max", max)
+            }
+            StockRejection::NotSold { sold } => Self::new(Code::NotSold, detail).with("sold", sold),
+        }
+    }
+}
+
+impl From<OrderFailure> for Problem {
+    fn from(failure: OrderFailure) -> Self {
+        match failure {
+            OrderFailure::NotFound => Self::plain(Code::OrderNotFound),
+            OrderFailure::Forbidden(forbidden) => Self::new(
+                Code::ForbiddenTransition,
+                format!(
+                    "an order that is {} does not become {}",
+                    forbidden.from.as_str(),
+                    forbidden.to.as_str()
+                ),
+            )
+            .with("from", forbidden.from.as_str())
+            .with("to", forbidden.to.as_str()),
+            OrderFailure::Stale { version } => Self::stale(version),
+            OrderFailure::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(reason) => {
+                tracing::warn!(%reason, "the store does not answer");
+                Self::new(Code::OutcomeUnknown, "the store does not answer")
+            }
+            StoreError::NotFound => Self::plain(Code::NotFound),
+            StoreError::Stale { version } => Self::stale(version),
+            StoreError::KeyReused => Self::plain(Code::IdempotencyKeyReused),
+            StoreError::Conflict(Conflict::EmailTaken) => Self::plain(Code::EmailTaken),
+            StoreError::Conflict(Conflict::SkuTaken { sku, product }) => {
+                Self::new(Code::SkuTaken, format!("SKU {sku} belongs to product {product}"))
+                    .with("sku", sku.as_str())
+                    .with("product", product.as_str())
+            }
+            error @ (StoreError::Corrupt(_) | StoreError::Conflict(Conflict::Invariant(_))) => {
+                Self::internal(&error)
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use smartcart_engine::{
+    cart::{BatchMode, CartCommand, Operation, OperationKind},
+    catalog::Catalog,
+    id::CartId,
+    idempotency::{OperationOutcome, Outcome},
+    limits::MAX_BATCH_OPERATIONS,
+};
+use utoipa::ToSchema;
+
+use super::ask;
+use crate::{
+    extract::{Change, Json, PathId, SkuText},
+    problem::{Code, Problem},
+    reply::{self, Durability, Reply},
+    shop::Shop,
+    views::CartView,
+};
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    mode: Mode,
+    /// 1 to 200, done in this order.
+    operations: Vec<OperationBody>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = BatchMode)]
+pub enum Mode {
+    /// All or nothing.
+    Atomic,
+    /// What can be done is done.
+    BestEffort,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BatchOperation)]
+pub struct OperationBody {
+    op: Op,
+    sku: SkuText,
+    /// Of `add` and `set`; not of `remove`.
+    quantity: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = BatchOperationKind)]
+pub enum Op {
+    Add,
+    Set,
+    Remove,
+}
+
+/// The cart after the batch, and how each operation went, in their order.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BatchResult)]
+pub struct BatchView<'a> {
+    cart: CartView<'a>,
+    results: Vec<ResultView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BatchOperationResult)]
+pub struct ResultView {
+    applied: bool,
+    /// Why not, when it was not applied.
+    #[schema(value_type = Option<String>)]
+    code: Option<&'static str>,
+}
+
+/// Change several lines at once
+///
+/// One version, one commit.
+#[utoipa::path(
+    post, path = "/v1/carts/{id}/batch", tag = "carts", operation_id = "change_cart_in_batch",
+    params(("id" = String, Path, description = "The cart's id")),
+    request_body = Batch,
+    responses((status = 200, description = "The cart and each operation's result", body = BatchView)),
+)]
+pub async fn batch(
+    State(shop): State<Arc<Shop>>,
+    PathId(id): PathId<CartId>,
+    change: Change<Json<Batch>>,
+) -> Result<Reply, Problem> {
+    let catalog = shop.engine.catalog();
+    let command = change.body.0.command(&catalog)?;
+    let answer = ask(&shop, id, &change, command).await?;
+    let results = match &answer.outcome {
+        Outcome::Batch(outcomes) => outcomes.iter().map(ResultView::new).collect(),
+        other => return Err(Problem::internal(&format_args!("a batch ended as {other:?}"))),
+    };
+    let cart = answer.published.view();
+    let cart_view = CartView::new(cart, &catalog, shop.engine.clock().wall());
+    Ok(Reply::ok(reply::encode(&BatchView { cart: cart_view, results }))
+        .version(cart.version)
+        .durable(Durability::Journaled, answer.replayed))
+}
+
+impl Batch {
+    fn command(&self, catalog: &Arc<Catalog>) -> Result<CartCommand, Problem> {
+        if !(1..=MAX_BATCH_OPERATIONS).contains(&self.operations.len()) {
+            return Err(Problem::new(
+                Code::TooManyOperations,
+                format!("a batch has 1 to {MAX_BATCH_OPERATIONS} operations"),
+            )
+            .with("limit", MAX_BATCH_OPERATIONS));
+        }
+        let operations = self.operations.iter().enumerate();
+        Ok(CartCommand::Batch {
+            mode: match self.mode {
+                Mode::Atomic => BatchMode::Atomic,
+                Mode::BestEffort => BatchMode::BestEffort,
+            },
+            operations: operations
+                .map(|(index, operation)| operation.read(index, catalog))
+                .collect::<Result<_, _>>()?,
+            catalog: catalog.clone(),
+        })
+    }
+}
+
+impl OperationBody {
+    fn read(&self, index: usize, catalog: &Catalog) -> Result<Operation, Problem> {
+        let (kind, quantity) = match (self.op, self.quantity) {
+            (Op::Add, Some(quantity)) => (OperationKind::Add, quantity),
+            (Op::Set, Some(quantity)) => (OperationKind::Set, quantity),
+            (Op::Remove, None) => (OperationKind::Remove, 0),
+            (Op::Add | Op::Set, None) => {
+                return Err(invalid(index, "add and set have a quantity"));
+            }
+            (Op::Remove, Some(_)) => return Err(invalid(index, "remove has no quantity")),
+        };
+        let sku = self.sku.resolve(catalog).map_err(|problem| problem.with("operation", index))?;
+        Ok(Operation { kind, sku, quantity })
+    }
+}
+
+fn invalid(index: usize, reason: &str) -> Problem {
+    Problem::new(Code::InvalidBody, format!("operations[{index}].quantity: {reason}"))
+        .with("operation", index)
+}
+
+impl ResultView {
+    const fn new(outcome: &OperationOutcome) -> Self {
+        let code = match outcome {
+            OperationOutcome::Applied => return Self { applied: true, code: None },
+            OperationOutcome::CartFull => Code::CartFull,
+            OperationOutcome::QuantityTooLarge => Code::QuantityOutOfRange,
+            OperationOutcome::ItemNotFound => Code::ItemNotFound,
+            OperationOutcome::UnknownSku => Code::UnknownSku,
+            OperationOutcome::NoPrice => Code::NoPrice,
+        };
+        Self { applied: false, code: Some(code.as_str()) }
+    }
+}

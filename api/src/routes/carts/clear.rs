@@ -1,0 +1,29 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use smartcart_engine::{cart::CartCommand, id::CartId};
+
+use super::ask;
+use crate::{
+    extract::{Change, Nothing, PathId},
+    problem::Problem,
+    reply::{Durability, Reply},
+    shop::Shop,
+};
+
+/// Remove every line
+#[utoipa::path(
+    delete, path = "/v1/carts/{id}", tag = "carts", operation_id = "clear_cart",
+    params(("id" = String, Path, description = "The cart's id")),
+    responses((status = 204, description = "The cart is empty")),
+)]
+pub async fn clear_cart(
+    State(shop): State<Arc<Shop>>,
+    PathId(id): PathId<CartId>,
+    change: Change<Nothing>,
+) -> Result<Reply, Problem> {
+    let answer = ask(&shop, id, &change, CartCommand::Clear).await?;
+    Ok(Reply::no_content()
+        .version(answer.published.view().version)
+        .durable(Durability::Journaled, answer.replayed))
+}

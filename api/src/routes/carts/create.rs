@@ -1,0 +1,73 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Deserialize;
+use smartcart_engine::{
+    cart::CartCommand, directory::Request, id::CartId, idempotency::Caller, money::Currency,
+};
+use utoipa::ToSchema;
+
+use super::body;
+use crate::{
+    extract::{Change, Json, JsonObject},
+    problem::{Code, Problem},
+    reply::{Durability, Reply},
+    shop::Shop,
+    views::CartView,
+};
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateCart {
+    /// ISO 4217; the shop's own when not said.
+    #[schema(value_type = Option<String>, example = "GBP")]
+    currency: Option<Currency>,
+    /// Anything of the storefront's own, up to 4 KiB; the order carries it on.
+    metadata: Option<JsonObject>,
+}
+
+/// Create a cart
+///
+/// A signed-in shopper's cart is theirs alone. A guest's cart belongs to whoever knows its id.
+#[utoipa::path(
+    post, path = "/v1/carts", tag = "carts", operation_id = "create_cart",
+    request_body(content = Option<CreateCart>),
+    responses((status = 201, description = "The new cart", body = CartView)),
+)]
+pub async fn create_cart(
+    State(shop): State<Arc<Shop>>,
+    change: Change<Option<Json<CreateCart>>>,
+) -> Result<Reply, Problem> {
+    let caller = change.caller();
+    let (id, fresh) = match &change.key {
+        Some(key) => (CartId(key.derive(shop.engine.secret(), "cart", caller)?), false),
+        None => (CartId::random(), true),
+    };
+    let key = change.guard();
+    let CreateCart { currency, metadata } = change.body.map(|Json(body)| body).unwrap_or_default();
+    if let Some(metadata) = &metadata {
+        must_fit(metadata, shop.engine.limits().metadata_bytes)?;
+    }
+    let command = CartCommand::Create {
+        currency: currency.unwrap_or(shop.currency),
+        owner: match caller {
+            Caller::User(user) => Some(user),
+            Caller::Guest | Caller::Service | Caller::Engine => None,
+        },
+        metadata: metadata.map(JsonObject::into_text),
+    };
+    let request = Request { command, caller, key, expected: None, fresh };
+    let answer = shop.engine.carts().ask(&id, request).await?;
+    let json = body(&shop, &answer.published, &shop.engine.catalog());
+    Ok(Reply::created(json, format!("/v1/carts/{id}"))
+        .version(answer.published.view().version)
+        .durable(Durability::Journaled, answer.replayed))
+}
+
+fn must_fit(metadata: &JsonObject, limit: usize) -> Result<(), Problem> {
+    if metadata.text().len() <= limit {
+        return Ok(());
+    }
+    Err(Problem::new(Code::InvalidMetadata, format!("metadata has at most {limit} bytes"))
+        .with("limit_bytes", limit))
+}

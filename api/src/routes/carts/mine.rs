@@ -1,0 +1,53 @@
+use std::sync::Arc;
+
+use axum::{extract::State, http::HeaderMap};
+use smartcart_engine::{
+    cart::{Cart, CartCommand, CartRejection},
+    directory::{Published, Refusal, Request},
+    id::{CartId, UserId},
+    idempotency::Caller,
+};
+
+use super::body;
+use crate::{
+    auth::Identity,
+    problem::{Code, Problem},
+    reply::Reply,
+    shop::Shop,
+    views::CartView,
+};
+
+/// Read the signed-in shopper's own cart
+///
+/// It is made on first use, and it is the same one on every device.
+#[utoipa::path(
+    get, path = "/v1/carts/mine", tag = "carts", operation_id = "read_my_cart",
+    responses((status = 200, description = "The cart", body = CartView), (status = 304, description = "As you have it")),
+)]
+pub async fn read_my_cart(
+    State(shop): State<Arc<Shop>>,
+    identity: Identity,
+    headers: HeaderMap,
+) -> Result<Reply, Problem> {
+    let cart = of_user(&shop, identity.shopper()?).await?;
+    let catalog = shop.engine.catalog();
+    Ok(Reply::read(&headers, cart.view().version, || body(&shop, &cart, &catalog)))
+}
+
+async fn of_user(shop: &Shop, user: UserId) -> Result<Arc<Published<Cart>>, Problem> {
+    let carts = shop.engine.carts();
+    let id = CartId(shop.engine.secret().derive("cart-of-user", &[&user.0.to_be_bytes()]));
+    if let Some(cart) = carts.read(&id).await? {
+        return Ok(cart);
+    }
+    let command = CartCommand::Create { currency: shop.currency, owner: Some(user), metadata: None };
+    let request = Request { command, caller: Caller::User(user), key: None, expected: None, fresh: false };
+    match carts.ask(&id, request).await {
+        Ok(answer) => Ok(answer.published),
+        // Another of the shopper's devices was first.
+        Err(Refusal::Rejected(CartRejection::AlreadyExists)) => {
+            carts.read(&id).await?.ok_or_else(|| Problem::plain(Code::CartNotFound))
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}

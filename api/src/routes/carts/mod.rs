@@ -1,0 +1,59 @@
+pub mod add_item;
+pub mod batch;
+pub mod checkout;
+pub mod clear;
+pub mod create;
+pub mod mine;
+pub mod read;
+pub mod remove_item;
+pub mod set_item;
+
+use bytes::Bytes;
+use smartcart_engine::{
+    cart::{Cart, CartCommand},
+    catalog::Catalog,
+    directory::{Answer, Published, Request},
+    id::CartId,
+};
+
+use crate::{
+    extract::Change,
+    problem::Problem,
+    reply::{Durability, Reply},
+    shop::Shop,
+    views::cart_json,
+};
+
+/// Hands a command to the cart, for whoever asks.
+async fn ask<P>(
+    shop: &Shop,
+    id: CartId,
+    change: &Change<P>,
+    command: CartCommand,
+) -> Result<Answer<Cart>, Problem> {
+    let request = Request {
+        command,
+        caller: change.caller(),
+        key: change.guard(),
+        expected: change.expected,
+        fresh: false,
+    };
+    Ok(shop.engine.carts().ask(&id, request).await?)
+}
+
+/// The cart after a change.
+fn changed(shop: &Shop, answer: &Answer<Cart>) -> Reply {
+    Reply::ok(body(shop, &answer.published, &shop.engine.catalog()))
+        .version(answer.published.view().version)
+        .durable(Durability::Journaled, answer.replayed)
+}
+
+fn body(shop: &Shop, published: &Published<Cart>, catalog: &Catalog) -> Bytes {
+    let cart = published.view();
+    let now = shop.engine.clock().wall();
+    if cart.expires_at <= now {
+        // Time alone has changed what it looks like: the kept JSON says otherwise.
+        return cart_json(cart, catalog, now);
+    }
+    published.encoded(catalog.generation(), |cart| cart_json(cart, catalog, now))
+}

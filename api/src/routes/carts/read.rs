@@ -1,0 +1,34 @@
+use std::sync::Arc;
+
+use axum::{extract::State, http::HeaderMap};
+use smartcart_engine::id::CartId;
+
+use super::body;
+use crate::{
+    auth::Identity,
+    extract::PathId,
+    problem::{Code, Problem},
+    reply::Reply,
+    shop::Shop,
+    views::CartView,
+};
+
+/// Read a cart
+#[utoipa::path(
+    get, path = "/v1/carts/{id}", tag = "carts", operation_id = "read_cart",
+    params(("id" = String, Path, description = "The cart's id")),
+    responses((status = 200, description = "The cart", body = CartView), (status = 304, description = "As you have it")),
+)]
+pub async fn read_cart(
+    State(shop): State<Arc<Shop>>,
+    PathId(id): PathId<CartId>,
+    identity: Identity,
+    headers: HeaderMap,
+) -> Result<Reply, Problem> {
+    let cart = shop.engine.carts().read(&id).await?;
+    let cart = cart
+        .filter(|cart| cart.view().may_be_changed_by(identity.caller))
+        .ok_or_else(|| Problem::plain(Code::CartNotFound))?;
+    let catalog = shop.engine.catalog();
+    Ok(Reply::read(&headers, cart.view().version, || body(&shop, &cart, &catalog)))
+}

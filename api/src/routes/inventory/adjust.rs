@@ -1,0 +1,49 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Deserialize;
+use smartcart_engine::inventory::StockCommand;
+use utoipa::ToSchema;
+
+use super::{ask, changed, known_sku};
+use crate::{
+    extract::{Change, Json, PathSku},
+    problem::Problem,
+    reply::Reply,
+    routes::users::must_be_short,
+    shop::Shop,
+    views::StockView,
+};
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Adjust {
+    /// Units that come (or go, when negative).
+    #[schema(example = 24)]
+    delta: i64,
+    /// The shop's own word for why: 1 to 200 characters.
+    #[schema(example = "delivery")]
+    reason: String,
+}
+
+/// Adjust what is on hand
+///
+/// For a delivery or a breakage. Needs a service token.
+#[utoipa::path(
+    post, path = "/v1/inventory/{sku}/adjustments", tag = "inventory", operation_id = "adjust_stock",
+    params(("sku" = String, Path, description = "The SKU")),
+    request_body = Adjust,
+    responses((status = 200, description = "The stock", body = StockView)),
+)]
+pub async fn adjust_stock(
+    State(shop): State<Arc<Shop>>,
+    PathSku(sku): PathSku,
+    change: Change<Json<Adjust>>,
+) -> Result<Reply, Problem> {
+    change.identity.service()?;
+    let sku = known_sku(&shop, &sku, change.caller())?;
+    let Json(Adjust { delta, reason }) = &change.body;
+    must_be_short("reason", reason, 200)?;
+    let command = StockCommand::Adjust { delta: *delta, reason: reason.as_str().into() };
+    Ok(changed(&sku, &ask(&shop, &sku, &change, change.guard(), command).await?))
+}

@@ -1,0 +1,43 @@
+use std::{sync::Arc, time::Duration};
+
+use axum::extract::State;
+use serde::Deserialize;
+use smartcart_engine::{id::HoldId, inventory::StockCommand};
+use utoipa::ToSchema;
+
+use super::{ask, guard_of_hold, hold_json, known_sku};
+use crate::{
+    extract::{Change, Json, PathId, PathSku},
+    problem::Problem,
+    reply::{Durability, Reply},
+    shop::Shop,
+    views::HoldView,
+};
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExtendHold {
+    /// From now: 1 s to a day.
+    #[schema(minimum = 1, example = 600)]
+    ttl_seconds: u64,
+}
+
+/// Extend a hold
+#[utoipa::path(
+    post, path = "/v1/inventory/{sku}/holds/{id}/extend", tag = "inventory", operation_id = "extend_hold",
+    params(("sku" = String, Path, description = "The SKU"), ("id" = String, Path, description = "The hold's id")),
+    request_body = ExtendHold,
+    responses((status = 200, description = "The hold", body = HoldView)),
+)]
+pub async fn extend_hold(
+    State(shop): State<Arc<Shop>>,
+    PathSku(sku): PathSku,
+    PathId(id): PathId<HoldId>,
+    change: Change<Json<ExtendHold>>,
+) -> Result<Reply, Problem> {
+    let sku = known_sku(&shop, &sku, change.caller())?;
+    let command = StockCommand::ExtendHold { id, ttl: Duration::from_secs(change.body.0.ttl_seconds) };
+    let answer = ask(&shop, &sku, &change, guard_of_hold(&change, id), command).await?;
+    let (_, json) = hold_json(&shop, &sku, &answer.outcome)?;
+    Ok(Reply::ok(json).durable(Durability::Journaled, answer.replayed))
+}

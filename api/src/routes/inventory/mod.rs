@@ -1,0 +1,71 @@
+pub mod adjust;
+pub mod commit_hold;
+pub mod extend_hold;
+pub mod place_hold;
+pub mod read;
+pub mod release_hold;
+pub mod set_on_hand;
+
+use bytes::Bytes;
+use smartcart_engine::{
+    directory::{Answer, Request},
+    id::{HoldId, Sku},
+    idempotency::{Caller, KeyGuard, Outcome},
+    inventory::{Stock, StockCommand, StockLevel},
+};
+
+use crate::{
+    extract::{Change, resolve},
+    problem::{Code, Problem},
+    reply::{self, Durability, Reply},
+    shop::Shop,
+    views::{HoldView, Rfc3339, StockView},
+};
+
+/// The SKU of this text. Only the shop itself may ask for one that the catalogue has not: nobody else can make us
+/// look for, or remember, what does not exist.
+fn known_sku(shop: &Shop, text: &str, caller: Caller) -> Result<Sku, Problem> {
+    let catalog = shop.engine.catalog();
+    let sku = match caller {
+        Caller::Service => resolve(text, &catalog),
+        Caller::Guest | Caller::User(_) | Caller::Engine => {
+            catalog.find(text).map(|listing| listing.sku().clone())
+        }
+    };
+    sku.ok_or_else(|| Problem::plain(Code::SkuNotFound))
+}
+
+async fn ask<P>(
+    shop: &Shop,
+    sku: &Sku,
+    change: &Change<P>,
+    key: Option<KeyGuard>,
+    command: StockCommand,
+) -> Result<Answer<Stock>, Problem> {
+    let request = Request { command, caller: change.caller(), key, expected: change.expected, fresh: false };
+    Ok(shop.engine.inventory().ask(sku, request).await?)
+}
+
+/// The key of a change to one hold: it is the hold's alone, since every guest is the same caller.
+fn guard_of_hold<P>(change: &Change<P>, hold: HoldId) -> Option<KeyGuard> {
+    change.key.clone().map(|key| key.within(hold).guard(change.caller()))
+}
+
+fn stock_json(sku: &Sku, level: &StockLevel) -> Bytes {
+    reply::encode(&StockView::new(sku.as_str(), level))
+}
+
+/// The stock after a change.
+fn changed(sku: &Sku, answer: &Answer<Stock>) -> Reply {
+    let level = answer.published.view();
+    Reply::ok(stock_json(sku, level)).version(level.version).durable(Durability::Journaled, answer.replayed)
+}
+
+/// The hold that a change answered.
+fn hold_json(shop: &Shop, sku: &Sku, outcome: &Outcome) -> Result<(HoldId, Bytes), Problem> {
+    let Outcome::Hold { id, quantity, deadline } = *outcome else {
+        return Err(Problem::internal(&format_args!("a hold ended as {outcome:?}")));
+    };
+    let expires_at = Rfc3339(shop.engine.clock().wall_of(deadline));
+    Ok((id, reply::encode(&HoldView { id, sku: sku.as_str(), quantity, expires_at })))
+}

@@ -1,0 +1,63 @@
+use std::{sync::Arc, time::Duration};
+
+use axum::extract::State;
+use serde::Deserialize;
+use smartcart_engine::{id::HoldId, inventory::StockCommand, limits::DEFAULT_HOLD_TTL};
+use utoipa::ToSchema;
+
+use super::{ask, hold_json, known_sku};
+use crate::{
+    extract::{Change, Json, PathSku},
+    problem::Problem,
+    reply::{Durability, Reply},
+    shop::Shop,
+    views::HoldView,
+};
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceHold {
+    #[schema(minimum = 1, example = 2)]
+    quantity: u32,
+    /// 1 s to a day; a quarter of an hour when not said.
+    #[schema(example = 600)]
+    ttl_seconds: Option<u64>,
+    /// The client's own id for it: 128 random bits as 32 lower-case hexadecimal digits.
+    #[schema(value_type = Option<String>)]
+    hold_id: Option<HoldId>,
+}
+
+/// Hold units
+///
+/// Held units are nobody else's until the hold is committed, released or over.
+#[utoipa::path(
+    post, path = "/v1/inventory/{sku}/holds", tag = "inventory", operation_id = "place_hold",
+    params(("sku" = String, Path, description = "The SKU")),
+    request_body = PlaceHold,
+    responses(
+        (status = 201, description = "The hold", body = HoldView),
+        (status = 409, description = "`insufficient_stock` with `available`"),
+    ),
+)]
+pub async fn place_hold(
+    State(shop): State<Arc<Shop>>,
+    PathSku(sku): PathSku,
+    change: Change<Json<PlaceHold>>,
+) -> Result<Reply, Problem> {
+    let sku = known_sku(&shop, &sku, change.caller())?;
+    let Json(PlaceHold { quantity, ttl_seconds, hold_id }) = &change.body;
+    if let Some(key) = &change.key {
+        key.must_be_unguessable(change.caller())?;
+    }
+    let id = match (hold_id, &change.key) {
+        (Some(id), _) => *id,
+        (None, Some(key)) => HoldId(key.derive(shop.engine.secret(), "hold", change.caller())?),
+        (None, None) => HoldId::random(),
+    };
+    let ttl = ttl_seconds.map_or(DEFAULT_HOLD_TTL, Duration::from_secs);
+    let command = StockCommand::PlaceHold { id, quantity: *quantity, ttl };
+    let answer = ask(&shop, &sku, &change, change.guard(), command).await?;
+    let (id, json) = hold_json(&shop, &sku, &answer.outcome)?;
+    Ok(Reply::created(json, format!("/v1/inventory/{sku}/holds/{id}"))
+        .durable(Durability::Journaled, answer.replayed))
+}

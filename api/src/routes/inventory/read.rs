@@ -1,0 +1,34 @@
+use std::sync::Arc;
+
+use axum::{extract::State, http::HeaderMap};
+
+use super::{known_sku, stock_json};
+use crate::{
+    auth::Identity,
+    extract::PathSku,
+    problem::{Code, Problem},
+    reply::Reply,
+    shop::Shop,
+    views::StockView,
+};
+
+/// Read a SKU's stock
+#[utoipa::path(
+    get, path = "/v1/inventory/{sku}", tag = "inventory", operation_id = "read_stock",
+    params(("sku" = String, Path, description = "The SKU")),
+    responses((status = 200, description = "The stock", body = StockView), (status = 304, description = "As you have it")),
+)]
+pub async fn read_stock(
+    State(shop): State<Arc<Shop>>,
+    PathSku(text): PathSku,
+    identity: Identity,
+    headers: HeaderMap,
+) -> Result<Reply, Problem> {
+    let sku = known_sku(&shop, &text, identity.caller)?;
+    let stock = shop.engine.inventory().read(&sku).await?;
+    let level = stock.map(|stock| *stock.view()).unwrap_or_default();
+    if level.version == 0 && shop.engine.catalog().listing(&sku).is_none() {
+        return Err(Problem::plain(Code::SkuNotFound));
+    }
+    Ok(Reply::read(&headers, level.version, || stock_json(&sku, &level)))
+}

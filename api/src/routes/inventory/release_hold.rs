@@ -1,0 +1,30 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use smartcart_engine::{id::HoldId, inventory::StockCommand};
+
+use super::{ask, guard_of_hold, known_sku};
+use crate::{
+    extract::{Change, Nothing, PathId, PathSku},
+    problem::Problem,
+    reply::{Durability, Reply},
+    shop::Shop,
+};
+
+/// Release a hold
+#[utoipa::path(
+    delete, path = "/v1/inventory/{sku}/holds/{id}", tag = "inventory", operation_id = "release_hold",
+    params(("sku" = String, Path, description = "The SKU"), ("id" = String, Path, description = "The hold's id")),
+    responses((status = 204, description = "The units are free again")),
+)]
+pub async fn release_hold(
+    State(shop): State<Arc<Shop>>,
+    PathSku(sku): PathSku,
+    PathId(id): PathId<HoldId>,
+    change: Change<Nothing>,
+) -> Result<Reply, Problem> {
+    let sku = known_sku(&shop, &sku, change.caller())?;
+    let key = guard_of_hold(&change, id);
+    let answer = ask(&shop, &sku, &change, key, StockCommand::ReleaseHold { id }).await?;
+    Ok(Reply::no_content().durable(Durability::Journaled, answer.replayed))
+}

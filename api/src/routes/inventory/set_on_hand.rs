@@ -1,0 +1,43 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Deserialize;
+use smartcart_engine::inventory::StockCommand;
+use utoipa::ToSchema;
+
+use super::{ask, changed, known_sku};
+use crate::{
+    extract::{Change, Json, PathSku},
+    problem::Problem,
+    reply::Reply,
+    shop::Shop,
+    views::StockView,
+};
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetOnHand {
+    /// Units on the shelf, held ones included.
+    #[schema(minimum = 0, example = 100)]
+    on_hand: i64,
+}
+
+/// Set what is on hand
+///
+/// For a count of the shelf. Needs a service token.
+#[utoipa::path(
+    put, path = "/v1/inventory/{sku}", tag = "inventory", operation_id = "set_on_hand",
+    params(("sku" = String, Path, description = "The SKU")),
+    request_body = SetOnHand,
+    responses((status = 200, description = "The stock", body = StockView)),
+)]
+pub async fn set_on_hand(
+    State(shop): State<Arc<Shop>>,
+    PathSku(sku): PathSku,
+    change: Change<Json<SetOnHand>>,
+) -> Result<Reply, Problem> {
+    change.identity.service()?;
+    let sku = known_sku(&shop, &sku, change.caller())?;
+    let command = StockCommand::SetOnHand { on_hand: change.body.0.on_hand };
+    Ok(changed(&sku, &ask(&shop, &sku, &change, change.guard(), command).await?))
+}

@@ -1,0 +1,38 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use smartcart_engine::{id::OrderId, orders::OrderStatus};
+
+use super::{turn, visible};
+use crate::{
+    extract::{Change, Nothing, PathId},
+    problem::Problem,
+    reply::Reply,
+    shop::Shop,
+    views::OrderView,
+};
+
+/// Cancel an order
+///
+/// Until it is shipped. Its units go back on their shelves.
+#[utoipa::path(
+    post, path = "/v1/orders/{id}/cancel", tag = "orders", operation_id = "cancel_order",
+    params(("id" = String, Path, description = "The order's id")),
+    responses(
+        (status = 200, description = "The order", body = OrderView),
+        (status = 409, description = "`forbidden_transition`"),
+    ),
+)]
+pub async fn cancel_order(
+    State(shop): State<Arc<Shop>>,
+    PathId(id): PathId<OrderId>,
+    change: Change<Nothing>,
+) -> Result<Reply, Problem> {
+    visible(&shop, id, change.caller()).await?;
+    turn(&shop, id, OrderStatus::Cancelled, change.expected, guard(&change, id)).await
+}
+
+/// The key is the order's alone, since every guest is the same caller.
+fn guard(change: &Change<Nothing>, id: OrderId) -> Option<smartcart_engine::idempotency::KeyGuard> {
+    change.key.clone().map(|key| key.within(id).guard(change.caller()))
+}

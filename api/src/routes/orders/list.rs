@@ -1,0 +1,38 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use smartcart_engine::idempotency::Caller;
+
+use crate::{
+    auth::Identity,
+    extract::{Cursor, PageQuery, Query},
+    problem::{Code, Problem},
+    reply::Reply,
+    shop::Shop,
+    views::{ListView, OrderView, Page},
+};
+
+/// List orders
+///
+/// The signed-in shopper's, newest first; with a service token everybody's.
+#[utoipa::path(
+    get, path = "/v1/orders", tag = "orders", operation_id = "list_orders",
+    params(PageQuery),
+    responses((status = 200, description = "Orders", body = ListView<OrderView>)),
+)]
+pub async fn list_orders(
+    State(shop): State<Arc<Shop>>,
+    identity: Identity,
+    Query(page): Query<PageQuery>,
+) -> Result<Reply, Problem> {
+    let user = match identity.caller {
+        Caller::User(user) => Some(user),
+        Caller::Service | Caller::Engine => None,
+        Caller::Guest => return Err(Problem::plain(Code::AuthenticationRequired)),
+    };
+    let limit = page.limit()?;
+    let before = Cursor::read(page.cursor.as_deref())?;
+    let orders = shop.engine.store().orders(user, before, limit + 1).await?;
+    let page = Page::of(orders, limit);
+    Ok(Reply::ok(page.encode(OrderView::new, |order| (order.placed_at, order.id).encode())))
+}

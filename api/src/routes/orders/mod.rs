@@ -1,0 +1,44 @@
+pub mod cancel;
+pub mod list;
+pub mod read;
+pub mod transition;
+
+use smartcart_engine::{
+    id::OrderId,
+    idempotency::{Caller, KeyGuard},
+    orders::{Order, OrderStatus},
+};
+
+use crate::{
+    problem::{Code, Problem},
+    reply::{self, Durability, Reply},
+    shop::Shop,
+    views::OrderView,
+};
+
+/// The order, if it is this caller's to see: a guest's order belongs to whoever knows its id, as the cart did.
+async fn visible(shop: &Shop, id: OrderId, caller: Caller) -> Result<Order, Problem> {
+    let order = shop.engine.store().order(id).await?;
+    order.filter(|order| may_see(order, caller)).ok_or_else(|| Problem::plain(Code::OrderNotFound))
+}
+
+fn may_see(order: &Order, caller: Caller) -> bool {
+    match caller {
+        Caller::Service | Caller::Engine => true,
+        Caller::User(user) => order.user.is_none_or(|owner| owner == user),
+        Caller::Guest => order.user.is_none(),
+    }
+}
+
+async fn turn(
+    shop: &Shop,
+    id: OrderId,
+    to: OrderStatus,
+    expected: Option<u64>,
+    key: Option<KeyGuard>,
+) -> Result<Reply, Problem> {
+    let written = shop.engine.transition_order(id, to, expected, key).await?;
+    Ok(Reply::ok(reply::encode(&OrderView::new(&written.value)))
+        .version(written.value.version)
+        .durable(Durability::Committed, written.replayed))
+}

@@ -1,0 +1,30 @@
+use std::sync::Arc;
+
+use axum::{extract::State, http::HeaderMap};
+use smartcart_engine::id::OrderId;
+
+use super::visible;
+use crate::{
+    auth::Identity,
+    extract::PathId,
+    problem::Problem,
+    reply::{self, Reply},
+    shop::Shop,
+    views::OrderView,
+};
+
+/// Read an order
+#[utoipa::path(
+    get, path = "/v1/orders/{id}", tag = "orders", operation_id = "read_order",
+    params(("id" = String, Path, description = "The order's id")),
+    responses((status = 200, description = "The order", body = OrderView), (status = 304, description = "As you have it")),
+)]
+pub async fn read_order(
+    State(shop): State<Arc<Shop>>,
+    PathId(id): PathId<OrderId>,
+    identity: Identity,
+    headers: HeaderMap,
+) -> Result<Reply, Problem> {
+    let order = visible(&shop, id, identity.caller).await?;
+    Ok(Reply::read(&headers, order.version, || reply::encode(&OrderView::new(&order))))
+}

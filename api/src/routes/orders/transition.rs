@@ -1,0 +1,44 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Deserialize;
+use smartcart_engine::{id::OrderId, orders::OrderStatus};
+use utoipa::ToSchema;
+
+use super::turn;
+use crate::{
+    extract::{Change, Json, PathId},
+    problem::Problem,
+    reply::Reply,
+    shop::Shop,
+    views::OrderView,
+};
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Transition {
+    /// `placed → paid → packed → shipped → delivered`, `cancelled`, `refunded`.
+    #[schema(value_type = String, example = "packed")]
+    to: OrderStatus,
+}
+
+/// Move an order on
+///
+/// Needs a service token.
+#[utoipa::path(
+    post, path = "/v1/orders/{id}/transitions", tag = "orders", operation_id = "transition_order",
+    params(("id" = String, Path, description = "The order's id")),
+    request_body = Transition,
+    responses(
+        (status = 200, description = "The order", body = OrderView),
+        (status = 409, description = "`forbidden_transition`"),
+    ),
+)]
+pub async fn transition_order(
+    State(shop): State<Arc<Shop>>,
+    PathId(id): PathId<OrderId>,
+    change: Change<Json<Transition>>,
+) -> Result<Reply, Problem> {
+    change.identity.service()?;
+    turn(&shop, id, change.body.0.to, change.expected, change.guard()).await
+}

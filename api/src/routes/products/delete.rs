@@ -1,0 +1,33 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use smartcart_engine::{id::ProductId, store::StoreError};
+
+use crate::{
+    extract::{Change, Nothing, PathId},
+    problem::{Code, Problem},
+    reply::{Durability, Reply},
+    shop::Shop,
+};
+
+/// Take a product out of the catalogue
+///
+/// Its stock stays, and so do orders of it. Needs a service token.
+#[utoipa::path(
+    delete, path = "/v1/products/{id}", tag = "products", operation_id = "delete_product",
+    params(("id" = String, Path, description = "The product's id")),
+    responses((status = 204, description = "It is no longer sold")),
+)]
+pub async fn delete_product(
+    State(shop): State<Arc<Shop>>,
+    PathId(id): PathId<ProductId>,
+    change: Change<Nothing>,
+) -> Result<Reply, Problem> {
+    change.identity.service()?;
+    let written = shop.engine.delete_product(&id, change.expected, change.guard()).await;
+    match written {
+        Ok(written) => Ok(Reply::no_content().durable(Durability::Committed, written.replayed)),
+        Err(StoreError::NotFound) => Err(Problem::plain(Code::ProductNotFound)),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,143 @@
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, header},
+};
+use bytes::Bytes;
+use serde::Serialize;
+use smartcart_engine::{
+    catalog::{Catalog, Product},
+    store::StoreError,
+    time::Timestamp,
+};
+use utoipa::ToSchema;
+
+use super::body::ProductBody;
+use crate::{
+    auth::Identity,
+    extract::{parse, read_body},
+    problem::{Code, Problem},
+    reply::{self, Durability, Reply},
+    shop::Shop,
+};
+
+/// Products of one transaction.
+const SLICE: usize = 500;
+
+/// What became of an import's rows.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = ImportResult)]
+pub struct ImportView {
+    written: usize,
+    /// Rows that say what the catalogue says already.
+    unchanged: usize,
+    rejected: Vec<RejectedRow>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RejectedRow {
+    /// From 1.
+    line: usize,
+    #[schema(value_type = String)]
+    code: &'static str,
+    detail: String,
+}
+
+/// Import products
+///
+/// NDJSON: a product on each line, with its `id`. Each row stands for itself; the answer lists those that were
+/// refused. The same import again changes nothing. Needs a service token.
+#[utoipa::path(
+    post, path = "/v1/products/import", tag = "products", operation_id = "import_products",
+    request_body(content = String, content_type = "application/x-ndjson"),
+    responses((status = 200, description = "What became of the rows", body = ImportView)),
+)]
+pub async fn import_products(
+    State(shop): State<Arc<Shop>>,
+    identity: Identity,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Reply, Problem> {
+    identity.service()?;
+    must_be_ndjson(&headers)?;
+    let text = read_body(&headers, body, shop.upload_limit).await?;
+    let mut result = ImportView::default();
+    let rows = read_rows(&text, shop.engine.clock().wall(), &mut result);
+    let (unchanged, changed): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|(_, product)| is_known(&shop.engine.catalog(), product));
+    result.unchanged = unchanged.len();
+    for slice in changed.chunks(SLICE) {
+        write(&shop, slice, &mut result).await?;
+    }
+    Ok(Reply::ok(reply::encode(&result)).durable(Durability::Committed, false))
+}
+
+fn must_be_ndjson(headers: &HeaderMap) -> Result<(), Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if ["application/x-ndjson", "application/ndjson", "application/jsonl"]
+        .iter()
+        .any(|known| essence.eq_ignore_ascii_case(known))
+    {
+        return Ok(());
+    }
+    Err(Problem::new(Code::UnsupportedMediaType, "this call takes application/x-ndjson"))
+}
+
+/// The rows that are products, with their lines.
+fn read_rows(text: &Bytes, now: Timestamp, result: &mut ImportView) -> Vec<(usize, Product)> {
+    let lines = text.split(|byte| *byte == b'\n').enumerate();
+    let mut rows = Vec::new();
+    for (index, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
+        match read_row(line, now) {
+            Ok(product) => rows.push((index + 1, product)),
+            Err(problem) => result.reject(index + 1, &problem),
+        }
+    }
+    rows
+}
+
+fn read_row(line: &[u8], now: Timestamp) -> Result<Product, Problem> {
+    let mut body: ProductBody = parse(line)?;
+    let id = body.id.take().ok_or_else(|| Problem::new(Code::InvalidBody, "id: it is missing"))?;
+    Ok(body.into_product(id, now)?)
+}
+
+/// The catalogue says the same already.
+fn is_known(catalog: &Catalog, product: &Product) -> bool {
+    catalog.product(&product.id).is_some_and(|known| {
+        let Product { version, updated_at, .. } = **known;
+        Product { version, updated_at, ..product.clone() } == **known
+    })
+}
+
+/// One transaction; when a row of it is refused, row by row, so that the others are written.
+async fn write(shop: &Shop, rows: &[(usize, Product)], result: &mut ImportView) -> Result<(), Problem> {
+    let products: Vec<Product> = rows.iter().map(|(_, product)| product.clone()).collect();
+    match shop.engine.put_products(&products).await {
+        Ok(written) => result.written += written.len(),
+        Err(StoreError::Conflict(_)) => {
+            for (line, product) in rows {
+                match shop.engine.put_product(product, None, None).await {
+                    Ok(_) => result.written += 1,
+                    Err(error @ StoreError::Conflict(_)) => result.reject(*line, &error.into()),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+impl ImportView {
+    fn reject(&mut self, line: usize, problem: &Problem) {
+        self.rejected.push(RejectedRow {
+            line,
+            code: problem.code().as_str(),
+            detail: problem.detail().to_owned(),
+        });
+    }
+}

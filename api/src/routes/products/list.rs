@@ -1,0 +1,48 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Deserialize;
+use smartcart_engine::{catalog::ProductQuery, id::ProductId};
+use utoipa::IntoParams;
+
+use crate::{
+    extract::{Cursor, Query, page_limit},
+    problem::Problem,
+    reply::Reply,
+    shop::Shop,
+    views::{ListView, Page, ProductView},
+};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListProducts {
+    /// Words that must all stand in the name, the description or a SKU.
+    query: Option<String>,
+    category: Option<String>,
+    /// Items of a page: 1 to 200, 50 when not said.
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Browse the catalogue
+#[utoipa::path(
+    get, path = "/v1/products", tag = "products", operation_id = "list_products",
+    params(ListProducts),
+    responses((status = 200, description = "Products, by their ids", body = ListView<ProductView>)),
+)]
+pub async fn list_products(
+    State(shop): State<Arc<Shop>>,
+    Query(ListProducts { query, category, limit, cursor }): Query<ListProducts>,
+) -> Result<Reply, Problem> {
+    let query = ProductQuery {
+        text: query,
+        category,
+        after: ProductId::read(cursor.as_deref())?,
+        limit: page_limit(limit)?,
+    };
+    let (items, more) = shop.engine.catalog().search(&query);
+    let page = Page { items, more };
+    Ok(Reply::ok(page.encode(|product| ProductView::new(product), |product| product.id.encode())))
+}

@@ -1,0 +1,28 @@
+use std::sync::Arc;
+
+use axum::{extract::State, http::HeaderMap};
+use smartcart_engine::id::ProductId;
+
+use crate::{
+    extract::PathId,
+    problem::{Code, Problem},
+    reply::{self, Reply},
+    shop::Shop,
+    views::ProductView,
+};
+
+/// Read a product
+#[utoipa::path(
+    get, path = "/v1/products/{id}", tag = "products", operation_id = "read_product",
+    params(("id" = String, Path, description = "The product's id")),
+    responses((status = 200, description = "The product", body = ProductView), (status = 304, description = "As you have it")),
+)]
+pub async fn read_product(
+    State(shop): State<Arc<Shop>>,
+    PathId(id): PathId<ProductId>,
+    headers: HeaderMap,
+) -> Result<Reply, Problem> {
+    let catalog = shop.engine.catalog();
+    let product = catalog.product(&id).ok_or_else(|| Problem::plain(Code::ProductNotFound))?;
+    Ok(Reply::read(&headers, product.version, || reply::encode(&ProductView::new(product))))
+}

@@ -1,0 +1,72 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Deserialize;
+use smartcart_engine::{id::SessionId, store::StoreError};
+use utoipa::ToSchema;
+
+use super::tokens_json;
+use crate::{
+    auth::Secret,
+    extract::{Change, Json},
+    problem::{Code, Problem},
+    reply::{Durability, Reply},
+    routes::users::{account, table_key},
+    shop::Shop,
+    views::TokensView,
+};
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshSession {
+    refresh_token: Secret,
+}
+
+/// Refresh the tokens
+///
+/// Each refresh token is good once. One that comes back was stolen from somebody: the session ends.
+#[utoipa::path(
+    post, path = "/v1/sessions/refresh", tag = "sessions", operation_id = "refresh_session",
+    request_body = RefreshSession,
+    responses(
+        (status = 200, description = "New tokens", body = TokensView),
+        (status = 401, description = "`invalid_token`, or `refresh_token_reused`"),
+    ),
+)]
+pub async fn refresh_session(
+    State(shop): State<Arc<Shop>>,
+    change: Change<Json<RefreshSession>>,
+) -> Result<Reply, Problem> {
+    let caller = change.caller();
+    let Secret(token) = &change.body.0.refresh_token;
+    let invalid = || Problem::plain(Code::InvalidToken);
+    let (id, generation) = shop.auth.refresh.verify(token).ok_or_else(invalid)?;
+    let store = shop.engine.store();
+    let now = shop.engine.clock().wall();
+    let session = store.session(id).await?.ok_or_else(invalid)?;
+    if session.revoked || session.expires_at <= now {
+        return Err(invalid());
+    }
+    // The session's own key: its id is known to nobody else.
+    let key = change.key.map(|key| key.for_parts(&["refresh", token]).within(id).guard(caller));
+    let expires_at = now.plus(shop.auth.refresh.lifetime());
+    match store.rotate_session(id, generation, expires_at, table_key(&shop, key)).await {
+        Ok(written) => {
+            let user = account(&shop, written.value.user).await?;
+            let json = tokens_json(&shop, &user, &written.value)?;
+            Ok(Reply::ok(json).durable(Durability::Committed, written.replayed))
+        }
+        Err(StoreError::Stale { .. }) => {
+            end_stolen(&shop, id).await?;
+            Err(Problem::plain(Code::RefreshTokenReused))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn end_stolen(shop: &Shop, id: SessionId) -> Result<(), Problem> {
+    tracing::warn!("a refresh token came back after it was used; its session has ended");
+    shop.engine.store().revoke_session(id).await?;
+    shop.auth.end_sessions([id], shop.engine.clock().wall());
+    Ok(())
+}

@@ -1,0 +1,134 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Deserialize;
+use smartcart_engine::{
+    id::{AddressId, UserId},
+    store::StoreError,
+    users::Address,
+};
+use utoipa::ToSchema;
+
+use super::{must_be_at, must_be_short, table_key};
+use crate::{
+    auth::Identity,
+    extract::{Change, Json, JsonObject, Nothing, PathId},
+    problem::{Code, Problem},
+    reply::{self, Durability, Reply},
+    shop::Shop,
+    views::{AddressView, ListView},
+};
+
+const MAX_ADDRESSES: usize = 50;
+const ADDRESS_BYTES: usize = 4096;
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddressBody {
+    /// The storefront's own JSON object, up to 4 KiB.
+    address: JsonObject,
+}
+
+/// List one's addresses
+#[utoipa::path(
+    get, path = "/v1/users/me/addresses", tag = "users", operation_id = "list_addresses",
+    responses((status = 200, description = "All of them", body = ListView<AddressView>)),
+)]
+pub async fn list_addresses(State(shop): State<Arc<Shop>>, identity: Identity) -> Result<Reply, Problem> {
+    let addresses = shop.engine.store().addresses(identity.shopper()?).await?;
+    let items = addresses.iter().map(AddressView::new).collect();
+    Ok(Reply::ok(reply::encode(&ListView { items, next_cursor: None })))
+}
+
+/// Add an address
+#[utoipa::path(
+    post, path = "/v1/users/me/addresses", tag = "users", operation_id = "create_address",
+    request_body = AddressBody,
+    responses((status = 201, description = "The address", body = AddressView)),
+)]
+pub async fn create_address(
+    State(shop): State<Arc<Shop>>,
+    change: Change<Json<AddressBody>>,
+) -> Result<Reply, Problem> {
+    let user = change.identity.shopper()?;
+    let key = table_key(&shop, change.guard());
+    let id = match &change.key {
+        Some(key) => AddressId(key.derive(shop.engine.secret(), "address", change.caller())?),
+        None => AddressId::random(),
+    };
+    let known = shop.engine.store().addresses(user).await?;
+    if known.len() >= MAX_ADDRESSES && known.iter().all(|address| address.id != id) {
+        return Err(Problem::new(
+            Code::InvalidField,
+            format!("an account has at most {MAX_ADDRESSES} addresses"),
+        ));
+    }
+    let address = Address { id, user, version: 1, body: text(change.body)? };
+    let written = shop.engine.store().put_address(&address, key).await?;
+    Ok(Reply::created(
+        reply::encode(&AddressView::new(&written.value)),
+        format!("/v1/users/me/addresses/{}", written.value.id),
+    )
+    .version(written.value.version)
+    .durable(Durability::Committed, written.replayed))
+}
+
+/// Change an address
+#[utoipa::path(
+    put, path = "/v1/users/me/addresses/{id}", tag = "users", operation_id = "put_address",
+    params(("id" = String, Path, description = "The address's id")),
+    request_body = AddressBody,
+    responses((status = 200, description = "The address", body = AddressView)),
+)]
+pub async fn put_address(
+    State(shop): State<Arc<Shop>>,
+    PathId(id): PathId<AddressId>,
+    change: Change<Json<AddressBody>>,
+) -> Result<Reply, Problem> {
+    let known = find(&shop, change.identity.shopper()?, id).await?;
+    let key = table_key(&shop, change.guard());
+    if key.is_none() {
+        must_be_at(change.expected, known.version)?;
+    }
+    let version = change.expected.unwrap_or(known.version) + 1;
+    let next = Address { version, body: text(change.body)?, ..known };
+    let written = shop.engine.store().put_address(&next, key).await?;
+    Ok(Reply::ok(reply::encode(&AddressView::new(&written.value)))
+        .version(written.value.version)
+        .durable(Durability::Committed, written.replayed))
+}
+
+/// Remove an address
+#[utoipa::path(
+    delete, path = "/v1/users/me/addresses/{id}", tag = "users", operation_id = "delete_address",
+    params(("id" = String, Path, description = "The address's id")),
+    responses((status = 204, description = "Removed")),
+)]
+pub async fn delete_address(
+    State(shop): State<Arc<Shop>>,
+    PathId(id): PathId<AddressId>,
+    change: Change<Nothing>,
+) -> Result<Reply, Problem> {
+    let user = change.identity.shopper()?;
+    if change.expected.is_some() {
+        must_be_at(change.expected, find(&shop, user, id).await?.version)?;
+    }
+    match shop.engine.store().delete_address(user, id, table_key(&shop, change.guard())).await {
+        Ok(written) => Ok(Reply::no_content().durable(Durability::Committed, written.replayed)),
+        Err(StoreError::NotFound) => Err(Problem::plain(Code::AddressNotFound)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn find(shop: &Shop, user: UserId, id: AddressId) -> Result<Address, Problem> {
+    let addresses = shop.engine.store().addresses(user).await?;
+    addresses
+        .into_iter()
+        .find(|address| address.id == id)
+        .ok_or_else(|| Problem::plain(Code::AddressNotFound))
+}
+
+fn text(Json(body): Json<AddressBody>) -> Result<String, Problem> {
+    must_be_short("address", body.address.text(), ADDRESS_BYTES)?;
+    Ok(body.address.into_text().into())
+}

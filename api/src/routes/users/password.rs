@@ -1,0 +1,70 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Deserialize;
+use smartcart_engine::{id::UserId, users::User};
+use utoipa::ToSchema;
+
+use super::{account, must_be_at, must_be_strong, table_key};
+use crate::{
+    auth::Secret,
+    extract::{Change, Json},
+    problem::{Code, Problem},
+    reply::{Durability, Reply},
+    shop::Shop,
+};
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePassword {
+    current_password: Secret,
+    /// 8 to 256 characters.
+    new_password: Secret,
+}
+
+/// Change one's password
+///
+/// Every other session of the account ends.
+#[utoipa::path(
+    put, path = "/v1/users/me/password", tag = "users", operation_id = "change_password",
+    request_body = ChangePassword,
+    responses(
+        (status = 204, description = "Changed"),
+        (status = 401, description = "`invalid_credentials`: the current password is another"),
+    ),
+)]
+pub async fn change_password(
+    State(shop): State<Arc<Shop>>,
+    change: Change<Json<ChangePassword>>,
+) -> Result<Reply, Problem> {
+    let user = account(&shop, change.identity.shopper()?).await?;
+    let caller = change.caller();
+    let Json(ChangePassword { current_password: Secret(current), new_password: Secret(new) }) = change.body;
+    must_be_strong("new_password", &new)?;
+    let passwords = &shop.auth.passwords;
+    if !passwords.verify(current, Some(user.password_hash.clone())).await? {
+        // A retry of a change that was made finds the new password in place.
+        let repeated = change.key.is_some() && passwords.verify(new, Some(user.password_hash)).await?;
+        return if repeated {
+            Ok(Reply::no_content().durable(Durability::Committed, true))
+        } else {
+            Err(Problem::plain(Code::InvalidCredentials))
+        };
+    }
+    must_be_at(change.expected, user.version)?;
+    let key = change.key.map(|key| key.for_parts(&["change_password"]).guard(caller));
+    let next = User { version: user.version + 1, password_hash: passwords.hash(new).await?, ..user };
+    let written = shop.engine.store().update_user(&next, table_key(&shop, key)).await?;
+    end_other_sessions(&shop, next.id, change.identity.session).await?;
+    Ok(Reply::no_content().durable(Durability::Committed, written.replayed))
+}
+
+async fn end_other_sessions(
+    shop: &Shop,
+    user: UserId,
+    but: Option<smartcart_engine::id::SessionId>,
+) -> Result<(), Problem> {
+    let ended = shop.engine.store().revoke_sessions_of(user, but).await?;
+    shop.auth.end_sessions(ended, shop.engine.clock().wall());
+    Ok(())
+}

@@ -1,0 +1,54 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{account, display_name, email_address, must_be_at, table_key};
+use crate::{
+    extract::{Change, Json},
+    problem::Problem,
+    reply::{self, Durability, Reply},
+    shop::Shop,
+    views::UserView,
+};
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateUser {
+    email: Option<String>,
+    name: Option<String>,
+}
+
+/// Change one's own account
+#[utoipa::path(
+    patch, path = "/v1/users/me", tag = "users", operation_id = "update_me",
+    request_body = UpdateUser,
+    responses(
+        (status = 200, description = "The account", body = UserView),
+        (status = 409, description = "`email_taken`"),
+    ),
+)]
+pub async fn update_me(
+    State(shop): State<Arc<Shop>>,
+    change: Change<Json<UpdateUser>>,
+) -> Result<Reply, Problem> {
+    let mut user = account(&shop, change.identity.shopper()?).await?;
+    let key = table_key(&shop, change.guard());
+    if key.is_none() {
+        must_be_at(change.expected, user.version)?;
+    }
+    let Json(UpdateUser { email, name }) = change.body;
+    if let Some(email) = email {
+        user.email = email_address(email)?;
+    }
+    if let Some(name) = name {
+        user.name = display_name(&name)?;
+    }
+    // With a key, the store first looks whether this was done before; only then does the version count.
+    user.version = change.expected.unwrap_or(user.version) + 1;
+    let written = shop.engine.store().update_user(&user, key).await?;
+    Ok(Reply::ok(reply::encode(&UserView::new(&written.value)))
+        .version(written.value.version)
+        .durable(Durability::Committed, written.replayed))
+}

@@ -1,0 +1,137 @@
+//! The listener: HTTP/1.1 with bounds on everything a client can keep us waiting or holding for.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    task::JoinHandle,
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerConfig {
+    pub listen: SocketAddr,
+    /// Open at the same time; more wait in the system's queue.
+    pub connections: usize,
+    /// From the first wait for a head until it is whole. It also ends idle connections.
+    pub header_time: Duration,
+    /// Header fields of one request.
+    pub headers: usize,
+    /// Bytes of one request's head.
+    pub header_bytes: usize,
+    /// What is under way when the server stops has this long.
+    pub grace: Duration,
+}
+
+/// A server that runs until it is told to stop.
+#[derive(Debug)]
+pub struct Server {
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {listen}: {error}; choose another address, or stop who has it")]
+pub struct ListenError {
+    listen: SocketAddr,
+    error: std::io::Error,
+}
+
+impl Server {
+    pub async fn start(config: ServerConfig, router: Router) -> Result<Self, ListenError> {
+        let failed = |error| ListenError { listen: config.listen, error };
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(accept(listener, config, router, stopped));
+        Ok(Self { address, stop, task })
+    }
+
+    /// Takes no more connections, finishes the requests that are under way, and ends.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the listener ended badly");
+        }
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    config: ServerConfig,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let connections = Arc::new(Semaphore::new(config.connections));
+    let graceful = GracefulShutdown::new();
+    let http = protocol(&config);
+    loop {
+        let next = async {
+            let place = connections.clone().acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            next = next => next,
+            _ = stopped.changed() => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                pause_after(&error).await;
+                continue;
+            }
+        };
+        // A small answer must not wait for the client's acknowledgement of the last one.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection broke at once");
+            continue;
+        }
+        let connection = serve(&http, stream, router.clone());
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended badly");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(config.grace, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some connections did not finish in time");
+    }
+}
+
+fn protocol(config: &ServerConfig) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(config.header_time)
+        .max_headers(config.headers)
+        .max_header_size(config.header_bytes)
+        .half_close(false);
+    http
+}
+
+fn serve(
+    http: &http1::Builder,
+    stream: TcpStream,
+    router: Router,
+) -> http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>> {
+    http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+}
+
+/// Out of file descriptors, mostly: others must finish first.
+async fn pause_after(error: &std::io::Error) {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        tracing::error!(%error, "cannot accept a connection");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,17 @@
+use std::sync::Arc;
+
+use smartcart_engine::{engine::Engine, money::Currency};
+
+use crate::{auth::Auth, extract::BodyLimit};
+
+/// What every handler works with.
+#[derive(Debug)]
+pub struct Shop {
+    pub engine: Arc<Engine>,
+    pub auth: Auth,
+    /// Of a cart whose creator named no currency.
+    pub currency: Currency,
+    pub body_limit: BodyLimit,
+    /// For bulk imports.
+    pub upload_limit: BodyLimit,
+}

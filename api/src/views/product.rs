@@ -1,0 +1,65 @@
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use smartcart_engine::{
+    catalog::{Product, Variant},
+    id::{ProductId, Sku},
+};
+use utoipa::ToSchema;
+
+use super::{MoneyView, Rfc3339};
+
+/// A product and the variants under which it is sold.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Product)]
+pub struct ProductView<'a> {
+    #[schema(value_type = String, example = "85123A")]
+    id: &'a ProductId,
+    version: u64,
+    name: &'a str,
+    description: &'a str,
+    category: &'a str,
+    /// Addresses of pictures.
+    images: &'a [String],
+    variants: Vec<VariantView<'a>>,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Rfc3339,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Variant)]
+pub struct VariantView<'a> {
+    #[schema(value_type = String, example = "85123A")]
+    sku: &'a Sku,
+    attributes: &'a BTreeMap<String, String>,
+    /// At most one for each currency.
+    prices: Vec<MoneyView<'a>>,
+}
+
+impl<'a> ProductView<'a> {
+    pub fn new(product: &'a Product) -> Self {
+        Self {
+            id: &product.id,
+            version: product.version,
+            name: &product.name,
+            description: &product.description,
+            category: &product.category,
+            images: &product.images,
+            variants: product.variants.iter().map(VariantView::new).collect(),
+            updated_at: Rfc3339(product.updated_at),
+        }
+    }
+}
+
+impl<'a> VariantView<'a> {
+    fn new(variant: &'a Variant) -> Self {
+        let prices = variant.prices.iter();
+        Self {
+            sku: &variant.sku,
+            attributes: &variant.attributes,
+            prices: prices
+                .map(|price| MoneyView { amount: price.amount, currency: price.currency.as_str() })
+                .collect(),
+        }
+    }
+}
