@@ -15,6 +15,7 @@ cart=$(request --json '{}' "$BASE_URL/v1/carts" | first id)
 request --output /dev/null --json "{\"sku\": \"$sku\", \"quantity\": 1}" "$BASE_URL/v1/carts/$cart/items"
 request --output /dev/null --json '{"quantity": 1}' "$BASE_URL/v1/inventory/$sku/holds"
 
+# shellcheck disable=SC2016 # the backquotes are Markdown
 mapfile -t promised < <(sed -n 's/^| `\(smartcart_[a-z_]*\)`.*/\1/p' README.md)
 [ ${#promised[@]} -gt 0 ] || die "the README's table of metrics is not to be found"
 
