@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use metrics::{counter, gauge, histogram};
+use metrics::{counter, histogram};
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, oneshot},
@@ -210,7 +210,7 @@ impl Committer {
                         why,
                         "asking again whether an entry is durable"
                     );
-                    gauge!("smartcart_commit_unknown").increment(1.0);
+                    counter!("smartcart_commit_unknown_total").increment(1);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }

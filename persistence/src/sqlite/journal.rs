@@ -317,3 +317,61 @@ impl File {
 fn incarnation_of(bytes: &[u8]) -> Result<IncarnationId, sqlx::Error> {
     id_of(bytes).map(IncarnationId).map_err(|error| sqlx::Error::Decode(error.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use smartcart_engine::{
+        cart::CartEvent,
+        commit::{Change, Subject},
+        id::CartId,
+        time::{ShopTime, Timestamp},
+    };
+
+    use super::*;
+    use crate::sqlite::open;
+
+    fn entry(sequence: u64) -> Entry {
+        let change = Change {
+            subject: Subject::Cart(CartId(1), vec![CartEvent::Cleared]),
+            version: 1,
+            wall: Timestamp(0),
+            shop: ShopTime(0),
+            key: None,
+        };
+        let changes = vec![change; 100];
+        Entry { incarnation: IncarnationId(1), lane: Lane(0), sequence, shop: ShopTime(0), changes }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_ends_appending_and_loses_nothing_acknowledged() {
+        let directory = tempfile::tempdir().unwrap();
+        let address = format!("sqlite:{}/shop.db", directory.path().display());
+        let shop = open(&address).await.unwrap();
+        {
+            let mut file = shop.journal.file.lock().await;
+            let connection = &mut file.as_mut().unwrap().connection;
+            sqlx::raw_sql("PRAGMA max_page_count = 64").execute(connection).await.unwrap();
+        }
+        let mut acknowledged = 0;
+        let refused = loop {
+            match shop.journal.append(&entry(acknowledged + 1)).await {
+                Ok(()) => acknowledged += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(refused, AppendError::Failed(_)), "{refused:?}");
+        assert!(acknowledged > 10, "{acknowledged}");
+        // There may be room again: it stays closed all the same, and can still be read.
+        shop.journal.trim(IncarnationId(1), Lane(0), 5).await.unwrap();
+        let refused = shop.journal.append(&entry(acknowledged + 1)).await;
+        assert!(matches!(refused, Err(AppendError::Failed(_))), "{refused:?}");
+        assert_eq!(shop.journal.read(IncarnationId(1), Lane(0), 5, 1).await.unwrap(), [entry(6)]);
+
+        shop.journal.close().await;
+        shop.store.close().await;
+        let shop = open(&address).await.unwrap();
+        let kept = shop.journal.read(IncarnationId(1), Lane(0), 5, 1000).await.unwrap();
+        assert_eq!(kept.last(), Some(&entry(acknowledged)));
+        shop.journal.append(&entry(acknowledged + 1)).await.unwrap();
+    }
+}

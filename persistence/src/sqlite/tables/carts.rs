@@ -85,7 +85,7 @@ pub(super) async fn load(
     .fetch_all(connection)
     .await?;
     let subject = format_args!("cart {id}");
-    let stored = assemble(parts, subject, decode_cart_image, |image| image.cart.version)?;
+    let stored = assemble(&parts, subject, decode_cart_image, |image| image.cart.version)?;
     Ok(stored.map(|(image, tail)| Stored { image, tail }))
 }
 

@@ -154,7 +154,7 @@ pub(super) struct Part {
 /// The image, and the changes that lead from it to the row's version, in order, each once: tails of flushes may
 /// overlap. A gap is damage.
 pub(super) fn assemble<I>(
-    parts: Vec<Part>,
+    parts: &[Part],
     subject: impl Display + Copy,
     decode: impl Fn(&[u8]) -> Result<I, crate::record::Malformed>,
     version_of: impl Fn(&I) -> u64,

@@ -67,14 +67,16 @@ pub(super) async fn load(
     .fetch_all(connection)
     .await?;
     let subject = format_args!("stock {sku}");
-    let stored = assemble(parts, subject, decode_stock_image, |image| image.stock.level.version)?;
+    let stored = assemble(&parts, subject, decode_stock_image, |image| image.stock.level.version)?;
     Ok(stored.map(|(image, tail)| Stored { image, tail }))
 }
 
+/// The hold that ends first comes first.
 pub(super) async fn with_holds(connection: &mut SqliteConnection) -> TableResult<Vec<Sku>> {
-    let column = sqlx::query_scalar!("SELECT sku FROM stock WHERE next_deadline IS NOT NULL ORDER BY sku")
-        .fetch_all(connection)
-        .await?;
+    let column =
+        sqlx::query_scalar!("SELECT sku FROM stock WHERE next_deadline IS NOT NULL ORDER BY next_deadline")
+            .fetch_all(connection)
+            .await?;
     let sku = |text: String| text.parse().map_err(|_| StoreError::Corrupt(format!("'{text}' is not a SKU")));
     Ok(column.into_iter().map(sku).collect::<Result<_, _>>()?)
 }
