@@ -96,7 +96,9 @@ pub async fn run(options: Options, directory: &std::path::Path) -> anyhow::Resul
     let settings = [
         ("SMARTCART_SEED", "none".to_owned()),
         ("SMARTCART_MAX_LINE_QUANTITY", i32::MAX.to_string()),
-        ("RUST_LOG", "warn".to_owned()),
+        // Zipf's first cart has a twelfth of the load: more connections than a cart may usually have.
+        ("SMARTCART_MAX_IN_FLIGHT_PER_CART", "1024".to_owned()),
+        ("SMARTCART_LOG", "warn".to_owned()),
     ];
     let launch = Launch::prepare(&options.server, directory, &settings)?;
     let subject = Subject::start(launch).await?;

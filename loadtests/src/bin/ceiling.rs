@@ -19,6 +19,10 @@ use hyper_util::{
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
+/// SmartCart's allocator too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Debug, Parser)]
 struct Arguments {
     #[arg(long, default_value = "127.0.0.1:0")]

@@ -305,7 +305,7 @@ fn may_be_refused(world: &World, meaning: &Meaning, status: u16) -> bool {
 
 /// A checkout that goes on after the restart is not refused for good.
 fn still_running(answer: &Answer) -> bool {
-    matches!(answer.body["code"].as_str(), Some("checkout_under_way" | "cart_checking_out" | "checking_out"))
+    answer.body["code"] == "checkout_in_progress"
 }
 
 /// Sends the indeterminate requests that bear a key again, until each outcome is known.
@@ -319,8 +319,7 @@ async fn send_again(stage: &Stage, client: &mut Client, findings: &mut Findings)
             .collect()
     };
     for (index, entry) in pending {
-        let not_yet = |answer: &Answer| still_running(answer);
-        let again = until_known(client, &entry.request, not_yet).await;
+        let again = until_known(client, &entry.request, still_running).await;
         findings.retried += 1;
         if let Outcome::Acknowledged(answer) = &again.outcome {
             findings.replayed += usize::from(answer.replayed);
