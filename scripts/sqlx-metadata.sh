@@ -12,4 +12,7 @@ cp persistence/migrations/sqlite/*/*.sql "$work/migrations"
 export DATABASE_URL="sqlite:$work/check.db"
 sqlx database create
 sqlx migrate run --source "$work/migrations"
-cargo sqlx prepare --workspace "$@" -- --all-targets
+cargo sqlx prepare --workspace "$@" -- --all-targets 2>&1 | tee "$work/said"
+if grep -q 'potentially unused queries' "$work/said"; then
+  die ".sqlx has queries that no code has: run make sqlx-prepare"
+fi

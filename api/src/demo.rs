@@ -66,7 +66,10 @@ async fn stock(engine: &Engine, sku: &Sku, on_hand: i64) -> anyhow::Result<()> {
     }
 }
 
-fn read(table: &str, now: Timestamp) -> anyhow::Result<(Vec<Product>, Vec<(Sku, i64)>)> {
+/// The products, and each SKU's stock.
+type Shop = (Vec<Product>, Vec<(Sku, i64)>);
+
+fn read(table: &str, now: Timestamp) -> anyhow::Result<Shop> {
     let mut products: Vec<Product> = Vec::new();
     let mut stocks = Vec::new();
     for (index, line) in table.lines().enumerate().skip(1) {

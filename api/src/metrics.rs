@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ::metrics::{counter, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use parking_lot::Mutex;
 
@@ -11,6 +12,37 @@ const DURATIONS: [f64; 16] = [
     5.0,
 ];
 const SIZES: [f64; 12] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0];
+
+/// Without labels: they are there from the start, at zero.
+const COUNTERS: [(&str, &str); 6] = [
+    ("smartcart_changes_total", "Changes of carts and stocks that were made durable"),
+    ("smartcart_commit_unknown_total", "Appends to the journal whose outcome had to be asked again"),
+    ("smartcart_actor_failures_total", "Actors that failed and were rebuilt by their next message"),
+    ("smartcart_oversell_refused_total", "Holds and checkouts refused because there was not enough stock"),
+    ("smartcart_flush_rows_total", "Rows written to the tables"),
+    ("smartcart_flush_failures_total", "Flushes that the tables did not take and that were tried again"),
+];
+const LABELLED_COUNTERS: [(&str, &str); 3] = [
+    ("smartcart_http_requests_total", "Requests answered, by route, method and status"),
+    ("smartcart_shed_total", "Requests refused to keep the others fast, by reason"),
+    ("smartcart_evictions_total", "Entities that left memory, by kind"),
+];
+const GAUGES: [(&str, &str); 8] = [
+    ("smartcart_actors", "Entities whose actor runs, by kind"),
+    ("smartcart_residents", "Entities in memory, by kind"),
+    ("smartcart_resident_bytes", "Bytes that entities in memory take, about, by kind"),
+    ("smartcart_mailbox_depth", "Messages sent to actors and not handled, by kind"),
+    ("smartcart_holds", "Holds that stand"),
+    ("smartcart_shards_owned", "Shards that this process serves"),
+    ("smartcart_write_behind_lag_entries", "Journal entries that the tables have not got"),
+    ("smartcart_write_behind_lag_seconds", "Age of the oldest change that the tables have not got"),
+];
+const HISTOGRAMS: [(&str, &str); 4] = [
+    ("smartcart_http_request_duration_seconds", "From a request's head to its answer, by route and method"),
+    ("smartcart_commit_duration_seconds", "One append to the journal, with its fsync"),
+    ("smartcart_commit_batch_size", "Changes that one append made durable"),
+    ("smartcart_flush_duration_seconds", "One round of bringing the tables up to date"),
+];
 
 static HANDLE: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
 
@@ -33,8 +65,26 @@ pub fn install() -> Result<PrometheusHandle, InstallError> {
         .build_recorder();
     let handle = recorder.handle();
     ::metrics::set_global_recorder(recorder).map_err(|_| InstallError::Taken)?;
+    describe();
     *installed = Some(handle.clone());
     Ok(handle)
+}
+
+/// What each metric says, for whoever reads `/metrics`.
+fn describe() {
+    for (name, help) in COUNTERS {
+        describe_counter!(name, help);
+        counter!(name).absolute(0);
+    }
+    for (name, help) in LABELLED_COUNTERS {
+        describe_counter!(name, help);
+    }
+    for (name, help) in GAUGES {
+        describe_gauge!(name, help);
+    }
+    for (name, help) in HISTOGRAMS {
+        describe_histogram!(name, help);
+    }
 }
 
 /// Moves what was recorded into the histograms, so that it does not pile up between two scrapes.

@@ -3,7 +3,7 @@
 use utoipa::{
     OpenApi as _, PartialSchema as _, ToSchema as _,
     openapi::{
-        Content, HttpMethod, OpenApi, Ref, Required, ResponseBuilder, Type,
+        Content, HttpMethod, OpenApi, Ref, Required, Response, ResponseBuilder, Type,
         header::HeaderBuilder,
         path::{Operation, ParameterBuilder, ParameterIn},
         schema::ObjectBuilder,
@@ -24,6 +24,9 @@ after a time-out or a 5xx send the same request with the same key again, and it 
 makes a change depend on what you have read.
 
 **Failures** are `application/problem+json` (RFC 9457) with a stable `code`.";
+
+/// The name of the response that every operation may give.
+const FAILURE: &str = "Failure";
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -47,6 +50,7 @@ pub fn base() -> OpenApi {
 pub fn complete(description: &mut OpenApi) {
     let components = description.components.get_or_insert_default();
     components.schemas.insert(ProblemBody::name().into_owned(), ProblemBody::schema());
+    components.responses.insert(FAILURE.to_owned(), failure().into());
     components.add_security_scheme(
         "bearer",
         SecurityScheme::Http(
@@ -72,6 +76,24 @@ pub fn complete(description: &mut OpenApi) {
             describe_read(read);
         }
     }
+}
+
+/// Any failure: one description for all, with every code.
+fn failure() -> Response {
+    let codes = Code::ALL
+        .iter()
+        .map(|code| format!("| `{}` | {} | {} |\n", code.as_str(), code.status().as_u16(), code.title()));
+    let table: String = codes.collect();
+    ResponseBuilder::new()
+        .description(format!(
+            "A failure. Act upon its `code`:\n\n| code | status | meaning |\n| --- | --- | --- |\n{table}"
+        ))
+        .content("application/problem+json", problem())
+        .build()
+}
+
+fn problem() -> Content {
+    Content::new(Some(Ref::from_schema_name(ProblemBody::name())))
 }
 
 fn describe_change(operation: &mut Operation) {
@@ -124,7 +146,6 @@ fn header(name: &str, description: &str) -> utoipa::openapi::path::Parameter {
 fn add_failures(operation: &mut Operation) {
     operation.security =
         Some(vec![SecurityRequirement::default(), SecurityRequirement::new("bearer", Vec::<String>::new())]);
-    let problem = || Content::new(Some(Ref::from_schema_name(ProblemBody::name())));
     for (status, response) in &mut operation.responses.responses {
         if let utoipa::openapi::RefOr::T(response) = response
             && status.starts_with('4')
@@ -132,13 +153,5 @@ fn add_failures(operation: &mut Operation) {
             response.content.insert("application/problem+json".to_owned(), problem().into());
         }
     }
-    let codes = Code::ALL.iter().map(|code| format!("`{}`", code.as_str())).collect::<Vec<_>>().join(", ");
-    operation.responses.responses.insert(
-        "default".to_owned(),
-        ResponseBuilder::new()
-            .description(format!("A failure. Its `code` is one of {codes}."))
-            .content("application/problem+json", problem())
-            .build()
-            .into(),
-    );
+    operation.responses.responses.insert("default".to_owned(), Ref::from_response_name(FAILURE).into());
 }

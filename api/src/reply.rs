@@ -1,5 +1,7 @@
 //! Answers: JSON straight into a buffer, and the headers that the contract promises.
 
+use std::cell::RefCell;
+
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
@@ -11,6 +13,9 @@ use serde::Serialize;
 pub const DURABILITY: HeaderName = HeaderName::from_static("smartcart-durability");
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Bytes that a thread keeps for its next answer: more than a full cart takes.
+const LARGEST_SCRATCH: usize = 64 * 1024;
 
 /// How a change was made durable before it was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +39,17 @@ pub struct Reply {
 
 /// The JSON of a view. Views hold only strings, numbers and lists, which always have a JSON form.
 pub fn encode(view: &impl Serialize) -> Bytes {
-    let mut buffer = Vec::with_capacity(1024);
-    serde_json::to_writer(&mut buffer, view).expect("a view has a JSON form");
-    buffer.into()
+    thread_local! {
+        /// Grown once for each thread: the answer itself, which may be kept, is exactly as long as its text.
+        static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.clear();
+        serde_json::to_writer(&mut *scratch, view).expect("a view has a JSON form");
+        let json = Bytes::copy_from_slice(scratch);
+        scratch.shrink_to(LARGEST_SCRATCH);
+        json
+    })
 }
 
 pub fn etag(version: u64) -> HeaderValue {

@@ -7,7 +7,7 @@
 //! 1. Add it to `command.rs`, in the imperative, with what the rule needs as arguments (time and ids come in).
 //! 2. Add what it does to `event.rs`, in the past tense, and to `apply.rs`.
 //! 3. Decide it in `decide.rs`; a new reason to refuse goes into the rejection.
-//! 4. Give the event its durable form in `persistence/src/record.rs`.
+//! 4. Give the event its durable form in `persistence/src/record/v1`.
 //! 5. Test it as given / when / then, and route it in `api/src/router.rs`.
 
 mod background;

@@ -25,12 +25,12 @@ export const options = {
         { target: peak, duration: `${rampSeconds}s` },
         { target: peak, duration: `${seconds}s` },
       ],
-      preAllocatedVUs: peak,
-      maxVUs: peak * 3,
+      preAllocatedVUs: peak * 2,
+      maxVUs: peak * 4,
       exec: 'buy',
     },
   },
-  thresholds: thresholds({ short: { p95: 500, p99: 1000 }, full: { p95: 50, p99: 150 } }),
+  thresholds: thresholds({ short: { p95: 1000, p99: 2500 }, full: { p95: 50, p99: 150 } }),
   summaryTrendStats: stats,
 };
 

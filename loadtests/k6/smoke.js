@@ -8,7 +8,7 @@ const seconds = setting('DURATION_SECONDS', { short: 8, full: 30 });
 
 export const options = {
   scenarios: { purchase: constantArrivals(rate, seconds, 'purchase') },
-  thresholds: thresholds({ short: { p95: 500, p99: 1000 }, full: { p95: 50, p99: 100 } }),
+  thresholds: thresholds({ short: { p95: 1000, p99: 2500 }, full: { p95: 50, p99: 100 } }),
   summaryTrendStats: stats,
 };
 

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use smartcart_engine::store::{Conflict, StoreError};
-use sqlx::error::ErrorKind;
 
 use crate::record::Malformed;
 
@@ -42,13 +41,14 @@ pub(crate) enum Severity {
 /// Primary result codes of SQLite (the low byte of the extended code).
 const SQLITE_BUSY: i32 = 5;
 const SQLITE_LOCKED: i32 = 6;
+const SQLITE_CONSTRAINT: i32 = 19;
 
 pub(crate) fn severity(error: &sqlx::Error) -> Severity {
     match error {
-        sqlx::Error::Database(database) => match (database.kind(), sqlite_code(error)) {
-            (_, Some(SQLITE_BUSY | SQLITE_LOCKED)) => Severity::Busy,
-            (ErrorKind::Other, _) => Severity::Fatal,
-            _ => Severity::Refused,
+        sqlx::Error::Database(_) => match sqlite_code(error) {
+            Some(SQLITE_BUSY | SQLITE_LOCKED) => Severity::Busy,
+            Some(SQLITE_CONSTRAINT) => Severity::Refused,
+            _ => Severity::Fatal,
         },
         sqlx::Error::RowNotFound | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
             Severity::Refused

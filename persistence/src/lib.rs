@@ -1,10 +1,27 @@
 //! Everything durable: the journal and the tables behind the engine's traits.
 //!
-//! Only this crate knows SQL. The embedded default is SQLite ([`sqlite`]): one file for the journal, one for the
-//! tables, so that neither waits for the other. Another database is another folder beside `sqlite/`, with its own
-//! migrations, under the same conformance suites (`tests/it/{journal_suite,store_suite}.rs`).
+//! The embedded default is SQLite ([`sqlite`]): one file for the journal, one for the tables, so that neither waits for
+//! the other. What lies on disk in binary has a versioned form of its own, apart from the live types ([`record`]).
 //!
-//! What lies on disk in binary has a form of its own, apart from the live types: [`record`].
+//! Architecture Invariant: only this crate knows SQL, and only [`error`] knows databases' error codes.
+//!
+//! # To add a table
+//! 1. Say in `engine/src/store.rs` what the shop asks of it: a method for each question, no rows and no columns.
+//! 2. Add a migration, `migrations/sqlite/shop/NNNN_noun.sql`: `STRICT`, `NOT NULL`, the invariants as `CHECK`s.
+//!    A migration that was released never changes.
+//! 3. Write its statements in `src/sqlite/tables/noun.rs` as functions over a connection, with `sqlx::query!` where the
+//!    text is constant, and call them from `tables/mod.rs`. A change begins with `BEGIN IMMEDIATE`, looks up its
+//!    idempotency key (`keys::seen`) and remembers it (`keys::remember`) before it commits. Constraints that a client can
+//!    meet are met by `ON CONFLICT` and become a `Conflict`; the others stay a second line of defence.
+//! 4. Refresh `.sqlx` (`make sqlx-prepare`); without a database the build checks the queries against it.
+//! 5. Say what it does in `tests/it/store_suite/noun.rs`, and what must never be in `tables/audit.rs`.
+//!
+//! # To add a database
+//! Another folder beside `sqlite/`, with migrations beside `migrations/sqlite/`, and a `Backend` in
+//! `tests/it/backend.rs`: the suites `tests/it/{journal_suite,store_suite}` are the same for all.
+//!
+//! # To change a record
+//! See [`record`]; `tests/it/golden/v1.txt` holds the bytes that must stay readable.
 
 pub mod error;
 pub mod record;

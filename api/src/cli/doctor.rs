@@ -1,5 +1,6 @@
 use std::{
-    fs,
+    fmt, fs,
+    io::ErrorKind,
     net::{SocketAddr, TcpListener},
     os::unix::fs::PermissionsExt as _,
     path::Path,
@@ -14,14 +15,17 @@ use crate::{auth::ServiceToken, config::Config};
 type Finding = Result<String, String>;
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
+    let database = database(&config.storage.database_url).await;
+    let runs = matches!(database, Ok(Database::InUse));
     let checks = [
         ("settings", Ok("they can be read".to_owned())),
         ("folder", folder(&config.storage.folder())),
-        ("database", database(&config.storage.database_url).await),
+        ("database", database.map(|found| found.to_string())),
         ("service token", token(&config.admin_token_file)),
-        ("API listener", listener("SMARTCART_LISTEN", config.api.listen)),
-        ("operations listener", listener("SMARTCART_OPS_LISTEN", config.ops.listen)),
+        ("API listener", listener("SMARTCART_LISTEN", config.api.listen, runs)),
+        ("operations listener", listener("SMARTCART_OPS_LISTEN", config.ops.listen, runs)),
         ("operations exposure", exposure(config.ops.listen)),
+        ("open files", open_files(config.api.connections)),
     ];
     let mut well = true;
     for (name, finding) in checks {
@@ -55,10 +59,24 @@ fn tempfile_in(folder: &Path) -> std::io::Result<()> {
     fs::remove_file(probe)
 }
 
-async fn database(url: &str) -> Finding {
+enum Database {
+    Ready,
+    InUse,
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ready => "it opens, and is at this version's schema",
+            Self::InUse => "it is in use: a server runs",
+        })
+    }
+}
+
+async fn database(url: &str) -> Result<Database, String> {
     match sqlite::migrate(url).await {
-        Ok(()) => Ok(format!("{url} opens, and is at this version's schema")),
-        Err(OpenError::InUse { path }) => Ok(format!("{} is in use: a server runs", path.display())),
+        Ok(()) => Ok(Database::Ready),
+        Err(OpenError::InUse { .. }) => Ok(Database::InUse),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -75,10 +93,31 @@ fn token(path: &Path) -> Finding {
     Ok(format!("{} is its owner's alone", path.display()))
 }
 
-fn listener(setting: &str, address: SocketAddr) -> Finding {
-    TcpListener::bind(address)
-        .map(|_| format!("{address} is free"))
-        .map_err(|error| format!("{address} cannot be had ({error}); stop who has it, or set {setting}"))
+fn listener(setting: &str, address: SocketAddr, server_runs: bool) -> Finding {
+    match TcpListener::bind(address) {
+        Ok(_) => Ok(format!("{address} is free")),
+        Err(error) if server_runs && error.kind() == ErrorKind::AddrInUse => {
+            Ok(format!("{address} is in use, and a server runs"))
+        }
+        Err(error) => Err(format!("{address} cannot be had ({error}); stop who has it, or set {setting}")),
+    }
+}
+
+/// Each connection is an open file.
+fn open_files(connections: usize) -> Finding {
+    const OTHERS: usize = 64;
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let Some(allowed) = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok()) else {
+        return Ok("no limit is known".to_owned());
+    };
+    if allowed < connections + OTHERS {
+        return Err(format!(
+            "{allowed} are allowed, for up to {connections} connections; raise `ulimit -n` to {}, or lower SMARTCART_MAX_CONNECTIONS",
+            connections + OTHERS
+        ));
+    }
+    Ok(format!("{allowed} are allowed"))
 }
 
 fn exposure(address: SocketAddr) -> Finding {

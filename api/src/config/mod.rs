@@ -161,6 +161,19 @@ mod tests {
         assert_eq!(config.shop.seed, Seed::Demo);
     }
 
+    /// The example names every setting, and says what it is by itself.
+    #[test]
+    fn the_example_file_is_the_default() {
+        let text = include_str!("../../smartcart.example.toml");
+        let (example, usual) = (file(text).unwrap(), Settings::default());
+        let unset = format!("{:?}", example.clone()).matches("None").count();
+        assert_eq!(unset, 1, "only another journal is not offered yet: {example:?}");
+        let mut example = example.build().unwrap();
+        // That a database was named is the one thing that makes a difference.
+        example.storage.is_default = true;
+        assert_eq!(format!("{example:?}"), format!("{:?}", usual.build().unwrap()));
+    }
+
     #[test]
     fn what_is_nearer_counts() {
         let near = file("[shop]\ncurrency = \"EUR\"").unwrap();

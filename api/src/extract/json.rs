@@ -21,7 +21,7 @@ impl<T: DeserializeOwned + Send> Payload for Json<T> {
     }
 }
 
-/// No body at all is `None`.
+/// No body at all is `None`, and so is `null`.
 impl<T: DeserializeOwned + Send> Payload for Option<Json<T>> {
     const READS_BODY: bool = true;
 
@@ -29,7 +29,8 @@ impl<T: DeserializeOwned + Send> Payload for Option<Json<T>> {
         if body.is_empty() {
             return Ok(None);
         }
-        Json::read(headers, body).map(Some)
+        must_be_json(headers)?;
+        Ok(parse::<Option<T>>(body)?.map(Json))
     }
 }
 

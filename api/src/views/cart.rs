@@ -46,7 +46,6 @@ pub struct CartView<'a> {
 
 #[derive(Debug, ToSchema)]
 #[schema(as = CartStatus, rename_all = "snake_case")]
-#[expect(dead_code, reason = "describes the words of `CartStatus`")]
 pub enum CartStatusView {
     Open,
     CheckingOut,
@@ -154,7 +153,7 @@ impl<'a> CartView<'a> {
 }
 
 /// The JSON object that a storefront gave, as it came; an empty one when it gave none.
-pub fn object(text: Option<&str>) -> &RawValue {
+pub(super) fn object(text: Option<&str>) -> &RawValue {
     text.and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_else(|| serde_json::from_str("{}").expect("an empty object is JSON"))
 }
@@ -188,14 +187,23 @@ mod tests {
             updated_at: Timestamp(0),
         };
         let catalog = Catalog::new(1, [product]);
-        let mut cart = Cart::absent(CartId(1), currency);
-        cart.version = 2;
-        cart.expires_at = Timestamp(10);
-        cart.metadata = Some(r#"{"note":"gift"}"#.into());
-        cart.lines = vec![
-            Line { sku: "MUG-R".parse().unwrap(), quantity: 2, unit_price: 700 },
-            Line { sku: "GONE".parse().unwrap(), quantity: 1, unit_price: 50 },
-        ];
+        let cart = Cart {
+            id: CartId(1),
+            version: 2,
+            owner: None,
+            currency,
+            lines: vec![
+                Line { sku: "MUG-R".parse().unwrap(), quantity: 2, unit_price: 700 },
+                Line { sku: "GONE".parse().unwrap(), quantity: 1, unit_price: 50 },
+            ],
+            metadata: Some(r#"{"note":"gift"}"#.into()),
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+            expires_at: Timestamp(10),
+            lifetime: std::time::Duration::from_millis(10),
+            checkout: None,
+            last_order: None,
+        };
         let json: serde_json::Value =
             serde_json::from_slice(&cart_json(&cart, &catalog, Timestamp(0))).unwrap();
         assert_eq!(json["status"], "open");

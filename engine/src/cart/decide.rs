@@ -56,15 +56,17 @@ type Verdict = Result<Decision<CartEvent>, CartRejection>;
 impl Cart {
     pub(super) fn decide_command(&self, command: &CartCommand, context: &Context) -> Verdict {
         if let CartCommand::Create { currency, owner, metadata } = command {
-            if self.exists() {
+            if self.exists() && !self.may_begin_again(*owner, context) {
                 return Err(CartRejection::AlreadyExists);
             }
-            return Ok(Decision::of(vec![CartEvent::Created {
+            let created = CartEvent::Created {
                 owner: *owner,
                 currency: *currency,
                 metadata: metadata.clone(),
                 lifetime: context.limits.cart_lifetime,
-            }]));
+            };
+            let left = (!self.lines.is_empty()).then_some(CartEvent::Cleared);
+            return Ok(Decision::of(left.into_iter().chain([created]).collect()));
         }
         if !self.exists() || !self.may_be_changed_by(context.caller) {
             return Err(CartRejection::NotFound);
@@ -101,6 +103,11 @@ impl Cart {
                 self.batch(*mode, operations, catalog, context)
             }
         }
+    }
+
+    /// A shopper has one cart of their own for ever: when it has expired, it is made anew under its id.
+    fn may_begin_again(&self, owner: Option<UserId>, context: &Context) -> bool {
+        owner.is_some() && self.owner == owner && self.status(context.wall) == CartStatus::Expired
     }
 
     /// A guest's cart belongs to whoever knows its id; a shopper's to the shopper.

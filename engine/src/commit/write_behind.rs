@@ -44,7 +44,7 @@ pub struct WriteBehindConfig {
 
 impl Default for WriteBehindConfig {
     fn default() -> Self {
-        Self { interval: Duration::from_millis(500), slice: 512, backlog: 500_000 }
+        Self { interval: Duration::from_secs(1), slice: 512, backlog: 500_000 }
     }
 }
 

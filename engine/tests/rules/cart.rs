@@ -149,6 +149,17 @@ fn an_untouched_cart_expires() {
     a_cart([]).after(MONTH - Duration::from_secs(1)).when(&add("mug", 1)).then([added("mug", 1, 250)]);
 }
 
+#[test]
+fn a_shoppers_expired_cart_begins_again_for_them_alone() {
+    let anna = Some(UserId(1));
+    let create = |owner| CartCommand::Create { currency: gbp(), owner, metadata: None };
+    let cart = || given::<Cart>(&CART, [created(anna), added("mug", 1, 250)]).after(MONTH);
+    cart().when(&create(anna)).then([CartEvent::Cleared, created(anna)]);
+    cart().when(&create(Some(UserId(2)))).then_rejected(&CartRejection::AlreadyExists);
+    a_cart([]).after(MONTH).when(&create(None)).then_rejected(&CartRejection::AlreadyExists);
+    given::<Cart>(&CART, [created(anna)]).when(&create(anna)).then_rejected(&CartRejection::AlreadyExists);
+}
+
 fn operation(kind: OperationKind, name: &str, quantity: u32) -> Operation {
     Operation { kind, sku: sku(name), quantity }
 }

@@ -1,6 +1,6 @@
 // Sizes from the environment, thresholds that every scenario has, and one short summary for people and one
-// for machines. PROFILE=short is for `make test` on a busy machine with an unoptimised build; full is for a
-// release build.
+// for machines. PROFILE=short is for `make test`: an unoptimised build on a machine that may be busy, so it
+// proves the answers and only bounds the times; full is for a release build.
 const short = __ENV.PROFILE === 'short';
 
 // setting('RATE', { short: 50, full: 500 }): the environment's value, or the profile's.
@@ -28,8 +28,8 @@ export function constantArrivals(rate, seconds, exec) {
     rate,
     timeUnit: '1s',
     duration: `${seconds}s`,
-    preAllocatedVUs: Math.max(10, Math.ceil(rate / 2)),
-    maxVUs: Math.max(20, rate * 2),
+    preAllocatedVUs: Math.max(20, rate * 2),
+    maxVUs: Math.max(40, rate * 4),
     exec,
   };
 }

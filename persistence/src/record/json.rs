@@ -35,11 +35,11 @@ struct Price {
 }
 
 fn encode(value: &impl Serialize, what: &'static str) -> Result<String, Malformed> {
-    serde_json::to_string(value).map_err(|e| Malformed::invalid(what, e))
+    serde_json::to_string(value).map_err(|e| Malformed::invalid(what, &e))
 }
 
 fn decode<T: DeserializeOwned>(text: &str, what: &'static str) -> Result<T, Malformed> {
-    serde_json::from_str(text).map_err(|e| Malformed::invalid(what, e))
+    serde_json::from_str(text).map_err(|e| Malformed::invalid(what, &e))
 }
 
 pub(crate) fn encode_lines(lines: &[orders::OrderLine]) -> Result<String, Malformed> {

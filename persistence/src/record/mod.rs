@@ -39,7 +39,7 @@ pub enum Malformed {
 }
 
 impl Malformed {
-    fn invalid(what: &'static str, reason: impl ToString) -> Self {
+    fn invalid(what: &'static str, reason: &impl ToString) -> Self {
         Self::Invalid { what, reason: reason.to_string() }
     }
 }

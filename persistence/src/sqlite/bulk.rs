@@ -15,7 +15,7 @@ pub(super) struct Bulk(Vec<(usize, Arc<str>)>);
 
 impl Bulk {
     /// `head`, then a parenthesised row of `columns` placeholders for each row, then `tail`.
-    pub(super) fn new(head: &'static str, columns: usize, tail: &'static str) -> Self {
+    pub(super) fn new(head: &str, columns: usize, tail: &str) -> Self {
         let row = format!("({})", vec!["?"; columns].join(","));
         let statement = |size: usize| format!("{head} {} {tail}", vec![row.as_str(); size].join(","));
         Self(SIZES.iter().map(|&size| (size, statement(size).into())).collect())

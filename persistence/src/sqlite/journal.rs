@@ -75,7 +75,7 @@ impl SqliteJournal {
 
 const CLOSED: &str = "it was closed";
 
-fn unavailable(error: impl ToString) -> JournalError {
+fn unavailable(error: &impl ToString) -> JournalError {
     JournalError::Unavailable(error.to_string())
 }
 
@@ -116,7 +116,7 @@ impl Journal for SqliteJournal {
 
     async fn seal(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
         let mut file = self.file.lock().await;
-        let file = file.as_mut().ok_or_else(|| unavailable(CLOSED))?;
+        let file = file.as_mut().ok_or_else(|| unavailable(&CLOSED))?;
         let id = id_bytes(incarnation.0);
         sqlx::query!("INSERT INTO sealed (incarnation) VALUES (?) ON CONFLICT DO NOTHING", id)
             .execute(&mut file.connection)
@@ -134,13 +134,13 @@ impl Journal for SqliteJournal {
         limit: usize,
     ) -> Result<Vec<Entry>, JournalError> {
         let mut file = self.file.lock().await;
-        let file = file.as_mut().ok_or_else(|| unavailable(CLOSED))?;
+        let file = file.as_mut().ok_or_else(|| unavailable(&CLOSED))?;
         file.read(incarnation, lane, after, limit).await
     }
 
     async fn trim(&self, incarnation: IncarnationId, lane: Lane, through: u64) -> Result<(), JournalError> {
         let mut file = self.file.lock().await;
-        let file = file.as_mut().ok_or_else(|| unavailable(CLOSED))?;
+        let file = file.as_mut().ok_or_else(|| unavailable(&CLOSED))?;
         let last = file.last.get(&(incarnation, lane)).copied().unwrap_or(0);
         let through = through.min(last);
         if through == 0 {
@@ -151,7 +151,7 @@ impl Journal for SqliteJournal {
 
     async fn incarnations(&self) -> Result<Vec<(IncarnationId, Vec<(Lane, u64)>)>, JournalError> {
         let file = self.file.lock().await;
-        let file = file.as_ref().ok_or_else(|| unavailable(CLOSED))?;
+        let file = file.as_ref().ok_or_else(|| unavailable(&CLOSED))?;
         let mut found: BTreeMap<_, Vec<_>> = file.sealed.iter().map(|one| (*one, Vec::new())).collect();
         for (&(incarnation, lane), &last) in &file.last {
             found.entry(incarnation).or_default().push((lane, last));
@@ -161,9 +161,9 @@ impl Journal for SqliteJournal {
 
     async fn remove(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
         let mut file = self.file.lock().await;
-        let file = file.as_mut().ok_or_else(|| unavailable(CLOSED))?;
+        let file = file.as_mut().ok_or_else(|| unavailable(&CLOSED))?;
         if !file.sealed.contains(&incarnation) {
-            return Err(unavailable(format!("journal {incarnation} is not sealed")));
+            return Err(unavailable(&format_args!("journal {incarnation} is not sealed")));
         }
         file.remove(incarnation).await.map_err(|error| self.unavailable(&error))
     }
@@ -244,7 +244,7 @@ impl File {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Entry>, JournalError> {
-        let trimmed = self.trimmed(incarnation, lane).await.map_err(unavailable)?;
+        let trimmed = self.trimmed(incarnation, lane).await.map_err(|error| unavailable(&error))?;
         let mut sequence = after.max(trimmed);
         let (id, from) = (id_bytes(incarnation.0), signed(sequence));
         let limit = limit_of(limit);
@@ -258,7 +258,7 @@ impl File {
         )
         .fetch_all(&mut self.connection)
         .await
-        .map_err(unavailable)?;
+        .map_err(|error| unavailable(&error))?;
         let mut entries = Vec::with_capacity(rows.len());
         for row in rows {
             sequence += 1;
@@ -316,4 +316,62 @@ impl File {
 
 fn incarnation_of(bytes: &[u8]) -> Result<IncarnationId, sqlx::Error> {
     id_of(bytes).map(IncarnationId).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use smartcart_engine::{
+        cart::CartEvent,
+        commit::{Change, Subject},
+        id::CartId,
+        time::{ShopTime, Timestamp},
+    };
+
+    use super::*;
+    use crate::sqlite::open;
+
+    fn entry(sequence: u64) -> Entry {
+        let change = Change {
+            subject: Subject::Cart(CartId(1), vec![CartEvent::Cleared]),
+            version: 1,
+            wall: Timestamp(0),
+            shop: ShopTime(0),
+            key: None,
+        };
+        let changes = vec![change; 100];
+        Entry { incarnation: IncarnationId(1), lane: Lane(0), sequence, shop: ShopTime(0), changes }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_ends_appending_and_loses_nothing_acknowledged() {
+        let directory = tempfile::tempdir().unwrap();
+        let address = format!("sqlite:{}/shop.db", directory.path().display());
+        let shop = open(&address).await.unwrap();
+        {
+            let mut file = shop.journal.file.lock().await;
+            let connection = &mut file.as_mut().unwrap().connection;
+            sqlx::raw_sql("PRAGMA max_page_count = 64").execute(connection).await.unwrap();
+        }
+        let mut acknowledged = 0;
+        let refused = loop {
+            match shop.journal.append(&entry(acknowledged + 1)).await {
+                Ok(()) => acknowledged += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(refused, AppendError::Failed(_)), "{refused:?}");
+        assert!(acknowledged > 10, "{acknowledged}");
+        // There may be room again: it stays closed all the same, and can still be read.
+        shop.journal.trim(IncarnationId(1), Lane(0), 5).await.unwrap();
+        let refused = shop.journal.append(&entry(acknowledged + 1)).await;
+        assert!(matches!(refused, Err(AppendError::Failed(_))), "{refused:?}");
+        assert_eq!(shop.journal.read(IncarnationId(1), Lane(0), 5, 1).await.unwrap(), [entry(6)]);
+
+        shop.journal.close().await;
+        shop.store.close().await;
+        let shop = open(&address).await.unwrap();
+        let kept = shop.journal.read(IncarnationId(1), Lane(0), 5, 1000).await.unwrap();
+        assert_eq!(kept.last(), Some(&entry(acknowledged)));
+        shop.journal.append(&entry(acknowledged + 1)).await.unwrap();
+    }
 }

@@ -1,7 +1,7 @@
 //! Opening the two files: the lock, the version check, the migrations.
 
 use std::{
-    fs::{DirBuilder, OpenOptions},
+    fs::{DirBuilder, File, OpenOptions},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
@@ -79,14 +79,24 @@ impl Files {
             let path = path.to_owned();
             move |source| OpenError::Create { path, source }
         };
-        if let Some(directory) = self.tables.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed(directory))?;
-        }
+        let absolute = std::path::absolute(&self.tables).map_err(failed(&self.tables))?;
+        let directory = absolute.parent().unwrap_or(&absolute);
+        let fresh = !directory.exists();
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed(directory))?;
         for file in [&self.journal, &self.tables] {
             OpenOptions::new().append(true).create(true).mode(0o600).open(file).map_err(failed(file))?;
         }
-        Ok(())
+        // SQLite makes its files durable; their names are ours to make so.
+        sync(directory).map_err(failed(directory))?;
+        match directory.parent() {
+            Some(parent) if fresh => sync(parent).map_err(failed(parent)),
+            _ => Ok(()),
+        }
     }
+}
+
+fn sync(directory: &Path) -> std::io::Result<()> {
+    File::open(directory)?.sync_all()
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
@@ -173,6 +183,21 @@ mod tests {
         }
         let absolute = Files::of("sqlite:///var/lib/shop.db").unwrap();
         assert_eq!(absolute.journal, Path::new("/var/lib/shop-journal.db"));
+    }
+
+    #[tokio::test]
+    async fn the_files_are_their_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("deep/data");
+        let _shop = open(&format!("sqlite:{}/shop.db", data.display())).await.unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&data), 0o700);
+        for file in std::fs::read_dir(&data).unwrap() {
+            let path = file.unwrap().path();
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+        }
     }
 
     #[test]

@@ -46,9 +46,9 @@ fn id(id: Option<Id>, what: &'static str) -> Result<u128, Malformed> {
 }
 
 fn sku(text: &str) -> Result<Sku, Malformed> {
-    text.parse().map_err(|e| Malformed::invalid("a SKU", e))
+    text.parse().map_err(|e| Malformed::invalid("a SKU", &e))
 }
 
 fn currency(text: &str) -> Result<Currency, Malformed> {
-    text.parse().map_err(|e| Malformed::invalid("a currency", e))
+    text.parse().map_err(|e| Malformed::invalid("a currency", &e))
 }

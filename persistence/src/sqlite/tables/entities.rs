@@ -3,26 +3,31 @@
 use std::sync::Arc;
 
 use smartcart_engine::{
-    commit::{Change, EntityKey, Header, Image, Lane, Row, TableBatch, Watermark},
+    commit::{EntityKey, Header, Image, Lane, Row, TableBatch, Watermark},
     id::{IdSecret, IncarnationId, random_bytes},
     store::{Conflict, StoreError},
     time::ShopTime,
 };
 use sqlx::{Connection, SqliteConnection};
 
-use super::{
-    TableResult,
-    carts::{self, CartRow},
-    inventory::{self, StockRow},
-    orders,
-};
+use super::{TableResult, carts::CartRow, images, inventory::StockRow, orders};
 use crate::sqlite::columns::{id_bytes, id_of, signed, unsigned};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Statements {
-    pub(super) carts: carts::Statements,
-    pub(super) stock: inventory::Statements,
-    pub(super) orders: orders::Statements,
+    carts: images::Statements,
+    stock: images::Statements,
+    orders: orders::Statements,
+}
+
+impl Default for Statements {
+    fn default() -> Self {
+        Self {
+            carts: images::Statements::of::<CartRow<'_>>(),
+            stock: images::Statements::of::<StockRow<'_>>(),
+            orders: orders::Statements::default(),
+        }
+    }
 }
 
 pub(super) async fn flush(
@@ -32,8 +37,8 @@ pub(super) async fn flush(
 ) -> TableResult<()> {
     let (carts, stock) = by_kind(&batch.rows)?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    carts::flush(&mut transaction, &statements.carts, carts).await?;
-    inventory::flush(&mut transaction, &statements.stock, stock).await?;
+    images::flush(&mut transaction, &statements.carts, carts).await?;
+    images::flush(&mut transaction, &statements.stock, stock).await?;
     orders::insert(&mut transaction, &statements.orders, &batch.orders).await?;
     for watermark in &batch.watermarks {
         raise(&mut transaction, watermark).await?;
@@ -47,31 +52,23 @@ pub(super) async fn flush(
 
 fn by_kind(rows: &[Arc<Row>]) -> Result<(Vec<CartRow<'_>>, Vec<StockRow<'_>>), StoreError> {
     let (mut carts, mut stock) = (Vec::with_capacity(rows.len()), Vec::new());
-    for row in rows {
+    for row in rows.iter().map(AsRef::as_ref) {
         let image_version = match (&row.entity, &row.header, &row.image) {
-            (EntityKey::Cart(id), Header::Cart(cart), None | Some(Image::Cart(_))) => {
-                let image = row.image.as_ref().and_then(|image| match image {
-                    Image::Cart(image) => Some(image),
-                    Image::Stock(_) => None,
-                });
-                carts.push(CartRow { id: *id, version: row.version, cart, image, tail: &row.tail });
-                image.map(|image| image.cart.version)
+            (EntityKey::Cart(id), Header::Cart(cart), None) => {
+                carts.push(CartRow { id: *id, row, cart, image: None });
+                None
             }
-            (EntityKey::Stock(sku), Header::Stock { level, next_deadline }, None | Some(Image::Stock(_))) => {
-                let image = row.image.as_ref().and_then(|image| match image {
-                    Image::Stock(image) => Some(image),
-                    Image::Cart(_) => None,
-                });
-                let next_deadline = *next_deadline;
-                stock.push(StockRow {
-                    sku,
-                    version: row.version,
-                    level,
-                    next_deadline,
-                    image,
-                    tail: &row.tail,
-                });
-                image.map(|image| image.stock.level.version)
+            (EntityKey::Cart(id), Header::Cart(cart), Some(Image::Cart(image))) => {
+                carts.push(CartRow { id: *id, row, cart, image: Some(image) });
+                Some(image.cart.version)
+            }
+            (EntityKey::Stock(sku), Header::Stock { level, next_deadline }, None) => {
+                stock.push(StockRow { sku, row, level, next_deadline: *next_deadline, image: None });
+                None
+            }
+            (EntityKey::Stock(sku), Header::Stock { level, next_deadline }, Some(Image::Stock(image))) => {
+                stock.push(StockRow { sku, row, level, next_deadline: *next_deadline, image: Some(image) });
+                Some(image.stock.level.version)
             }
             _ => return Err(invariant(format!("the row of {} is of two kinds", row.entity))),
         };
@@ -82,7 +79,7 @@ fn by_kind(rows: &[Arc<Row>]) -> Result<(Vec<CartRow<'_>>, Vec<StockRow<'_>>), S
             )));
         }
     }
-    // In the order of their keys, neighbours share pages.
+    // In the order of their keys, so that one lookup ends near the next.
     carts.sort_unstable_by_key(|row| row.id);
     stock.sort_unstable_by_key(|row| row.sku);
     Ok((carts, stock))
@@ -90,7 +87,7 @@ fn by_kind(rows: &[Arc<Row>]) -> Result<(Vec<CartRow<'_>>, Vec<StockRow<'_>>), S
 
 /// Image and tail lead, version by version, to the row's.
 fn is_whole(row: &Row, image_version: Option<u64>) -> bool {
-    let Some(start) = image_version.or_else(|| Some(row.tail.first()?.version.checked_sub(1)?)) else {
+    let Some(start) = image_version.or_else(|| row.tail.first()?.version.checked_sub(1)) else {
         return false;
     };
     (start + 1..).zip(&row.tail).all(|(version, change)| change.version == version)
@@ -99,28 +96,6 @@ fn is_whole(row: &Row, image_version: Option<u64>) -> bool {
 
 pub(super) fn invariant(what: String) -> StoreError {
     StoreError::Conflict(Conflict::Invariant(what))
-}
-
-/// The changes after `version`, in order, each once. Tails of flushes may overlap; a gap is damage.
-pub(super) fn after(
-    mut version: u64,
-    last: u64,
-    tail: Vec<Change>,
-    subject: &impl std::fmt::Display,
-) -> Result<Vec<Change>, StoreError> {
-    let mut changes = Vec::with_capacity(tail.len());
-    for change in tail {
-        if change.version == version + 1 {
-            version = change.version;
-            changes.push(change);
-        } else if change.version > version {
-            break;
-        }
-    }
-    if version != last {
-        return Err(StoreError::Corrupt(format!("{subject}: version {} is missing", version + 1)));
-    }
-    Ok(changes)
 }
 
 async fn raise(connection: &mut SqliteConnection, watermark: &Watermark) -> TableResult<()> {
@@ -176,7 +151,7 @@ pub(super) async fn secret(connection: &mut SqliteConnection) -> TableResult<IdS
     Ok(IdSecret::new(bytes))
 }
 
-/// An id in a column.
-pub(super) fn ids<T>(column: Vec<Vec<u8>>, id: impl Fn(u128) -> T) -> TableResult<Vec<T>> {
+/// A column of ids.
+pub(super) fn ids<T>(column: &[Vec<u8>], id: impl Fn(u128) -> T) -> TableResult<Vec<T>> {
     Ok(column.iter().map(|bytes| id_of(bytes).map(&id)).collect::<Result<_, _>>()?)
 }

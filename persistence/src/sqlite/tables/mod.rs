@@ -1,12 +1,15 @@
 //! The tables in a SQLite file: one writer, a few readers.
 
+mod addresses;
 mod audit;
 mod carts;
 mod catalog;
 mod entities;
+mod images;
 mod inventory;
 mod keys;
 mod orders;
+mod sessions;
 mod users;
 
 use std::{sync::OnceLock, time::Duration};
@@ -247,20 +250,20 @@ impl OrderStore for SqliteStore {
 impl UserStore for SqliteStore {
     async fn create_user(&self, user: &User, key: Option<TableKey>) -> Result<Written<User>, StoreError> {
         let mut writer = self.writer().await?;
-        self.written(users::create_user(&mut writer, user, key.as_ref()).await)
+        self.written(users::create(&mut writer, user, key.as_ref()).await)
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        Ok(users::user(&mut *self.reader().await?, id).await?)
+        Ok(users::load(&mut *self.reader().await?, id).await?)
     }
 
     async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError> {
-        Ok(users::user_by_email(&mut *self.reader().await?, email).await?)
+        Ok(users::by_email(&mut *self.reader().await?, email).await?)
     }
 
     async fn update_user(&self, next: &User, key: Option<TableKey>) -> Result<Written<User>, StoreError> {
         let mut writer = self.writer().await?;
-        self.written(users::update_user(&mut writer, next, key.as_ref()).await)
+        self.written(users::update(&mut writer, next, key.as_ref()).await)
     }
 
     async fn create_session(
@@ -269,11 +272,11 @@ impl UserStore for SqliteStore {
         key: Option<TableKey>,
     ) -> Result<Written<Session>, StoreError> {
         let mut writer = self.writer().await?;
-        self.written(users::create_session(&mut writer, session, key.as_ref()).await)
+        self.written(sessions::create(&mut writer, session, key.as_ref()).await)
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        Ok(users::session(&mut *self.reader().await?, id).await?)
+        Ok(sessions::load(&mut *self.reader().await?, id).await?)
     }
 
     async fn rotate_session(
@@ -284,12 +287,12 @@ impl UserStore for SqliteStore {
         key: Option<TableKey>,
     ) -> Result<Written<Session>, StoreError> {
         let mut writer = self.writer().await?;
-        self.written(users::rotate_session(&mut writer, id, generation, expires_at, key.as_ref()).await)
+        self.written(sessions::rotate(&mut writer, id, generation, expires_at, key.as_ref()).await)
     }
 
     async fn revoke_session(&self, id: SessionId) -> Result<(), StoreError> {
         let mut writer = self.writer().await?;
-        self.written(users::revoke_session(&mut writer, id).await)
+        self.written(sessions::revoke(&mut writer, id).await)
     }
 
     async fn revoke_sessions_of(
@@ -298,15 +301,15 @@ impl UserStore for SqliteStore {
         but: Option<SessionId>,
     ) -> Result<Vec<SessionId>, StoreError> {
         let mut writer = self.writer().await?;
-        self.written(users::revoke_sessions_of(&mut writer, user, but).await)
+        self.written(sessions::revoke_all_of(&mut writer, user, but).await)
     }
 
     async fn revoked_sessions(&self, now: Timestamp) -> Result<Vec<SessionId>, StoreError> {
-        Ok(users::revoked_sessions(&mut *self.reader().await?, now).await?)
+        Ok(sessions::revoked(&mut *self.reader().await?, now).await?)
     }
 
     async fn addresses(&self, user: UserId) -> Result<Vec<Address>, StoreError> {
-        Ok(users::addresses(&mut *self.reader().await?, user).await?)
+        Ok(addresses::of_user(&mut *self.reader().await?, user).await?)
     }
 
     async fn put_address(
@@ -315,7 +318,7 @@ impl UserStore for SqliteStore {
         key: Option<TableKey>,
     ) -> Result<Written<Address>, StoreError> {
         let mut writer = self.writer().await?;
-        self.written(users::put_address(&mut writer, next, key.as_ref()).await)
+        self.written(addresses::put(&mut writer, next, key.as_ref()).await)
     }
 
     async fn delete_address(
@@ -325,7 +328,7 @@ impl UserStore for SqliteStore {
         key: Option<TableKey>,
     ) -> Result<Written<()>, StoreError> {
         let mut writer = self.writer().await?;
-        self.written(users::delete_address(&mut writer, user, id, key.as_ref()).await)
+        self.written(addresses::delete(&mut writer, user, id, key.as_ref()).await)
     }
 }
 
@@ -337,5 +340,50 @@ impl Store for SqliteStore {
 
     async fn audit(&self) -> Result<Vec<Finding>, StoreError> {
         Ok(audit::audit(&mut *self.reader().await?).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smartcart_engine::id::random_bytes;
+
+    use super::*;
+    use crate::sqlite::open;
+
+    fn user(number: u128) -> User {
+        User {
+            id: UserId(number),
+            version: 1,
+            email: format!("{number}@example.com"),
+            name: format!("{:?}", random_bytes::<256>()),
+            password_hash: String::new(),
+            created_at: Timestamp(0),
+        }
+    }
+
+    #[tokio::test]
+    async fn after_a_full_disk_the_tables_are_read_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let shop = open(&format!("sqlite:{}/shop.db", directory.path().display())).await.unwrap();
+        {
+            let mut writer = shop.store.writer().await.unwrap();
+            sqlx::raw_sql("PRAGMA max_page_count = 80").execute(&mut *writer).await.unwrap();
+        }
+        let mut created = 0;
+        let refused = loop {
+            match shop.store.create_user(&user(created + 1), None).await {
+                Ok(_) => created += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+        assert!(created > 10, "{created}");
+        let refused = shop.store.flush(&TableBatch::default()).await;
+        assert!(
+            matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("read-only")),
+            "{refused:?}"
+        );
+        assert!(shop.store.user(UserId(created)).await.unwrap().is_some());
+        assert!(shop.store.user(UserId(created + 1)).await.unwrap().is_none());
     }
 }

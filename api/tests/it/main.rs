@@ -1,0 +1,17 @@
+//! The real service on a free port, with SQLite in a folder of its own, asked over HTTP.
+
+#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+
+mod bad_input;
+mod carts;
+mod checkout;
+mod idempotency;
+mod inventory;
+mod openapi;
+mod operations;
+mod orders;
+mod products;
+mod sessions;
+mod slow_clients;
+mod support;
+mod users;

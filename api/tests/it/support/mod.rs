@@ -1,0 +1,5 @@
+mod client;
+mod shop;
+
+pub(crate) use client::{Answer, Client, Request};
+pub(crate) use shop::TestShop;

@@ -1,0 +1,105 @@
+use serde_json::json;
+
+use crate::support::{Request, TestShop};
+
+#[tokio::test]
+async fn an_account_is_opened_and_changed() {
+    let shop = TestShop::open().await;
+    let (token, tokens) = shop.shopper("Ada@Example.com").await;
+    assert_eq!(tokens["user"]["name"], "Ada");
+    let me = shop.send(Request::new("GET", "/v1/users/me").bearer(&token)).await.is(200);
+    assert_eq!(me.header("etag"), Some("\"1\""));
+    assert!(me.json().get("password_hash").is_none());
+    let rename = |tag: &str, name: &str| {
+        Request::new("PATCH", "/v1/users/me")
+            .bearer(&token)
+            .header("If-Match", tag)
+            .json(&json!({"name": name}))
+    };
+    assert_eq!(shop.send(rename("\"1\"", " Ada L. ")).await.is(200).json()["name"], "Ada L.");
+    shop.send(rename("\"1\"", "Eve")).await.problem(412, "version_mismatch");
+    shop.send(Request::new("GET", "/v1/users/me")).await.problem(401, "authentication_required");
+    let service = Request::new("GET", "/v1/users/me").bearer(&shop.token);
+    shop.send(service).await.problem(403, "forbidden");
+}
+
+#[tokio::test]
+async fn an_address_has_one_account_whatever_its_case() {
+    let shop = TestShop::open().await;
+    shop.shopper("ada@example.com").await;
+    let again = json!({"email": "ADA@example.com", "password": "correct horse", "name": "Eve"});
+    shop.post("/v1/users", again).await.problem(409, "email_taken");
+    shop.sign_in("ADA@EXAMPLE.COM").await.is(201);
+}
+
+#[tokio::test]
+async fn an_account_opened_twice_with_one_key_is_one_account() {
+    let shop = TestShop::open().await;
+    let key = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    let open = || {
+        let account = json!({"email": "ada@example.com", "password": "correct horse", "name": "Ada"});
+        Request::new("POST", "/v1/users").key(key).json(&account)
+    };
+    let first = shop.send(open()).await.is(201);
+    assert_eq!(first.header("smartcart-durability"), Some("committed"));
+    let again = shop.send(open()).await.is(201);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(first.json(), again.json());
+}
+
+#[tokio::test]
+async fn what_makes_no_account_is_refused() {
+    let shop = TestShop::open().await;
+    for (email, password, name) in [
+        ("ada", "correct horse", "Ada"),
+        ("ada@example.com", "short", "Ada"),
+        ("ada@example.com", "correct horse", " "),
+    ] {
+        let account = json!({"email": email, "password": password, "name": name});
+        shop.post("/v1/users", account).await.problem(422, "invalid_field");
+    }
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_other_sessions() {
+    let shop = TestShop::open().await;
+    let (here, _) = shop.shopper("ada@example.com").await;
+    let there = shop.sign_in("ada@example.com").await.is(201).json();
+    let there = there["access_token"].as_str().unwrap();
+    let change = |current: &str, new: &str| {
+        let body = json!({"current_password": current, "new_password": new});
+        Request::new("PUT", "/v1/users/me/password").bearer(&here).key("k").json(&body)
+    };
+    shop.send(change("wrong horse", "battery staple")).await.problem(401, "invalid_credentials");
+    shop.send(change("correct horse", "battery staple")).await.is(204);
+    let again = shop.send(change("correct horse", "battery staple")).await.is(204);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    shop.send(Request::new("GET", "/v1/users/me").bearer(&here)).await.is(200);
+    shop.send(Request::new("GET", "/v1/users/me").bearer(there)).await.problem(401, "invalid_token");
+    shop.sign_in("ada@example.com").await.problem(401, "invalid_credentials");
+}
+
+#[tokio::test]
+async fn addresses_are_kept_as_they_came() {
+    let shop = TestShop::open().await;
+    let (ada, _) = shop.shopper("ada@example.com").await;
+    let (eve, _) = shop.shopper("eve@example.com").await;
+    let home = json!({"address": {"street": "12 St James's Square", "lines": [1, 2.50]}});
+    let add = Request::new("POST", "/v1/users/me/addresses").bearer(&ada).json(&home);
+    let added = shop.send(add).await.is(201);
+    let place = added.header("location").unwrap().to_owned();
+    assert_eq!(added.json()["address"], home["address"]);
+    let moved = json!({"address": {"street": "Ockham Park"}});
+    let put = |token: &str, tag: &str| {
+        Request::new("PUT", &place).bearer(token).header("If-Match", tag).json(&moved)
+    };
+    shop.send(put(&eve, "\"1\"")).await.problem(404, "address_not_found");
+    shop.send(put(&ada, "\"7\"")).await.problem(412, "version_mismatch");
+    assert_eq!(shop.send(put(&ada, "\"1\"")).await.is(200).json()["version"], 2);
+    let list = |token: &str| Request::new("GET", "/v1/users/me/addresses").bearer(token);
+    assert_eq!(shop.send(list(&ada)).await.is(200).json()["items"][0]["address"], moved["address"]);
+    assert_eq!(shop.send(list(&eve)).await.is(200).json()["items"], json!([]));
+    let delete = |token: &str| Request::new("DELETE", &place).bearer(token);
+    shop.send(delete(&eve)).await.problem(404, "address_not_found");
+    shop.send(delete(&ada)).await.is(204);
+}

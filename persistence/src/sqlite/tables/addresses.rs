@@ -1,0 +1,98 @@
+//! Shipping addresses of an account.
+
+use smartcart_engine::{
+    id::{AddressId, UserId},
+    store::{StoreError, TableKey, Written},
+    users::Address,
+};
+use sqlx::{Connection, SqliteConnection};
+
+use super::{TableResult, keys};
+use crate::sqlite::columns::{id_bytes, id_of, signed, unsigned};
+
+/// In the order in which they were entered.
+pub(super) async fn of_user(connection: &mut SqliteConnection, user: UserId) -> TableResult<Vec<Address>> {
+    let key = id_bytes(user.0);
+    let rows = sqlx::query!("SELECT id, version, body FROM address WHERE user = ? ORDER BY rowid", key)
+        .fetch_all(connection)
+        .await?;
+    let mut addresses = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (id, version) = (AddressId(id_of(&row.id)?), unsigned(row.version));
+        addresses.push(Address { id, user, version, body: row.body });
+    }
+    Ok(addresses)
+}
+
+async fn version(connection: &mut SqliteConnection, user: UserId, id: AddressId) -> TableResult<Option<u64>> {
+    let (user, id) = (id_bytes(user.0), id_bytes(id.0));
+    let version = sqlx::query_scalar!("SELECT version FROM address WHERE user = ? AND id = ?", user, id)
+        .fetch_optional(connection)
+        .await?;
+    Ok(version.map(unsigned))
+}
+
+pub(super) async fn put(
+    connection: &mut SqliteConnection,
+    next: &Address,
+    key: Option<&TableKey>,
+) -> TableResult<Written<Address>> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    if let Some(subject) = keys::seen(&mut transaction, key).await? {
+        return Ok(Written { value: replayed(next, &subject)?, replayed: true });
+    }
+    let stored = version(&mut transaction, next.user, next.id).await?;
+    match stored {
+        None if next.version != 1 => return Err(StoreError::NotFound.into()),
+        Some(version) if version + 1 != next.version => return Err(StoreError::Stale { version }.into()),
+        None | Some(_) => {}
+    }
+    let (user, id, version) = (id_bytes(next.user.0), id_bytes(next.id.0), signed(next.version));
+    sqlx::query!(
+        "INSERT INTO address (user, id, version, body) VALUES (?, ?, ?, ?)
+         ON CONFLICT (user, id) DO UPDATE SET version = excluded.version, body = excluded.body",
+        user,
+        id,
+        version,
+        next.body
+    )
+    .execute(&mut *transaction)
+    .await?;
+    let subject = [&id[..], &next.version.to_be_bytes()].concat();
+    keys::remember(&mut transaction, key, &subject).await?;
+    transaction.commit().await?;
+    Ok(Written { value: next.clone(), replayed: false })
+}
+
+/// A request that creates draws a new id each time: the first one counts.
+fn replayed(request: &Address, subject: &[u8]) -> Result<Address, StoreError> {
+    let parts =
+        subject.split_first_chunk::<16>().and_then(|(id, version)| Some((id, version.try_into().ok()?)));
+    let (id, version) =
+        parts.ok_or_else(|| StoreError::Corrupt("an address's idempotency key".to_owned()))?;
+    let (id, version) = (AddressId(u128::from_be_bytes(*id)), u64::from_be_bytes(version));
+    Ok(Address { id, version, ..request.clone() })
+}
+
+pub(super) async fn delete(
+    connection: &mut SqliteConnection,
+    user: UserId,
+    id: AddressId,
+    key: Option<&TableKey>,
+) -> TableResult<Written<()>> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    if keys::seen(&mut transaction, key).await?.is_some() {
+        return Ok(Written { value: (), replayed: true });
+    }
+    let (user, id) = (id_bytes(user.0), id_bytes(id.0));
+    let deleted = sqlx::query!("DELETE FROM address WHERE user = ? AND id = ?", user, id)
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+    if deleted == 0 {
+        return Err(StoreError::NotFound.into());
+    }
+    keys::remember(&mut transaction, key, &id).await?;
+    transaction.commit().await?;
+    Ok(Written { value: (), replayed: false })
+}

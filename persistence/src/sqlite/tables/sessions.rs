@@ -1,0 +1,147 @@
+//! Signed-in sessions.
+
+use smartcart_engine::{
+    id::{SessionId, UserId},
+    store::{StoreError, TableKey, Written},
+    time::Timestamp,
+    users::Session,
+};
+use sqlx::{Connection, SqliteConnection};
+
+use super::{TableResult, entities::ids, keys};
+use crate::sqlite::columns::{id_bytes, id_of, signed, unsigned};
+
+struct SessionColumns {
+    id: Vec<u8>,
+    user: Vec<u8>,
+    generation: i64,
+    created_at: i64,
+    expires_at: i64,
+    revoked: bool,
+}
+
+impl TryFrom<SessionColumns> for Session {
+    type Error = StoreError;
+    fn try_from(row: SessionColumns) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: SessionId(id_of(&row.id)?),
+            user: UserId(id_of(&row.user)?),
+            generation: unsigned(row.generation),
+            created_at: Timestamp(row.created_at),
+            expires_at: Timestamp(row.expires_at),
+            revoked: row.revoked,
+        })
+    }
+}
+
+pub(super) async fn load(connection: &mut SqliteConnection, id: SessionId) -> TableResult<Option<Session>> {
+    let id = id_bytes(id.0);
+    let row = sqlx::query_as!(
+        SessionColumns,
+        r#"SELECT id, user, generation, created_at, expires_at, revoked AS "revoked: bool"
+           FROM session WHERE id = ?"#,
+        id
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(TryInto::try_into).transpose()?)
+}
+
+pub(super) async fn create(
+    connection: &mut SqliteConnection,
+    new: &Session,
+    key: Option<&TableKey>,
+) -> TableResult<Written<Session>> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    if let Some(subject) = keys::seen(&mut transaction, key).await? {
+        let id = SessionId(id_of(&subject)?);
+        let value = load(&mut transaction, id).await?.ok_or(StoreError::NotFound)?;
+        return Ok(Written { value, replayed: true });
+    }
+    let (id, user, generation) = (id_bytes(new.id.0), id_bytes(new.user.0), signed(new.generation));
+    // A shopper's sessions that nobody can use any more go when a new one comes.
+    sqlx::query!("DELETE FROM session WHERE user = ? AND expires_at <= ?", user, new.created_at.0)
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query!(
+        "INSERT INTO session (id, user, generation, created_at, expires_at, revoked) VALUES (?, ?, ?, ?, ?, ?)",
+        id,
+        user,
+        generation,
+        new.created_at.0,
+        new.expires_at.0,
+        new.revoked
+    )
+    .execute(&mut *transaction)
+    .await?;
+    keys::remember(&mut transaction, key, &id).await?;
+    transaction.commit().await?;
+    Ok(Written { value: new.clone(), replayed: false })
+}
+
+pub(super) async fn rotate(
+    connection: &mut SqliteConnection,
+    id: SessionId,
+    generation: u64,
+    expires_at: Timestamp,
+    key: Option<&TableKey>,
+) -> TableResult<Written<Session>> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut stored = load(&mut transaction, id).await?.ok_or(StoreError::NotFound)?;
+    if keys::seen(&mut transaction, key).await?.is_some() {
+        return Ok(Written { value: stored, replayed: true });
+    }
+    if stored.revoked {
+        return Err(StoreError::NotFound.into());
+    }
+    if stored.generation != generation {
+        return Err(StoreError::Stale { version: stored.generation }.into());
+    }
+    (stored.generation, stored.expires_at) = (generation + 1, expires_at);
+    let (key_of, raised) = (id_bytes(id.0), signed(stored.generation));
+    sqlx::query!(
+        "UPDATE session SET generation = ?, expires_at = ? WHERE id = ?",
+        raised,
+        expires_at.0,
+        key_of
+    )
+    .execute(&mut *transaction)
+    .await?;
+    keys::remember(&mut transaction, key, &key_of).await?;
+    transaction.commit().await?;
+    Ok(Written { value: stored, replayed: false })
+}
+
+/// Nothing happens when there is no such session, or when it is revoked.
+pub(super) async fn revoke(connection: &mut SqliteConnection, id: SessionId) -> TableResult<()> {
+    let id = id_bytes(id.0);
+    sqlx::query!("UPDATE session SET revoked = 1 WHERE id = ?", id).execute(connection).await?;
+    Ok(())
+}
+
+pub(super) async fn revoke_all_of(
+    connection: &mut SqliteConnection,
+    user: UserId,
+    but: Option<SessionId>,
+) -> TableResult<Vec<SessionId>> {
+    let (user, but) = (id_bytes(user.0), but.map(|id| id_bytes(id.0)));
+    let revoked = sqlx::query_scalar!(
+        r#"UPDATE session SET revoked = 1 WHERE user = ? AND revoked = 0 AND id IS NOT ?
+           RETURNING id AS "id!: Vec<u8>""#,
+        user,
+        but
+    )
+    .fetch_all(connection)
+    .await?;
+    ids(&revoked, SessionId)
+}
+
+pub(super) async fn revoked(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> TableResult<Vec<SessionId>> {
+    let revoked = sqlx::query_scalar!("SELECT id FROM session WHERE revoked = 1 AND expires_at > ?", now.0)
+        .fetch_all(connection)
+        .await?;
+    ids(&revoked, SessionId)
+}
