@@ -80,12 +80,14 @@ pub fn complete(description: &mut OpenApi) {
 
 /// Any failure: one description for all, with every code.
 fn failure() -> Response {
-    let codes = Code::ALL.iter().map(|code| {
-        format!("| `{}` | {} | {} |\n", code.as_str(), code.status().as_u16(), code.title())
-    });
+    let codes = Code::ALL
+        .iter()
+        .map(|code| format!("| `{}` | {} | {} |\n", code.as_str(), code.status().as_u16(), code.title()));
     let table: String = codes.collect();
     ResponseBuilder::new()
-        .description(format!("A failure. Act upon its `code`:\n\n| code | status | meaning |\n| --- | --- | --- |\n{table}"))
+        .description(format!(
+            "A failure. Act upon its `code`:\n\n| code | status | meaning |\n| --- | --- | --- |\n{table}"
+        ))
         .content("application/problem+json", problem())
         .build()
 }
