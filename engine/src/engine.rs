@@ -350,6 +350,7 @@ impl Engine {
     /// No new request is admitted; what was accepted is finished and in the tables.
     pub async fn stop(&self) {
         self.gate.close();
+        let Some(worker) = self.worker.lock().take() else { return };
         let until = Instant::now() + STOP_PATIENCE;
         while (self.gate.in_flight() > 0 || self.coordinator.under_way() > 0) && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -365,10 +366,7 @@ impl Engine {
             // Aborted on purpose.
             let _aborted = task.await;
         }
-        let worker = self.worker.lock().take();
-        if let Some(worker) = worker {
-            self.write_behind.stop(worker).await;
-        }
+        self.write_behind.stop(worker).await;
         self.supervisors.stop();
     }
 }

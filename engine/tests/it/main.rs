@@ -6,6 +6,7 @@ mod holds;
 mod idempotency;
 mod overload;
 mod oversell;
+mod payment;
 mod residency;
 mod restart;
 mod shop;

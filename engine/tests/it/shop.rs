@@ -6,7 +6,7 @@ use smartcart_engine::{
     Config, Engine,
     cart::{Cart, CartCommand},
     catalog::{Product, Variant},
-    checkout::{CheckoutRejection, CheckoutRequest, InvoiceGateway, Ordered, PaymentMethod},
+    checkout::{CheckoutRejection, CheckoutRequest, InvoiceGateway, Ordered, PaymentGateway, PaymentMethod},
     directory::{Answer, Refusal, Request},
     entity::Entity,
     id::{CartId, HoldId, Sku},
@@ -64,18 +64,21 @@ impl Shop {
         config: Config,
         faults: impl FnOnce(Arc<dyn Journal>) -> FaultyJournal,
     ) -> Self {
+        Self::open_paid_by(directory, config, faults, Arc::new(InvoiceGateway)).await
+    }
+
+    pub(crate) async fn open_paid_by(
+        directory: TempDir,
+        config: Config,
+        faults: impl FnOnce(Arc<dyn Journal>) -> FaultyJournal,
+        gateway: Arc<dyn PaymentGateway>,
+    ) -> Self {
         let opened = sqlite::open(&address(directory.path())).await.expect("the shop opens");
         let faults = Arc::new(faults(opened.journal.clone()));
         let clock = Arc::new(ManualClock::at(Timestamp(1_800_000_000_000)));
-        let engine = Engine::start(
-            config,
-            faults.clone(),
-            opened.store.clone(),
-            clock.clone(),
-            Arc::new(InvoiceGateway),
-        )
-        .await
-        .expect("the engine starts");
+        let engine = Engine::start(config, faults.clone(), opened.store.clone(), clock.clone(), gateway)
+            .await
+            .expect("the engine starts");
         Self { engine, clock, faults, journal: opened.journal, store: opened.store, directory }
     }
 
