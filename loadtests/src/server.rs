@@ -63,7 +63,7 @@ impl Launch {
     pub fn start(&self) -> anyhow::Result<Server> {
         let log = OpenOptions::new().create(true).append(true).open(self.log())?;
         let child = self.command("serve").stdout(log.try_clone()?).stderr(log).spawn()?;
-        Ok(Server { child, started: Instant::now(), ops: self.ops, log: self.log() })
+        Ok(Server { child, killed: false, started: Instant::now(), ops: self.ops, log: self.log() })
     }
 
     /// Audits the store with no server on it.
@@ -93,6 +93,7 @@ impl Launch {
 #[derive(Debug)]
 pub struct Server {
     child: Child,
+    killed: bool,
     started: Instant,
     ops: SocketAddr,
     log: PathBuf,
@@ -123,11 +124,21 @@ impl Server {
     }
 
     /// SIGKILL: nothing of the process runs after this.
-    pub async fn kill(mut self) -> anyhow::Result<()> {
+    pub fn kill_now(&mut self) -> anyhow::Result<()> {
         if let Some(status) = self.child.try_wait()? {
             bail!("the server had ended by itself with {status}:\n{}", tail(&self.log)?);
         }
-        self.child.kill().await.context("kill -9")
+        self.killed = true;
+        self.child.start_kill().context("kill -9")
+    }
+
+    /// Kills the server, unless that was done, and waits until it is gone.
+    pub async fn kill(mut self) -> anyhow::Result<()> {
+        if !self.killed {
+            self.kill_now()?;
+        }
+        self.child.wait().await.context("waiting for the killed server")?;
+        Ok(())
     }
 
     /// SIGTERM, and waits for the end.

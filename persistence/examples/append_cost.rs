@@ -162,6 +162,8 @@ async fn flushing(store: &SqliteStore, sku: &Sku) -> Result<(), Box<dyn Error>> 
             (1..=CARTS).step_by(10).map(|number| cart_row(sku, cart_id(number), version)).collect();
         measured_flushes(store, "changed", slice, &changed).await?;
     }
+    let newest = (CARTS - CARTS / 10..=CARTS).map(|number| cart_row(sku, cart_id(number), 9));
+    measured_flushes(store, "changed, the newest", 512, &newest.collect::<Vec<_>>()).await?;
     Ok(())
 }
 

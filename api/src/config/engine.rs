@@ -26,7 +26,7 @@ settings! {
         park_after_seconds: u64 = "SMARTCART_PARK_AFTER_SECONDS",
         /// Seconds at rest after which a cart or stock leaves memory [1800]
         evict_after_seconds: u64 = "SMARTCART_EVICT_AFTER_SECONDS",
-        /// Milliseconds between two flushes to the tables [500]
+        /// Milliseconds between two flushes to the tables [1000]
         flush_interval_ms: u64 = "SMARTCART_FLUSH_INTERVAL_MS",
         /// Rows of one flush's transaction [512]
         flush_rows: usize = "SMARTCART_FLUSH_ROWS",

@@ -15,8 +15,8 @@ async fn crash_at(append: i64, written: bool) -> bool {
     shop.stock("mug", 10).await;
     shop.stock("pot", 10).await;
     let cart = shop.cart().await;
-    shop.add(cart, "mug", 2).await.unwrap();
-    shop.add(cart, "pot", 3).await.unwrap();
+    shop.add(cart, "mug", 2).await.expect("the cart takes mugs");
+    shop.add(cart, "pot", 3).await.expect("the cart takes pots");
     let directory = shop.stop().await;
 
     let dying = |journal| FaultyJournal::dying_after(journal, append, written);
@@ -39,7 +39,7 @@ async fn crash_at(append: i64, written: bool) -> bool {
     for (name, sold) in [("mug", 2), ("pot", 3)] {
         settles(&shop, name, sold).await;
     }
-    let orders = shop.engine.store().orders(None, None, 10).await.unwrap();
+    let orders = shop.engine.store().orders(None, None, 10).await.expect("the tables answer");
     assert_eq!(orders.len(), 1, "append {append}, written {written}");
     shop.close_and_audit().await;
     died

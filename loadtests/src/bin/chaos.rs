@@ -47,6 +47,6 @@ async fn main() -> anyhow::Result<ExitCode> {
     for violation in &summary.violations {
         println!("VIOLATION {violation}");
     }
-    println!("{} rounds, seed {}: {summary}", options.rounds, options.seed);
+    println!("seed {}: {summary}", options.seed);
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,7 +1,7 @@
 //! After the restart: read everything, send again what is indeterminate, replay what is not, and read until it is settled.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     time::{Duration, Instant},
 };
 
@@ -74,7 +74,8 @@ pub async fn judge(stage: &Stage, rng: &mut Rng) -> Findings {
         tokio::time::sleep(PAUSE).await;
     };
     findings.settled_after = began.elapsed();
-    findings.violations.dedup();
+    let mut known = HashSet::new();
+    findings.violations.retain(|violation| known.insert(violation.to_string()));
     let images = last.carts.into_iter().map(|(index, (image, _))| (index, image)).collect();
     if findings.violations.is_empty() {
         stage.world().fold(&images);

@@ -16,6 +16,7 @@ use super::{
     cart::{CartChange, image_of},
     check::{cart, stock},
     client::{Client, Outcome, Request, Ticks, Timed},
+    kill::Fuse,
     world::{Entry, Fate, Meaning, World},
 };
 use crate::{chaos::aftermath::level_of, rng::Rng};
@@ -36,6 +37,7 @@ pub struct Stage {
     pub token: String,
     pub ticks: Ticks,
     pub stop: AtomicBool,
+    pub fuse: Fuse,
     /// Told of each checkout that was answered.
     pub checkout_answered: Notify,
 }
@@ -93,6 +95,9 @@ impl Worker {
     /// Sends a request and writes it down.
     async fn send(&mut self, meaning: Meaning, request: Request) -> Timed {
         let first = self.client.send(&request).await;
+        if matches!(first.outcome, Outcome::Acknowledged(_)) {
+            self.stage.fuse.acknowledged();
+        }
         note(&self.stage, meaning, request, first.clone());
         if matches!(first.outcome, Outcome::NotSent) {
             // The server is away; the round is about to end.

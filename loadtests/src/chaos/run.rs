@@ -13,7 +13,7 @@ use super::{
     Violation,
     aftermath::{self, Findings},
     client::{Outcome, Ticks},
-    kill::{Moment, Plan},
+    kill::{Fuse, Moment, Plan},
     load::{SHARED_CARTS, Stage, Worker},
     setup,
     world::World,
@@ -45,6 +45,7 @@ pub struct Summary {
     pub retried: usize,
     pub replayed: usize,
     pub repeated: usize,
+    pub rounds: u64,
     pub kills: usize,
     pub violations: Vec<Violation>,
 }
@@ -53,8 +54,9 @@ impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} kills, {} requests: {} acknowledged, {} refused, {} indeterminate; {} sent again ({} had been made), {} \
+            "{} rounds, {} kills, {} requests: {} acknowledged, {} refused, {} indeterminate; {} sent again ({} had been made), {} \
              repeated; {} violations",
+            self.rounds,
             self.kills,
             self.requests,
             self.acknowledged,
@@ -77,6 +79,7 @@ pub async fn run(options: &Options, directory: &Path) -> anyhow::Result<Summary>
         token: launch.token.clone(),
         ticks: Ticks::default(),
         stop: false.into(),
+        fuse: Fuse::default(),
         checkout_answered: tokio::sync::Notify::new(),
     });
     let mut server = launch.start()?;
@@ -90,6 +93,7 @@ pub async fn run(options: &Options, directory: &Path) -> anyhow::Result<Summary>
         let mut rng = Rng::new(options.seed).fork(round);
         let plan = Plan::draw(&mut rng, options.longest);
         load_until_killed(&stage, server, &plan, options.workers, &rng).await?;
+        summary.rounds = round;
         summary.kills += 1 + plan.during_recovery.len();
         for after in &plan.during_recovery {
             let recovering = launch.start()?;
@@ -120,6 +124,7 @@ async fn load_until_killed(
     rng: &Rng,
 ) -> anyhow::Result<()> {
     stage.stop.store(false, Ordering::SeqCst);
+    stage.fuse.hold(server);
     let short_holds = rng.fork(0).chance(25);
     let worker = |number| Worker::new(stage.clone(), rng.fork(number), short_holds);
     let mut first = worker(workers + 1);
@@ -132,6 +137,10 @@ async fn load_until_killed(
     }
     match plan.moment {
         Moment::After(after) => sleep(after).await,
+        Moment::Answer { after } => {
+            sleep(after).await;
+            stage.fuse.arm().await;
+        }
         Moment::Checkout { after, then } => {
             sleep(after).await;
             // Where every checkout is refused, some moment is as good.
@@ -139,7 +148,7 @@ async fn load_until_killed(
             sleep(then).await;
         }
     }
-    server.kill().await?;
+    stage.fuse.kill().await?;
     stage.stop.store(true, Ordering::SeqCst);
     while let Some(client) = clients.join_next().await {
         client.context("a client of the load")?;

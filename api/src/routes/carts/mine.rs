@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, http::HeaderMap};
 use smartcart_engine::{
-    cart::{Cart, CartCommand, CartRejection},
+    cart::{Cart, CartCommand, CartRejection, CartStatus},
     directory::{Published, Refusal, Request},
     id::{CartId, UserId},
     idempotency::Caller,
@@ -19,7 +19,7 @@ use crate::{
 
 /// Read the signed-in shopper's own cart
 ///
-/// It is made on first use, and it is the same one on every device.
+/// It is made on first use, it is the same one on every device, and once it has expired it begins again.
 #[utoipa::path(
     get, path = "/v1/carts/mine", tag = "carts", operation_id = "read_my_cart",
     responses((status = 200, description = "The cart", body = CartView), (status = 304, description = "As you have it")),
@@ -37,7 +37,8 @@ pub async fn read_my_cart(
 async fn of_user(shop: &Shop, user: UserId) -> Result<Arc<Published<Cart>>, Problem> {
     let carts = shop.engine.carts();
     let id = CartId(shop.engine.secret().derive("cart-of-user", &[&user.0.to_be_bytes()]));
-    if let Some(cart) = carts.read(&id).await? {
+    let now = shop.engine.clock().wall();
+    if let Some(cart) = carts.read(&id).await?.filter(|cart| cart.view().status(now) != CartStatus::Expired) {
         return Ok(cart);
     }
     let command = CartCommand::Create { currency: shop.currency, owner: Some(user), metadata: None };

@@ -79,7 +79,7 @@ fn by_kind(rows: &[Arc<Row>]) -> Result<(Vec<CartRow<'_>>, Vec<StockRow<'_>>), S
             )));
         }
     }
-    // In the order of their keys, neighbours share pages.
+    // In the order of their keys, so that one lookup ends near the next.
     carts.sort_unstable_by_key(|row| row.id);
     stock.sort_unstable_by_key(|row| row.sku);
     Ok((carts, stock))
