@@ -27,7 +27,7 @@ pub(crate) struct ShopBooks {
 
 /// Everybody's orders: known customers list theirs, guests read theirs by their ids.
 pub(crate) async fn orders(
-    shop: &Shop,
+    shop: &Shop<'_>,
     state: &State,
     plan: &Plan,
     concurrency: usize,
@@ -68,7 +68,7 @@ enum Reader {
 }
 
 impl Reader {
-    async fn read(self, shop: &Shop) -> Step<Vec<ShopOrder>> {
+    async fn read(self, shop: &Shop<'_>) -> Step<Vec<ShopOrder>> {
         match self {
             Self::Customer(customer) => shop.orders(customer).await,
             Self::Guest(order) => Ok(vec![shop.guest_order(&order).await?]),
@@ -111,7 +111,7 @@ impl ShopBooks {
 /// The stock of every SKU, when nothing is held any more and the standing orders' units are sold, or as it is after
 /// ten seconds.
 pub(crate) async fn stock(
-    shop: &Shop,
+    shop: &Shop<'_>,
     before: &BTreeMap<String, Stock>,
     sold: &Units,
     concurrency: usize,

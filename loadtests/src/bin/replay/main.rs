@@ -68,7 +68,7 @@ async fn main() -> Result<ExitCode> {
     let scope = Scope { scarce: args.scarce, events: plan.events.len() };
     let state = State::open(&args.state, &scope, fresh_run_id())?;
     let customers = plan.purchases().filter_map(|purchase| purchase.customer);
-    let shop = Shop::new(&args.base_url, service_token(&args.token_file)?, &state.run, customers)?;
+    let shop = Shop::new(&args.base_url, service_token(&args.token_file)?, &state, customers)?;
     let concurrency = usize::from(args.concurrency);
     let began = Instant::now();
 
@@ -106,7 +106,7 @@ async fn main() -> Result<ExitCode> {
 
 /// The shop's ledger, and every difference to the file's.
 async fn compare_books(
-    shop: &Shop,
+    shop: &Shop<'_>,
     state: &State,
     plan: &Plan,
     prices: &HashMap<String, i64>,

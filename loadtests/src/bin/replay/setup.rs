@@ -17,7 +17,7 @@ const SCARCITY: i64 = 3;
 
 /// Puts every product that the plan sells into the shop, unless it is there with these prices.
 pub(crate) async fn products(
-    shop: &Shop,
+    shop: &Shop<'_>,
     catalogue: &[Item],
     demand: &Units,
     concurrency: usize,
@@ -47,7 +47,7 @@ pub(crate) async fn products(
 }
 
 /// Whether the product had to be put there.
-async fn product(shop: &Shop, id: &str, items: &[&Item]) -> Step<bool> {
+async fn product(shop: &Shop<'_>, id: &str, items: &[&Item]) -> Step<bool> {
     if let Some(there) = shop.product(id).await?
         && items.iter().all(|item| price_in_pounds(&there, &item.sku) == Some(item.gbp))
     {
@@ -81,7 +81,7 @@ fn price_in_pounds(product: &Value, sku: &str) -> Option<i64> {
 
 /// Stocks every SKU of the demand: all of it, or in a scarce shop a third, rounded down.
 pub(crate) async fn stock(
-    shop: &Shop,
+    shop: &Shop<'_>,
     state: &State,
     demand: &Units,
     scarce: bool,

@@ -10,11 +10,15 @@ use serde_json::{Value, json};
 use smartcart_loadtests::http::{Call, Client, Reply};
 use smartcart_loadtests::trade::compare::Stock;
 use smartcart_loadtests::trade::plan::Add;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
+
+use crate::state::State;
 
 /// A request is tried again for this long: time enough to restart a server.
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAGE: usize = 100;
+/// Shoppers who sign up or in at once: passwords are hashed a few at a time, and a longer queue is only turned away.
+const AT_THE_DOOR: usize = 16;
 
 /// Why a step did not succeed.
 #[derive(Debug)]
@@ -35,12 +39,13 @@ pub(crate) type Step<T> = Result<T, Trouble>;
 
 /// The shop, and the shoppers' accounts there.
 #[derive(Debug)]
-pub(crate) struct Shop {
+pub(crate) struct Shop<'a> {
     pub(crate) client: Client,
     service_token: String,
-    /// Prefix of all keys.
-    run: String,
+    /// Has the prefix of all keys, and who has an account.
+    state: &'a State,
     accounts: HashMap<u32, Account>,
+    door: Semaphore,
 }
 
 /// A known customer's account.
@@ -135,18 +140,19 @@ impl From<StockItem> for Stock {
     }
 }
 
-impl Shop {
+impl<'a> Shop<'a> {
     pub(crate) fn new(
         base_url: &str,
         service_token: String,
-        run: &str,
+        state: &'a State,
         customers: impl Iterator<Item = u32>,
     ) -> Result<Self> {
         Ok(Self {
             client: Client::new(base_url, PATIENCE)?,
             service_token,
-            run: run.to_owned(),
+            state,
             accounts: customers.map(|customer| (customer, Account::default())).collect(),
+            door: Semaphore::new(AT_THE_DOOR),
         })
     }
 
@@ -171,32 +177,21 @@ impl Shop {
         Ok(self.buyer_sends(buyer, call).await?)
     }
 
-    pub(crate) async fn add_all(
+    /// One operation, `add` or `set`, for each of the lines: all or nothing.
+    pub(crate) async fn batch(
         &self,
         buyer: Option<u32>,
         cart: &str,
         id: &str,
-        adds: &[Add],
+        (op, lines): (&str, &[Add]),
         step: &str,
     ) -> Step<()> {
-        let operations: Vec<Value> =
-            adds.iter().map(|add| json!({ "op": "add", "sku": add.sku, "quantity": add.quantity })).collect();
+        let operations: Vec<Value> = lines
+            .iter()
+            .map(|Add { sku, quantity }| json!({ "op": op, "sku": sku, "quantity": quantity }))
+            .collect();
         let body = json!({ "mode": "atomic", "operations": operations });
         let call = Call::post(format!("/v1/carts/{id}/batch"), body).key(self.key(cart, step));
-        let _: Value = expect(StatusCode::OK, &self.buyer_sends(buyer, call).await?, cart)?;
-        Ok(())
-    }
-
-    pub(crate) async fn set(
-        &self,
-        buyer: Option<u32>,
-        cart: &str,
-        id: &str,
-        (sku, quantity): (&str, i64),
-        step: &str,
-    ) -> Step<()> {
-        let body = json!({ "quantity": quantity });
-        let call = Call::put(format!("/v1/carts/{id}/items/{sku}"), body).key(self.key(cart, step));
         let _: Value = expect(StatusCode::OK, &self.buyer_sends(buyer, call).await?, cart)?;
         Ok(())
     }
@@ -306,15 +301,17 @@ impl Shop {
         if let Some(token) = held.as_deref().filter(|token| Some(*token) != stale) {
             return Ok(token.to_owned());
         }
+        let _turn = self.door.acquire().await?;
         let number = customer.to_string();
-        let (email, password) = (self.email(&number), format!("{}-{number}", self.run));
-        if held.is_none() {
+        let (email, password) = (self.email(&number), format!("{}-{number}", self.state.run));
+        if !self.state.read(|known| known.accounts.contains(&customer)) {
             let body = json!({ "email": email, "password": password, "name": format!("Customer {number}") });
             let reply =
                 self.client.send(&Call::post("/v1/users", body).key(self.key(&number, "sign-up"))).await?;
             // A conflict is an account that an earlier try has made.
             let fine = reply.status == StatusCode::CREATED || reply.status == StatusCode::CONFLICT;
             anyhow::ensure!(fine, "customer {number} cannot sign up: {reply}");
+            self.state.signed_up(customer)?;
         }
         let body = json!({ "email": email, "password": password });
         let reply = self.client.send(&Call::post("/v1/sessions", body)).await?;
@@ -324,11 +321,11 @@ impl Shop {
     }
 
     fn email(&self, who: &str) -> String {
-        format!("{who}.{}@shoppers.example", self.run)
+        format!("{who}.{}@shoppers.example", self.state.run)
     }
 
     fn key(&self, what: &str, step: &str) -> String {
-        format!("{}-{what}-{step}", self.run)
+        format!("{}-{what}-{step}", self.state.run)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a replay has done so far: a file of JSON lines that is only ever appended to, so that a killed replay goes on
 //! where it stopped.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -33,6 +33,9 @@ enum Entry {
         on_hand: i64,
         held: i64,
         sold: i64,
+    },
+    SignedUp {
+        customer: u32,
     },
     Filled {
         cart: String,
@@ -66,6 +69,7 @@ pub(crate) struct Filled {
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     pub(crate) stocked: BTreeMap<String, Stock>,
+    pub(crate) accounts: HashSet<u32>,
     pub(crate) filled: HashMap<String, Filled>,
     /// The latest reduction of each cart: the number of checkouts refused so far, and the units left.
     pub(crate) reduced: HashMap<String, (u32, Units)>,
@@ -115,6 +119,10 @@ impl State {
     pub(crate) fn stocked(&self, sku: &str, stock: Stock) -> Result<()> {
         let Stock { on_hand, held, sold } = stock;
         self.note(Entry::Stocked { sku: sku.to_owned(), on_hand, held, sold })
+    }
+
+    pub(crate) fn signed_up(&self, customer: u32) -> Result<()> {
+        self.note(Entry::SignedUp { customer })
     }
 
     pub(crate) fn filled(&self, cart: &str, filled: Filled) -> Result<()> {
@@ -175,6 +183,9 @@ impl Known {
             Entry::Run { .. } => {}
             Entry::Stocked { sku, on_hand, held, sold } => {
                 self.stocked.insert(sku, Stock { on_hand, held, sold });
+            }
+            Entry::SignedUp { customer } => {
+                self.accounts.insert(customer);
             }
             Entry::Filled { cart, filled } => {
                 self.filled.insert(cart, filled);

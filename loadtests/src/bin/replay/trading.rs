@@ -21,7 +21,7 @@ const MOST_REDUCTIONS: u32 = 50;
 
 /// The shop at work, seen from its shoppers' side.
 pub(crate) struct Trading<'a> {
-    pub(crate) shop: &'a Shop,
+    pub(crate) shop: &'a Shop<'a>,
     pub(crate) state: &'a State,
     pub(crate) plan: &'a Plan,
     pub(crate) scarce: bool,
@@ -98,7 +98,7 @@ impl Trading<'_> {
             }
         } else {
             for (step, adds) in cart.adds.chunks(BATCH).enumerate() {
-                self.shop.add_all(*customer, name, &id, adds, &format!("batch-{step}")).await?;
+                self.shop.batch(*customer, name, &id, ("add", adds), &format!("batch-{step}")).await?;
             }
         }
         let refused = self.send_refused(*customer, cart, name, &id).await?;
@@ -140,7 +140,7 @@ impl Trading<'_> {
         let reduced = self.state.read(|known| known.reduced.get(name).cloned());
         let (mut attempt, mut units) = match reduced {
             Some((attempt, units)) => {
-                self.set_lines(customer, name, id, attempt, &cart.units(), &units).await?;
+                self.set_lines(customer, cart, (name, id), attempt, &units).await?;
                 (attempt, units)
             }
             None => (0, cart.units()),
@@ -152,7 +152,7 @@ impl Trading<'_> {
                     attempt += 1;
                     let left = reduce(&units, &shortages);
                     self.state.reduced(name, attempt, left.clone())?;
-                    self.set_lines(customer, name, id, attempt, &units, &left).await?;
+                    self.set_lines(customer, cart, (name, id), attempt, &left).await?;
                     units = left;
                 }
                 Checkout::Short(shortages) => {
@@ -163,20 +163,25 @@ impl Trading<'_> {
         Ok(None)
     }
 
-    /// Sets the lines that differ.
+    /// Sets the lines that are no longer what the plan put into the cart. The same request again for the same attempt.
     async fn set_lines(
         &self,
         customer: Option<u32>,
-        name: &str,
-        id: &str,
+        cart: &Cart,
+        (name, id): (&str, &str),
         attempt: u32,
-        from: &Units,
-        to: &Units,
+        left: &Units,
     ) -> Step<()> {
-        for (sku, quantity) in to.iter().filter(|(sku, quantity)| from.get(*sku) != Some(quantity)) {
-            self.shop.set(customer, name, id, (sku, *quantity), &format!("set-{attempt}-{sku}")).await?;
+        let planned = cart.units();
+        let changed: Vec<Add> = left
+            .iter()
+            .filter(|(sku, units)| planned.get(*sku) != Some(units))
+            .map(|(sku, units)| Add { sku: sku.clone(), quantity: *units })
+            .collect();
+        if changed.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.shop.batch(customer, name, id, ("set", &changed), &format!("set-{attempt}")).await
     }
 
     /// Cancels every order that the invoice led to. In a scarce shop that may be none.
