@@ -15,7 +15,7 @@ use super::{
     aftermath::{self, Findings},
     client::{Outcome, Ticks},
     kill::{Fuse, Moment, Plan},
-    load::{SHARED_CARTS, Stage, Worker},
+    load::{Mix, SHARED_CARTS, Stage, Worker},
     setup,
     world::{Meaning, World},
 };
@@ -140,8 +140,8 @@ async fn load_until_killed(
 ) -> anyhow::Result<()> {
     stage.stop.store(false, Ordering::SeqCst);
     stage.fuse.hold(server);
-    let short_holds = rng.fork(0).chance(25);
-    let worker = |number| Worker::new(stage.clone(), rng.fork(number), short_holds);
+    let mix = Mix::draw(&mut rng.fork(0));
+    let worker = |number| Worker::new(stage.clone(), rng.fork(number), mix);
     let mut first = worker(workers + 1);
     for _ in 0..SHARED_CARTS {
         first.create_shared().await;
