@@ -15,6 +15,9 @@ use crate::server::Launch;
 const PORTION: usize = 20_000;
 const SETTLES_WITHIN: Duration = Duration::from_secs(120);
 
+/// Longer than the server leaves an idle actor running, by its own default.
+const PARKED_AFTER: Duration = Duration::from_secs(45);
+
 /// Loads the carts over HTTP, touches each tenth again, and prints what the server's process holds.
 pub async fn run(
     server: &Path,
@@ -38,6 +41,8 @@ pub async fn run(
         ids.extend(created);
         eprintln!("{} carts, {} MB resident", ids.len(), resident_bytes(subject.pid)? / 1_000_000);
     }
+    eprintln!("waiting {} s for idle actors to come to rest", PARKED_AFTER.as_secs());
+    tokio::time::sleep(PARKED_AFTER).await;
     let hot: Vec<&String> = ids.iter().step_by(10).collect();
     for portion in hot.chunks(PORTION) {
         let touch = portion.iter().map(|cart| batch_of(cart, &[shop.sku(0)]));

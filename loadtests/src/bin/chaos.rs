@@ -19,7 +19,7 @@ struct Arguments {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Concurrent clients.
-    #[arg(long, default_value_t = 24)]
+    #[arg(long, default_value_t = 32)]
     workers: u64,
     /// Keep the data directory though all went well.
     #[arg(long)]

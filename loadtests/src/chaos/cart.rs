@@ -94,8 +94,9 @@ pub fn lines_of(document: &Value) -> Option<Lines> {
         .collect()
 }
 
-/// The cart that an answer shows, when it shows one.
+/// The cart that an answer shows, when it shows one: itself, or beside the results of a batch.
 pub fn image_of(document: &Value) -> Option<Image> {
+    let document = document.get("cart").unwrap_or(document);
     Some(Image { version: document["version"].as_u64()?, lines: lines_of(document)? })
 }
 
@@ -125,6 +126,7 @@ mod tests {
     fn an_answer_shows_a_cart() {
         let document = json!({ "id": "x", "version": 3, "items": [{ "sku": "A", "quantity": 2 }] });
         assert_eq!(image_of(&document), Some(Image { version: 3, lines: lines(&[("A", 2)]) }));
+        assert_eq!(image_of(&json!({ "cart": document, "results": [] })), image_of(&document));
         assert_eq!(image_of(&json!({ "version": 3 })), None);
     }
 }

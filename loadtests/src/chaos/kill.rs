@@ -44,8 +44,8 @@ impl Plan {
             _ => rng.between(0, longest.min(SPREAD_MS)),
         });
         let moment = match rng.below(10) {
-            0..3 => Moment::Answer { after },
-            3..6 => Moment::Checkout { after, then: Duration::from_micros(rng.between(0, 3_000)) },
+            0..5 => Moment::Answer { after },
+            5..7 => Moment::Checkout { after, then: Duration::from_micros(rng.between(0, 3_000)) },
             _ => Moment::After(after),
         };
         let kills = if rng.chance(35) { rng.between(1, 3) } else { 0 };

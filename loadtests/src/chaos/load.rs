@@ -59,14 +59,29 @@ pub struct Worker {
     /// A second connection, for what races with the first.
     rival: Client,
     rng: Rng,
-    /// Whether this round's holds may be such that expire in it.
-    short_holds: bool,
+    mix: Mix,
+}
+
+/// What a round's load is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Mix {
+    /// Holds that expire within the round.
+    pub short_holds: bool,
+    /// Checkouts. They cost the server so much that a round without them has several times the acknowledgements, and
+    /// with them the chance that a kill meets one that came too early.
+    pub checkouts: bool,
+}
+
+impl Mix {
+    pub fn draw(rng: &mut Rng) -> Self {
+        Self { short_holds: rng.chance(25), checkouts: rng.chance(50) }
+    }
 }
 
 impl Worker {
-    pub fn new(stage: Arc<Stage>, rng: Rng, short_holds: bool) -> Self {
+    pub fn new(stage: Arc<Stage>, rng: Rng, mix: Mix) -> Self {
         let (client, rival) = (stage.client(), stage.client());
-        Self { stage, client, rival, rng, short_holds }
+        Self { stage, client, rival, rng, mix }
     }
 
     pub async fn run(mut self) {
@@ -79,7 +94,8 @@ impl Worker {
                 40..48 => self.hold().await,
                 48..58 => self.act_on_a_hold().await,
                 58..63 => self.adjust().await,
-                63..76 => self.buy().await,
+                63..76 if self.mix.checkouts => self.buy().await,
+                63..76 => self.change_a_cart().await,
                 76..80 => self.cancel().await,
                 80..94 => self.read_a_cart().await,
                 _ => self.read_a_stock().await,
@@ -188,7 +204,7 @@ impl Worker {
 
     async fn hold(&mut self) {
         let (sku, quantity) = (self.sku(), self.units());
-        let lasting = !(self.short_holds && self.rng.chance(50));
+        let lasting = !(self.mix.short_holds && self.rng.chance(50));
         let mut body = json!({ "quantity": quantity, "ttl_seconds": if lasting { LONG_TTL } else { 1 } });
         if self.rng.chance(30) {
             body["hold_id"] = format!("{:016x}{:016x}", self.rng.next_u64(), self.rng.next_u64()).into();

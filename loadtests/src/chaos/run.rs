@@ -1,6 +1,7 @@
 //! The rounds, one after another, on one store.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -14,9 +15,9 @@ use super::{
     aftermath::{self, Findings},
     client::{Outcome, Ticks},
     kill::{Fuse, Moment, Plan},
-    load::{SHARED_CARTS, Stage, Worker},
+    load::{Mix, SHARED_CARTS, Stage, Worker},
     setup,
-    world::World,
+    world::{Meaning, World},
 };
 use crate::{
     rng::Rng,
@@ -25,6 +26,9 @@ use crate::{
 
 /// A start, and the recovery in it, may take this long.
 const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// So many rounds must have had every kind of request acknowledged.
+const EXERCISES_ALL: u64 = 5;
 
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -47,6 +51,8 @@ pub struct Summary {
     pub repeated: usize,
     pub rounds: u64,
     pub kills: usize,
+    /// Acknowledged requests by what they did: a run that exercised nothing proves nothing.
+    pub by_kind: BTreeMap<&'static str, usize>,
     pub violations: Vec<Violation>,
 }
 
@@ -66,7 +72,9 @@ impl std::fmt::Display for Summary {
             self.replayed,
             self.repeated,
             self.violations.len()
-        )
+        )?;
+        let kinds: Vec<String> = self.by_kind.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        write!(f, "\nacknowledged: {}", kinds.join(", "))
     }
 }
 
@@ -113,6 +121,13 @@ pub async fn run(options: &Options, directory: &Path) -> anyhow::Result<Summary>
         }
     }
     finish(&stage, server, &launch, &mut summary).await?;
+    let idle: Vec<_> =
+        Meaning::KINDS.into_iter().filter(|kind| !summary.by_kind.contains_key(kind)).collect();
+    if options.rounds >= EXERCISES_ALL && !idle.is_empty() {
+        summary
+            .violations
+            .push(Violation::new("not_exercised", format!("nothing of {idle:?} was acknowledged")));
+    }
     Ok(summary)
 }
 
@@ -125,8 +140,8 @@ async fn load_until_killed(
 ) -> anyhow::Result<()> {
     stage.stop.store(false, Ordering::SeqCst);
     stage.fuse.hold(server);
-    let short_holds = rng.fork(0).chance(25);
-    let worker = |number| Worker::new(stage.clone(), rng.fork(number), short_holds);
+    let mix = Mix::draw(&mut rng.fork(0));
+    let worker = |number| Worker::new(stage.clone(), rng.fork(number), mix);
     let mut first = worker(workers + 1);
     for _ in 0..SHARED_CARTS {
         first.create_shared().await;
@@ -172,7 +187,10 @@ impl Summary {
         self.requests += world.journal.len();
         for entry in &world.journal {
             match entry.first.outcome {
-                Outcome::Acknowledged(_) => self.acknowledged += 1,
+                Outcome::Acknowledged(_) => {
+                    self.acknowledged += 1;
+                    *self.by_kind.entry(entry.meaning.kind()).or_default() += 1;
+                }
                 Outcome::Refused(_) => self.refused += 1,
                 Outcome::Indeterminate(_) | Outcome::NotSent => self.indeterminate += 1,
             }

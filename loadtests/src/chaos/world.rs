@@ -28,6 +28,25 @@ pub enum Meaning {
     Cancel { order: usize },
 }
 
+impl Meaning {
+    pub const KINDS: [&str; 9] =
+        ["create", "change", "hold", "extend", "release", "commit", "adjust", "checkout", "cancel"];
+
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Change { .. } => "change",
+            Self::Hold { .. } => "hold",
+            Self::Extend { .. } => "extend",
+            Self::Release { .. } => "release",
+            Self::Commit { .. } => "commit",
+            Self::Adjust { .. } => "adjust",
+            Self::Checkout { .. } => "checkout",
+            Self::Cancel { .. } => "cancel",
+        }
+    }
+}
+
 /// One request of the round.
 #[derive(Debug, Clone)]
 pub struct Entry {

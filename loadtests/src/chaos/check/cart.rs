@@ -59,7 +59,7 @@ pub fn check(history: &CartHistory) -> Vec<Violation> {
         order::check(&history.cart, &sightings(history)).into_iter().collect();
     match Search::new(history) {
         Ok(mut search) => {
-            if !search.from(history.base.version, &history.base.lines, 0) {
+            if !search.from(history.base.version, &history.base.lines, Spent::default()) {
                 violations.push(search.violation());
             }
         }
@@ -85,6 +85,15 @@ fn sightings(history: &CartHistory) -> Vec<Sighting> {
     shown.chain(read).chain([base, last]).collect()
 }
 
+/// Which changes of the pool are accounted for on the way to a state: bit by place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+struct Spent {
+    /// They made a version.
+    used: u64,
+    /// There was a moment at which they would have changed nothing, and needed no version.
+    idle: u64,
+}
+
 struct Search<'a> {
     history: &'a CartHistory,
     /// Acknowledged changes by the version they made.
@@ -93,7 +102,7 @@ struct Search<'a> {
     read: BTreeMap<u64, &'a Lines>,
     /// Changes whose version is not known, and whether they must have been made.
     pool: Vec<(&'a CartChange, bool)>,
-    failed: HashSet<(u64, u64, Lines)>,
+    failed: HashSet<(u64, Spent, Lines)>,
     /// The farthest version that was reached, and why the next was not.
     farthest: (u64, String),
 }
@@ -163,32 +172,39 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Whether the rest of the history can follow on `lines` at `version`, with the changes in `used` spent.
-    fn from(&mut self, version: u64, lines: &Lines, used: u64) -> bool {
-        let Some((version, lines)) = self.follow_shown(version, lines) else { return false };
+    /// Whether the rest of the history can follow on `lines` at `version`, with the changes in `spent` accounted for.
+    fn from(&mut self, version: u64, lines: &Lines, spent: Spent) -> bool {
+        let Some((version, lines, spent)) = self.follow_shown(version, lines, spent) else { return false };
         if version >= self.history.last.version {
-            return self.arrived(version, &lines, used);
+            return self.arrived(version, &lines, spent);
         }
-        if self.failed.contains(&(version, used, lines.clone())) {
+        if self.failed.contains(&(version, spent, lines.clone())) {
             return false;
         }
         let next = version + 1;
         for index in 0..self.pool.len() {
-            let unused = used & (1 << index) == 0;
+            let unused = spent.used & (1 << index) == 0;
             let Some(after) = self.pool[index].0.apply(&lines).filter(|_| unused) else { continue };
             let contradicted = self.read.get(&next).is_some_and(|read| **read != after);
-            if !contradicted && self.from(next, &after, used | 1 << index) {
+            let spent = Spent { used: spent.used | 1 << index, ..spent };
+            if !contradicted && self.from(next, &after, spent) {
                 return true;
             }
         }
         self.stuck(version, format!("no indeterminate change explains version {next} after {lines:?}"));
-        self.failed.insert((version, used, lines));
+        self.failed.insert((version, spent, lines));
         false
     }
 
     /// Goes through the acknowledged changes that follow without a gap; `None` when one of them contradicts.
-    fn follow_shown(&mut self, mut version: u64, lines: &Lines) -> Option<(u64, Lines)> {
+    fn follow_shown(
+        &mut self,
+        mut version: u64,
+        lines: &Lines,
+        mut spent: Spent,
+    ) -> Option<(u64, Lines, Spent)> {
         let mut lines = lines.clone();
+        spent.idle |= self.idle_on(&lines);
         while version < self.history.last.version {
             let Some(&(change, answered)) = self.shown.get(&(version + 1)) else { break };
             let after = change.apply(&lines);
@@ -199,39 +215,37 @@ impl<'a> Search<'a> {
             }
             version += 1;
             lines.clone_from(answered);
+            spent.idle |= self.idle_on(&lines);
         }
-        Some((version, lines))
+        Some((version, lines, spent))
     }
 
-    fn arrived(&mut self, version: u64, lines: &Lines, used: u64) -> bool {
+    /// The changes of the pool that change nothing on these lines.
+    fn idle_on(&self, lines: &Lines) -> u64 {
+        let idle = |change: &CartChange| change.apply(lines).as_ref() == Some(lines);
+        (0..self.pool.len())
+            .filter(|index| idle(self.pool[*index].0))
+            .fold(0, |bits, index| bits | 1 << index)
+    }
+
+    fn arrived(&mut self, version: u64, lines: &Lines, spent: Spent) -> bool {
         let last = &self.history.last;
         if version > last.version || self.shown.keys().next_back().is_some_and(|shown| *shown > last.version)
         {
-            self.stuck(
-                version,
-                format!("version {} is there, and a higher one was acknowledged", last.version),
-            );
+            let why = format!("version {} is there, and a higher one was acknowledged", last.version);
+            self.stuck(version, why);
             return false;
         }
         if *lines != last.lines {
             self.stuck(version, format!("{lines:?} is expected, {:?} is there", last.lines));
             return false;
         }
-        // A change that had to be made but changes nothing where it might have stood has left no trace.
-        let missing = (0..self.pool.len()).find(|index| {
-            let (change, must) = self.pool[*index];
-            must && used & (1 << index) == 0 && !self.without_effect(change)
-        });
+        let accounted = spent.used | spent.idle;
+        let missing = (0..self.pool.len()).find(|index| self.pool[*index].1 && accounted & (1 << index) == 0);
         if let Some(index) = missing {
             self.stuck(version, format!("{:?} was made once, and left no version", self.pool[index].0));
         }
         missing.is_none()
-    }
-
-    /// Whether there was a moment at which the change would have changed nothing.
-    fn without_effect(&self, change: &CartChange) -> bool {
-        let known = self.shown.values().map(|(_, lines)| *lines).chain(self.read.values().copied());
-        known.into_iter().any(|lines| change.apply(lines).as_ref() == Some(lines))
     }
 
     fn stuck(&mut self, version: u64, why: String) {
@@ -364,5 +378,17 @@ mod tests {
             add("A", 2, Fate::Shown(image(3, &[("A", 2)]))),
         ];
         assert_eq!(rules(&history(changes, image(3, &[("A", 2)]))), ["cart_history"]);
+    }
+
+    #[test]
+    fn clearing_twice_makes_one_version() {
+        let clear =
+            || Change { change: CartChange::Clear, fate: Fate::Made, sent: 1, answered: u64::MAX - 1 };
+        let changes = vec![add("A", 1, Fate::Shown(image(2, &[("A", 1)]))), clear(), clear()];
+        assert_eq!(rules(&history(changes.clone(), image(3, &[]))), [""; 0]);
+        assert_eq!(rules(&history(changes, image(2, &[("A", 1)]))), [""; 0], "both before the add");
+        let after = add("B", 1, Fate::Shown(image(3, &[("A", 1), ("B", 1)])));
+        let twice = vec![add("A", 1, Fate::Shown(image(2, &[("A", 1)]))), after, add("B", 2, Fate::Made)];
+        assert_eq!(rules(&history(twice, image(3, &[("A", 1), ("B", 1)]))), ["cart_history"]);
     }
 }
