@@ -103,7 +103,7 @@ chaos: ## kill -9 under load, ROUNDS times; release build
 	cargo build --release --locked --workspace --bins
 	$(RELEASE)/chaos --server $(RELEASE)/smartcart --rounds $(ROUNDS)
 chaos-short: build
-	$(STEP) 'Chaos, short' $(DEBUG)/chaos --server $(DEBUG)/smartcart --rounds 5
+	$(STEP) 'Chaos, short' $(DEBUG)/chaos --server $(DEBUG)/smartcart --rounds 10
 
 .PHONY: replay replay-short
 replay: ## nine months of real trade, once with enough stock and once with too little; release build
