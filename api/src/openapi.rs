@@ -3,7 +3,7 @@
 use utoipa::{
     OpenApi as _, PartialSchema as _, ToSchema as _,
     openapi::{
-        Content, HttpMethod, OpenApi, Ref, Required, Response, ResponseBuilder, Type,
+        Content, Object, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Type,
         header::HeaderBuilder,
         path::{Operation, ParameterBuilder, ParameterIn},
         schema::ObjectBuilder,
@@ -24,6 +24,10 @@ after a time-out or a 5xx send the same request with the same key again, and it 
 makes a change depend on what you have read.
 
 **Failures** are `application/problem+json` (RFC 9457) with a stable `code`.";
+
+const KEY: &str = "\
+1 to 255 visible ASCII characters, the caller's own for this change, kept for 24 hours. A guest who creates something \
+needs 32 or more.";
 
 /// The name of the response that every operation may give.
 const FAILURE: &str = "Failure";
@@ -60,19 +64,14 @@ pub fn complete(description: &mut OpenApi) {
                 .build(),
         ),
     );
-    for item in description.paths.paths.values_mut() {
-        let changes = [
-            (HttpMethod::Post, &mut item.post),
-            (HttpMethod::Put, &mut item.put),
-            (HttpMethod::Patch, &mut item.patch),
-            (HttpMethod::Delete, &mut item.delete),
-        ];
-        for (_, operation) in changes {
-            if let Some(operation) = operation {
-                describe_change(operation);
-            }
+    for (path, item) in &mut description.paths.paths {
+        let changes = [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in changes.into_iter().flatten() {
+            describe_parameters(path, operation);
+            describe_change(operation);
         }
         if let Some(read) = &mut item.get {
+            describe_parameters(path, read);
             describe_read(read);
         }
     }
@@ -98,13 +97,12 @@ fn problem() -> Content {
 
 fn describe_change(operation: &mut Operation) {
     let parameters = operation.parameters.get_or_insert_default();
-    parameters.push(header(
-        "Idempotency-Key",
-        "1 to 255 visible ASCII characters, the caller's own for this change, kept for 24 hours. A guest who creates something needs 32 or more.",
-    ).into());
-    parameters.push(header("If-Match", "The `ETag` of the version that is to be changed").into());
+    parameters.push(header("Idempotency-Key", "^[!-~]{1,255}$", KEY).into());
+    parameters.push(
+        header("If-Match", r#"^("[0-9]+"|\*)$"#, "The `ETag` of the version that is to be changed").into(),
+    );
     for (status, response) in &mut operation.responses.responses {
-        if let utoipa::openapi::RefOr::T(response) = response
+        if let RefOr::T(response) = response
             && status.starts_with('2')
         {
             let word = |description: &str| {
@@ -126,20 +124,39 @@ fn describe_change(operation: &mut Operation) {
 }
 
 fn describe_read(operation: &mut Operation) {
-    operation
-        .parameters
-        .get_or_insert_default()
-        .push(header("If-None-Match", "The `ETag` that you have").into());
+    operation.parameters.get_or_insert_default().push(
+        header("If-None-Match", r#"^(\*|(W/)?"[0-9]+"(, *(W/)?"[0-9]+")*)$"#, "The `ETag` that you have")
+            .into(),
+    );
     add_failures(operation);
 }
 
-fn header(name: &str, description: &str) -> utoipa::openapi::path::Parameter {
+const ID: &str = "^[0-9a-f]{32}$";
+const SHOP_WORD: &str = "^[A-Za-z0-9._-]{1,64}$";
+
+/// Path parameters are ids, or words of the shop's own: SKUs and products.
+fn describe_parameters(path: &str, operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && parameter.parameter_in == ParameterIn::Path
+        {
+            let of_the_shop = parameter.name == "sku" || path.starts_with("/v1/products/");
+            parameter.schema = Some(text(if of_the_shop { SHOP_WORD } else { ID }).into());
+        }
+    }
+}
+
+fn text(pattern: &str) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).build()
+}
+
+fn header(name: &str, pattern: &str, description: &str) -> utoipa::openapi::path::Parameter {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(description))
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
+        .schema(Some(text(pattern)))
         .build()
 }
 
@@ -147,7 +164,7 @@ fn add_failures(operation: &mut Operation) {
     operation.security =
         Some(vec![SecurityRequirement::default(), SecurityRequirement::new("bearer", Vec::<String>::new())]);
     for (status, response) in &mut operation.responses.responses {
-        if let utoipa::openapi::RefOr::T(response) = response
+        if let RefOr::T(response) = response
             && status.starts_with('4')
         {
             response.content.insert("application/problem+json".to_owned(), problem().into());

@@ -64,11 +64,16 @@ impl Connection {
         self.receive().await
     }
 
+    /// The body of the response that was exchanged last.
+    pub fn body(&self, head: Head) -> &[u8] {
+        &self.buffer[head.body()]
+    }
+
     /// As `exchange`, and keeps the response.
     pub async fn call(&mut self, request: &[u8]) -> io::Result<Response> {
         let head = self.exchange(request).await?;
         let text = String::from_utf8_lossy(&self.buffer[..head.length]).into_owned();
-        Ok(Response { status: head.status, head: text, body: self.buffer[head.body()].to_vec() })
+        Ok(Response { status: head.status, head: text, body: self.body(head).to_vec() })
     }
 
     /// Writes without waiting for the answer: what a client does that dies.

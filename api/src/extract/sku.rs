@@ -7,7 +7,7 @@ use crate::problem::{Code, Problem};
 /// A SKU as a client wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(transparent)]
-#[schema(value_type = String, example = "85123A")]
+#[schema(value_type = String, pattern = "^[A-Za-z0-9._-]{1,64}$", example = "85123A")]
 pub struct SkuText(pub String);
 
 impl SkuText {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use axum::{
     Json, Router,
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
@@ -108,7 +108,16 @@ async fn hot_keys(State(ops): State<Arc<Ops>>) -> Response {
 }
 
 /// Ends the process in good order: not ready, finish, exit 0.
-async fn drain(State(ops): State<Arc<Ops>>) -> (StatusCode, &'static str) {
+async fn drain(State(ops): State<Arc<Ops>>, headers: HeaderMap) -> (StatusCode, &'static str) {
+    if is_cross_site(&headers) {
+        return (StatusCode::FORBIDDEN, "not from another site's page\n");
+    }
     ops.drain();
     (StatusCode::ACCEPTED, "draining\n")
+}
+
+/// A browser says when some other site's page sends a request: the operator's browser reaches this listener, and such
+/// a page must not.
+fn is_cross_site(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
 }

@@ -10,7 +10,7 @@ mod user;
 
 pub use cart::{CartStatusView, CartView, LineView, TotalsView, cart_json};
 pub use list::{ListView, Page};
-pub use order::{OrderLineView, OrderView, PaymentView, StatusChangeView};
+pub use order::{OrderLineView, OrderStatusView, OrderView, PaymentView, StatusChangeView};
 pub use product::{ProductView, VariantView};
 pub use stock::{HoldView, StockView};
 pub use time::Rfc3339;

@@ -21,7 +21,7 @@ pub struct OrderView<'a> {
     #[schema(example = "7ZK3-0Q9D-VX2M")]
     number: String,
     version: u64,
-    #[schema(example = "placed")]
+    #[schema(value_type = OrderStatusView)]
     status: &'static str,
     #[schema(value_type = String)]
     cart_id: CartId,
@@ -41,6 +41,18 @@ pub struct OrderView<'a> {
     history: Vec<StatusChangeView>,
     #[schema(value_type = String, format = DateTime)]
     placed_at: Rfc3339,
+}
+
+#[derive(Debug, ToSchema)]
+#[schema(as = OrderStatus, rename_all = "snake_case")]
+pub enum OrderStatusView {
+    Placed,
+    Paid,
+    Packed,
+    Shipped,
+    Delivered,
+    Cancelled,
+    Refunded,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -64,6 +76,7 @@ pub struct PaymentView<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = StatusChange)]
 pub struct StatusChangeView {
+    #[schema(value_type = OrderStatusView)]
     status: &'static str,
     #[schema(value_type = String, format = DateTime)]
     at: Rfc3339,

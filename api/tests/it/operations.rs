@@ -46,6 +46,14 @@ async fn requests_are_counted_by_route_and_never_by_id() {
 }
 
 #[tokio::test]
+async fn another_sites_page_drains_nothing() {
+    let shop = TestShop::open().await;
+    let request = Request::new("POST", "/ops/api/drain").header("Sec-Fetch-Site", "cross-site");
+    Client::connect(shop.app.ops).await.send(request).await.is(403);
+    ops(&shop, "GET", "/readyz").await.is(200);
+}
+
+#[tokio::test]
 async fn a_drained_shop_is_not_ready() {
     let shop = TestShop::open().await;
     ops(&shop, "POST", "/ops/api/drain").await.is(202);

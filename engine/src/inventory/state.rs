@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     id::{CartId, HoldId, Sku},
@@ -10,7 +10,8 @@ use crate::{
 pub struct Stock {
     pub sku: Sku,
     pub level: StockLevel,
-    holds: HashMap<HoldId, Hold>,
+    /// A tree, because an image of few holds must be cheap also after there were many.
+    holds: BTreeMap<HoldId, Hold>,
     /// The same holds by their deadline.
     deadlines: BTreeSet<(ShopTime, HoldId)>,
 }
@@ -57,7 +58,7 @@ impl Stock {
 
     /// A stock as an image holds it.
     pub fn restore(sku: Sku, level: StockLevel, holds: impl IntoIterator<Item = (HoldId, Hold)>) -> Self {
-        let holds: HashMap<_, _> = holds.into_iter().collect();
+        let holds: BTreeMap<_, _> = holds.into_iter().collect();
         let deadlines = holds.iter().map(|(id, hold)| (hold.deadline, *id)).collect();
         Self { sku, level, holds, deadlines }
     }

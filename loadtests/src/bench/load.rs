@@ -26,6 +26,8 @@ pub struct Measured {
     pub requests: u64,
     /// Other answers, by status.
     pub unexpected: BTreeMap<u16, u64>,
+    /// The body of the first of them.
+    pub example: Option<String>,
     /// Nanoseconds.
     pub latency: Histogram<u64>,
     pub elapsed: Duration,
@@ -37,25 +39,34 @@ impl Measured {
     pub fn nothing() -> anyhow::Result<Self> {
         let latency =
             Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, 3).context("the histogram's bounds")?;
-        Ok(Self { requests: 0, unexpected: BTreeMap::new(), latency, elapsed: Duration::ZERO, bytes: 0 })
+        Ok(Self {
+            requests: 0,
+            unexpected: BTreeMap::new(),
+            example: None,
+            latency,
+            elapsed: Duration::ZERO,
+            bytes: 0,
+        })
     }
 
     pub fn add(&mut self, other: &Self) -> anyhow::Result<()> {
         self.requests += other.requests;
         self.bytes += other.bytes;
         self.elapsed += other.elapsed;
+        self.example = self.example.take().or_else(|| other.example.clone());
         for (status, count) in &other.unexpected {
             *self.unexpected.entry(*status).or_default() += count;
         }
         self.latency.add(&other.latency).context("histograms of one shape")
     }
 
-    fn record(&mut self, status: u16, expected: u16, took: Duration, bytes: usize) {
+    fn record(&mut self, status: u16, expected: u16, took: Duration, body: &[u8]) {
         if status == expected {
             self.requests += 1;
-            self.bytes += bytes as u64;
+            self.bytes += body.len() as u64;
         } else {
             *self.unexpected.entry(status).or_default() += 1;
+            self.example.get_or_insert_with(|| String::from_utf8_lossy(body).into_owned());
         }
         let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(HIGHEST_NS);
         self.latency.saturating_record(nanoseconds.clamp(LOWEST_NS, HIGHEST_NS));
@@ -111,7 +122,7 @@ async fn closed_loop<S: Source>(
         sent = Instant::now();
         let head = connection.exchange(&request).await.context("the server broke a connection off")?;
         let received = Instant::now();
-        measured.borrow_mut().record(head.status, expected, received - sent, head.content_length);
+        measured.borrow_mut().record(head.status, expected, received - sent, connection.body(head));
         sent = received;
     }
     Ok(())

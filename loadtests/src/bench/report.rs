@@ -38,6 +38,8 @@ pub struct Row {
     pub rows_per_change: Option<f64>,
     /// Answers with another status than the expected one.
     pub unexpected: BTreeMap<u16, u64>,
+    /// The body of the first of them.
+    pub example: Option<String>,
 }
 
 impl Report {
@@ -86,6 +88,7 @@ impl Row {
             rows_per_change: changed
                 .then(|| metrics.get("smartcart_flush_rows_total") / measured.requests.max(1) as f64),
             unexpected: measured.unexpected.clone(),
+            example: measured.example.clone(),
         }
     }
 }
@@ -128,6 +131,10 @@ impl fmt::Display for Report {
                 optional(row.rows_per_change),
                 unexpected.join(", ")
             )?;
+        }
+        for row in self.rows.iter().filter(|row| row.example.is_some()) {
+            let example = row.example.as_deref().unwrap_or_default();
+            writeln!(f, "\n{}, {} connections, unexpected: {example}", row.scenario, row.connections)?;
         }
         Ok(())
     }

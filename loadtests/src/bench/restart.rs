@@ -37,7 +37,7 @@ pub async fn run(server: &Path, directory: &Path, carts: u64) -> anyhow::Result<
         full.as_millis(),
         size / 1_000_000
     );
-    read_a_copy(launch, carts).await
+    read_a_copy(launch, &at_rest::id_of(&shop.carts[0], carts / 2)).await
 }
 
 async fn median_start(launch: &Launch) -> anyhow::Result<Duration> {
@@ -52,12 +52,13 @@ async fn median_start(launch: &Launch) -> anyhow::Result<Duration> {
 }
 
 /// A copy is a cart like any other.
-async fn read_a_copy(launch: Launch, carts: u64) -> anyhow::Result<()> {
+async fn read_a_copy(launch: Launch, id: &str) -> anyhow::Result<()> {
     let subject = Subject::start(launch).await?;
     let mut connection = Connection::open(subject.launch.listen).await?;
-    let path = format!("/v1/carts/{}", at_rest::id_of(carts / 2));
-    let response = connection.call(&render("GET", &path, &[], None)).await?;
-    ensure!(response.status == 200, "a cart at rest was answered {}", response.status);
+    let response = connection.call(&render("GET", &format!("/v1/carts/{id}"), &[], None)).await?;
+    let cart: serde_json::Value = serde_json::from_slice(&response.body)?;
+    let whole = cart["id"] == id && cart["items"].as_array().is_some_and(|items| items.len() == 3);
+    ensure!(response.status == 200 && whole, "a cart at rest was answered {}: {cart}", response.status);
     subject.stop().await?;
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct CreateCart {
     /// ISO 4217; the shop's own when not said.
-    #[schema(value_type = Option<String>, example = "GBP")]
+    #[schema(value_type = Option<String>, pattern = "^[A-Z]{3}$", example = "GBP")]
     currency: Option<Currency>,
     /// Anything of the storefront's own, up to 4 KiB; the order carries it on.
     metadata: Option<JsonObject>,

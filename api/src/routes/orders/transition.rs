@@ -11,14 +11,14 @@ use crate::{
     problem::Problem,
     reply::Reply,
     shop::Shop,
-    views::OrderView,
+    views::{OrderStatusView, OrderView},
 };
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Transition {
     /// `placed → paid → packed → shipped → delivered`, `cancelled`, `refunded`.
-    #[schema(value_type = String, example = "packed")]
+    #[schema(value_type = OrderStatusView, example = "packed")]
     to: OrderStatus,
 }
 

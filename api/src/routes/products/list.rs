@@ -21,6 +21,7 @@ pub struct ListProducts {
     query: Option<String>,
     category: Option<String>,
     /// Items of a page: 1 to 200, 50 when not said.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<usize>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
