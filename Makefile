@@ -37,7 +37,7 @@ clean-data: ## forget the shop: delete ./data
 ##### Proving it
 
 .PHONY: test
-test: begin tools fmt-check clippy unit sqlx-check deny lint-scripts build readme-check metrics-check k6 buyers chaos-short replay-short bench-quick ## every check, the short form of every load (about 25 minutes from nothing on two cores)
+test: begin tools fmt-check clippy unit sqlx-check deny lint-scripts links build readme-check metrics-check k6 buyers chaos-short replay-short bench-quick ## every check, the short form of every load (about 25 minutes from nothing on two cores)
 	@printf '\nEvery step of make test:\n'; column -t -s $$'\t' target/test-steps.tsv
 
 .PHONY: begin
@@ -76,6 +76,10 @@ deny: ## dependency bans, licences, sources
 lint-scripts: ## shellcheck, hadolint, actionlint, zizmor
 	$(STEP) 'Scripts, Dockerfiles, workflows' scripts/lint-scripts.sh
 
+.PHONY: links
+links:
+	$(STEP) 'Links in the documents' scripts/check-links.sh
+
 .PHONY: build
 build:
 	$(STEP) 'Build' cargo build --locked --workspace --bins
@@ -103,7 +107,7 @@ chaos: ## kill -9 under load, ROUNDS times; release build
 	cargo build --release --locked --workspace --bins
 	$(RELEASE)/chaos --server $(RELEASE)/smartcart --rounds $(ROUNDS)
 chaos-short: build
-	$(STEP) 'Chaos, short' $(DEBUG)/chaos --server $(DEBUG)/smartcart --rounds 5
+	$(STEP) 'Chaos, short' $(DEBUG)/chaos --server $(DEBUG)/smartcart --rounds 10
 
 .PHONY: replay replay-short
 replay: ## nine months of real trade, once with enough stock and once with too little; release build

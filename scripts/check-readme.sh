@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the README's shell session (the ```sh block after the line `<!-- session -->`) as it stands, against
-# the server of with-server.sh, and fails on any answer that is not 2xx.
+# the server of with-server.sh, and fails on any answer that is not 2xx. Twice: readers paste again.
 source "$(dirname "$0")/lib.sh"
 
 work=$(mktemp -d)
@@ -23,7 +23,9 @@ SHIM
 chmod +x "$work/bin/curl"
 
 code=0
-(cd "$work" && PATH="$work/bin:$PATH" bash -euo pipefail session) >"$work/output" 2>&1 || code=$?
+for _ in first second; do
+  (cd "$work" && PATH="$work/bin:$PATH" bash -euo pipefail session) >>"$work/output" 2>&1 || code=$?
+done
 cat "$work/statuses"
 if [ "$code" -ne 0 ] || grep -qvE '^2[0-9][0-9] ' "$work/statuses"; then
   cat "$work/output" >&2
