@@ -38,7 +38,7 @@ pub struct CheckoutRequest {
 
 #[derive(Debug, Clone)]
 pub struct Ordered {
-    pub order: Order,
+    pub order: Arc<Order>,
     pub replayed: bool,
 }
 
@@ -54,7 +54,7 @@ pub enum CheckoutRejection {
 pub(super) enum Progress {
     Undecided,
     /// The tables have the order.
-    Placed(OrderId),
+    Placed(Arc<Order>),
     /// Its holds are released.
     Refused(CheckoutRefusal),
 }
@@ -107,7 +107,7 @@ impl Coordinator {
                     .await
                     .map(|decided| decided.map(|d| d.clone()))
                 {
-                    Ok(Ok(Progress::Placed(order))) => self.placed(order, replayed).await,
+                    Ok(Ok(Progress::Placed(order))) => Ok(Ordered { order, replayed }),
                     Ok(Ok(Progress::Refused(refusal))) => Err(refused(refusal)),
                     Ok(Ok(Progress::Undecided) | Err(_)) | Err(_) => {
                         Err(Refusal::Unknown("the checkout goes on; ask again with the same key".to_owned()))
@@ -220,7 +220,7 @@ impl Coordinator {
 
     async fn placed(&self, id: OrderId, replayed: bool) -> Result<Ordered, Refusal<CheckoutRejection>> {
         match self.store.order(id).await {
-            Ok(Some(order)) => Ok(Ordered { order, replayed }),
+            Ok(Some(order)) => Ok(Ordered { order: Arc::new(order), replayed }),
             Ok(None) => Err(Refusal::Unknown("the order is not in the tables yet".to_owned())),
             Err(error) => Err(Refusal::Unknown(error.to_string())),
         }

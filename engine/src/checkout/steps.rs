@@ -17,7 +17,7 @@ use crate::{
     id::{CartId, OrderId, Sku},
     inventory::{StockCommand, StockRejection},
     money::Money,
-    orders::OrderLine,
+    orders::{Order, OrderLine},
 };
 
 /// How often a gateway that does not answer is asked before the checkout is given up.
@@ -149,18 +149,27 @@ impl Coordinator {
         checkout: &Checkout,
         report: &watch::Sender<Progress>,
     ) -> Result<(), String> {
-        let order = checkout.order;
-        self.write_behind.expedite(EntityKey::Cart(cart)).await.map_err(|error| error.to_string())?;
-        report.send_replace(Progress::Placed(order));
-        self.each_sku(checkout, |_| StockCommand::SellForCheckout { order }).await?;
-        let placed = self.store.order(order).await.map_err(|error| error.to_string())?;
-        let placed = placed.ok_or("the order is not in the tables")?;
-        self.gateway.capture(order, &placed.payment).await.map_err(|error| error.to_string())?;
+        let id = checkout.order;
+        let written =
+            self.write_behind.expedite(EntityKey::Cart(cart)).await.map_err(|error| error.to_string())?;
+        let order = match written.filter(|order| order.id == id) {
+            Some(order) => order,
+            // It was written before.
+            None => self.stored(id).await?,
+        };
+        report.send_replace(Progress::Placed(order.clone()));
+        self.each_sku(checkout, |_| StockCommand::SellForCheckout { order: id }).await?;
+        self.gateway.capture(id, &order.payment).await.map_err(|error| error.to_string())?;
         self.carts
-            .step(&cart, CartCommand::SettleCheckout { order })
+            .step(&cart, CartCommand::SettleCheckout { order: id })
             .await
             .map(|_| ())
             .map_err(|refusal| told(&refusal))
+    }
+
+    async fn stored(&self, id: OrderId) -> Result<Arc<Order>, String> {
+        let order = self.store.order(id).await.map_err(|error| error.to_string())?;
+        order.map(Arc::new).ok_or_else(|| "the order is not in the tables".to_owned())
     }
 
     async fn finish_aborted(

@@ -2,7 +2,7 @@
 //! turn, since it is answered only when the tables have its order.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -25,6 +25,7 @@ use crate::{
     directory::Gate,
     id::IncarnationId,
     journal::Journal,
+    orders::Order,
     store::{Store, StoreError},
     time::ShopClock,
 };
@@ -62,7 +63,7 @@ pub struct Lag {
 #[derive(Default)]
 struct Urgent {
     entities: HashSet<EntityKey>,
-    waiters: Vec<oneshot::Sender<()>>,
+    waiters: Vec<(EntityKey, oneshot::Sender<Option<Arc<Order>>>)>,
 }
 
 pub(crate) struct WriteBehind {
@@ -122,13 +123,14 @@ impl WriteBehind {
         self.waiting.lock().of(entity)
     }
 
-    /// Waits until the tables have all that an entity has in the journal now, and the orders with it.
-    pub(crate) async fn expedite(&self, entity: EntityKey) -> Result<(), StoreError> {
+    /// Waits until the tables have all that an entity has in the journal now, and the orders with it. Answers a cart's
+    /// order, when it was among them.
+    pub(crate) async fn expedite(&self, entity: EntityKey) -> Result<Option<Arc<Order>>, StoreError> {
         let (done, written) = oneshot::channel();
         {
             let mut urgent = self.urgent.lock();
-            urgent.entities.insert(entity);
-            urgent.waiters.push(done);
+            urgent.entities.insert(entity.clone());
+            urgent.waiters.push((entity, done));
         }
         self.hurry.notify_one();
         written.await.map_err(|_| StoreError::Unavailable("the write-behind has stopped".to_owned()))
@@ -241,11 +243,13 @@ impl WriteBehind {
         }
         let batch = self.waiting.lock().begin_urgent(&entities);
         counter!("smartcart_flush_rows_total").increment(batch.rows.len() as u64);
+        let orders: HashMap<EntityKey, Arc<Order>> =
+            batch.orders.iter().map(|order| (EntityKey::Cart(order.cart), order.clone())).collect();
         self.write(batch).await;
         self.waiting.lock().end_urgent();
-        for waiter in waiters {
+        for (entity, waiter) in waiters {
             // A checkout that waits no more finds its order at its next try.
-            let _gone = waiter.send(());
+            let _gone = waiter.send(orders.get(&entity).cloned());
         }
     }
 
