@@ -11,6 +11,8 @@ STEP := @scripts/step.sh
 WITH_SERVER := scripts/with-server.sh
 DEBUG := target/debug
 RELEASE := target/release
+# Shops under test live on the disk: /tmp may be in memory, where an fsync costs and proves nothing.
+ON_DISK := mkdir -p target/tmp && TMPDIR=$(CURDIR)/target/tmp
 TRADE := loadtests/data/online-retail.csv.gz
 
 # Lengths of the long forms; `make chaos ROUNDS=500`.
@@ -105,7 +107,7 @@ buyers: build ## 64 buyers on one SKU with 1,000 units: exactly 1,000 sold
 .PHONY: chaos chaos-short
 chaos: ## kill -9 under load, ROUNDS times; release build
 	cargo build --release --locked --workspace --bins
-	$(RELEASE)/chaos --server $(RELEASE)/smartcart --rounds $(ROUNDS)
+	$(ON_DISK) $(RELEASE)/chaos --server $(RELEASE)/smartcart --rounds $(ROUNDS)
 chaos-short: build
 	$(STEP) 'Chaos, short' $(DEBUG)/chaos --server $(DEBUG)/smartcart --rounds 10
 
@@ -121,7 +123,7 @@ replay-short: build
 .PHONY: bench bench-quick
 bench: ## throughput and latency beside a no-op server; release build
 	cargo build --release --locked --workspace --bins
-	$(RELEASE)/bench $(BENCH_ARGS)
+	$(ON_DISK) $(RELEASE)/bench $(BENCH_ARGS)
 bench-quick: build
 	$(STEP) 'Bench, quick (unoptimised build: proves that it runs, its numbers mean nothing)' $(DEBUG)/bench --quick
 

@@ -9,6 +9,9 @@ cd "$ROOT"
 
 export PATH="$TOOLS/bin:$TOOLS/python/bin:$TOOLS/node/node_modules/.bin:$PATH"
 export K6_NO_USAGE_REPORT=true
+# Shops under test live on the disk: /tmp may be in memory, where an fsync costs and proves nothing.
+export TMPDIR=$ROOT/target/tmp
+mkdir -p "$TMPDIR"
 
 say() { printf '%s\n' "$*" >&2; }
 
