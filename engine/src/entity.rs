@@ -79,6 +79,8 @@ pub trait Entity: Debug + Clone + Send + Sync + Sized + 'static {
 
     /// Told of every rejection, for the metrics.
     fn observe_rejection(_: &Self::Rejection) {}
+    /// Told now and then what all residents weigh together, for the metrics.
+    fn observe_weight(_: usize) {}
 
     /// Pure, and the only place where an entity changes: live, and again on replay.
     fn apply(&mut self, event: &Self::Event, wall: Timestamp);

@@ -22,7 +22,7 @@ settings! {
         change_deadline_ms: u64 = "SMARTCART_CHANGE_DEADLINE_MS",
         /// MiB for carts in memory, and as much again for stock [1024]
         memory_mib: usize = "SMARTCART_MEMORY_MIB",
-        /// Seconds without work after which an actor goes to rest [30]
+        /// Seconds without work after which an actor goes to rest [10]
         park_after_seconds: u64 = "SMARTCART_PARK_AFTER_SECONDS",
         /// Seconds at rest after which a cart or stock leaves memory [1800]
         evict_after_seconds: u64 = "SMARTCART_EVICT_AFTER_SECONDS",

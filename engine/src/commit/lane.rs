@@ -12,7 +12,6 @@ use super::{Change, Entry, Header, Image, Lane, WriteBehind};
 use crate::{
     directory::{Gate, Life},
     id::IncarnationId,
-    inventory,
     journal::{AppendError, Journal},
     time::ShopClock,
 };
@@ -192,9 +191,6 @@ impl Committer {
         #[expect(clippy::cast_precision_loss, reason = "a histogram takes floats")]
         histogram!("smartcart_commit_batch_size").record(entry.changes.len() as f64);
         counter!("smartcart_changes_total").increment(entry.changes.len() as u64);
-        for change in &entry.changes {
-            inventory::observe(change);
-        }
         self.write_behind.take(entry, rows);
         Ok(())
     }

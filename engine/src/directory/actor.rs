@@ -157,7 +157,7 @@ impl<E: Entity> Live<E> {
         let view = self.entity.view();
         self.latest = Arc::new(Published::new(view.clone(), version));
         self.slot.set_deadline(self.entity.next_deadline());
-        self.slot.set_footprint(self.entity.footprint() + self.keys.len() * 96);
+        self.slot.set_size(self.entity.footprint() + self.keys.len() * 96, self.entity.weight());
 
         let item = CommitItem {
             header: self.entity.header(&view),

@@ -283,10 +283,10 @@ impl<E: AtRest> Directory<E> {
         if let Some(slot) = slots.get(id).filter(|slot| slot.read().is_ok()) {
             return slot.clone();
         }
-        let footprint = assembled.entity.footprint();
+        let (footprint, weight) = (assembled.entity.footprint(), assembled.entity.weight());
         let (published, warm, deadline) = settle_down(assembled);
         let slot = Arc::new(Slot::new(id.clone(), published, warm, deadline));
-        slot.set_footprint(footprint);
+        slot.set_size(footprint, weight);
         slot.used(self.seconds());
         slots.insert(id.clone(), slot.clone());
         slot

@@ -37,7 +37,7 @@ pub struct ResidencyConfig {
 impl Default for ResidencyConfig {
     fn default() -> Self {
         Self {
-            park_after: Duration::from_secs(30),
+            park_after: Duration::from_secs(10),
             evict_after: Duration::from_secs(30 * 60),
             budget: 1 << 30,
             rotation: Duration::from_secs(4),
@@ -61,6 +61,7 @@ struct Tally {
     hot: AtomicUsize,
     resident: AtomicUsize,
     bytes: AtomicUsize,
+    weight: AtomicUsize,
     waiting: AtomicUsize,
 }
 
@@ -70,6 +71,7 @@ impl Tally {
             (&self.hot, &other.hot),
             (&self.resident, &other.resident),
             (&self.bytes, &other.bytes),
+            (&self.weight, &other.weight),
             (&self.waiting, &other.waiting),
         ] {
             to.store(from.swap(0, Ordering::Relaxed), Ordering::Relaxed);
@@ -154,6 +156,7 @@ impl<E: AtRest> Directory<E> {
         }
         let actor = if idle.hot { ACTOR_BYTES } else { 0 };
         tally.resident.fetch_add(1, Ordering::Relaxed);
+        tally.weight.fetch_add(slot.weight() as usize, Ordering::Relaxed);
         tally.bytes.fetch_add(slot.footprint() as usize + SLOT_BYTES + actor, Ordering::Relaxed);
         false
     }
@@ -162,6 +165,7 @@ impl<E: AtRest> Directory<E> {
         let Residents { evict_after, park_after, counting, last, .. } = &self.residents;
         counting.take_into(last);
         self.hot_keys.decay();
+        E::observe_weight(last.weight.load(Ordering::Relaxed));
         let bytes = last.bytes.load(Ordering::Relaxed);
         for (limit, most) in [
             (evict_after, seconds(self.residency.evict_after)),

@@ -25,6 +25,8 @@ pub(crate) struct Slot<E: Entity> {
     deadline: AtomicI64,
     /// Bytes, about.
     footprint: AtomicU32,
+    /// Elements: a cart's lines, a stock's holds.
+    weight: AtomicU32,
 }
 
 struct Residence<E: Entity> {
@@ -106,6 +108,7 @@ impl<E: Entity> Slot<E> {
             last_used: AtomicU32::new(0),
             deadline: AtomicI64::new(i64::MAX),
             footprint: AtomicU32::new(0),
+            weight: AtomicU32::new(0),
         };
         slot.set_deadline(deadline);
         slot
@@ -123,8 +126,13 @@ impl<E: Entity> Slot<E> {
         self.deadline.store(deadline.map_or(i64::MAX, |deadline| deadline.0), Ordering::Relaxed);
     }
 
-    pub(crate) fn set_footprint(&self, bytes: usize) {
+    pub(crate) fn set_size(&self, bytes: usize, weight: usize) {
         self.footprint.store(u32::try_from(bytes).unwrap_or(u32::MAX), Ordering::Relaxed);
+        self.weight.store(u32::try_from(weight).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    pub(crate) fn weight(&self) -> u32 {
+        self.weight.load(Ordering::Relaxed)
     }
 
     pub(crate) fn footprint(&self) -> u32 {

@@ -52,6 +52,10 @@ impl Entity for Stock {
         metrics::observe_rejection(rejection);
     }
 
+    fn observe_weight(holds: usize) {
+        metrics::observe_holds(holds);
+    }
+
     fn apply(&mut self, event: &StockEvent, _: Timestamp) {
         match event {
             StockEvent::Adjusted { delta, .. } => {

@@ -1,27 +1,16 @@
 use metrics::{counter, gauge};
 
-use super::{StockEvent, StockRejection};
-use crate::commit::{Change, Subject};
-
-/// Keeps the gauge of holds, when a change is durable.
-pub(crate) fn observe(change: &Change) {
-    let Subject::Stock(_, events) = &change.subject else { return };
-    for event in events {
-        match event {
-            StockEvent::HoldPlaced { .. } => gauge!("smartcart_holds").increment(1.0),
-            StockEvent::HoldReleased { .. }
-            | StockEvent::HoldExpired { .. }
-            | StockEvent::HoldSold { .. } => {
-                gauge!("smartcart_holds").decrement(1.0);
-            }
-            StockEvent::Adjusted { .. } | StockEvent::HoldExtended { .. } | StockEvent::Restocked { .. } => {}
-        }
-    }
-}
+use super::StockRejection;
 
 /// Counts what was asked for and was not there.
 pub(super) fn observe_rejection(rejection: &StockRejection) {
     if let StockRejection::InsufficientStock { .. } = rejection {
         counter!("smartcart_oversell_refused_total").increment(1);
     }
+}
+
+/// Every SKU with a hold is resident, so the residents' holds are all there are.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+pub(super) fn observe_holds(holds: usize) {
+    gauge!("smartcart_holds").set(holds as f64);
 }

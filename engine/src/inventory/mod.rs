@@ -10,5 +10,4 @@ mod state;
 pub use command::StockCommand;
 pub use decide::StockRejection;
 pub use event::{Adjustment, StockEvent};
-pub(crate) use metrics::observe;
 pub use state::{Hold, Stock, StockLevel};
