@@ -46,11 +46,19 @@ stamp() {
   printf '%s\n' "$2" >"$TOOLS/.stamps/$1"
 }
 
-# free_ports N: N TCP ports of 127.0.0.1 that nothing listens on now, on one line.
+# free_ports N: N TCP ports of 127.0.0.1 that nothing listens on now, on one line. They lie below the range that the
+# system draws the ports of outgoing connections from, so that no client's connection takes one before the server does.
 free_ports() {
   python3 - "$1" <<'PYTHON'
-import socket, sys
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
+import random, socket, sys
+held = []
+for port in random.sample(range(20000, 32768), 1000):
+    try:
+        held.append(socket.create_server(("127.0.0.1", port)))
+    except OSError:
+        continue
+    if len(held) == int(sys.argv[1]):
+        break
 print(*(s.getsockname()[1] for s in held))
 PYTHON
 }

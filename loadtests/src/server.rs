@@ -160,8 +160,19 @@ fn tail(log: &Path) -> anyhow::Result<String> {
     Ok(lines[lines.len().saturating_sub(20)..].join("\n"))
 }
 
+/// Two ports that nobody listens on, below the range that the system draws the ports of outgoing connections from: while
+/// the server is dead, none of its clients' connections may take its port.
 fn free_ports() -> anyhow::Result<[SocketAddr; 2]> {
-    let held = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-    let [a, b] = held;
-    Ok([a?.local_addr()?, b?.local_addr()?])
+    let first = 20_000 + std::process::id() % 10_000;
+    let mut held = Vec::new();
+    for port in first..first + 2_000 {
+        let port = u16::try_from(port)?;
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            held.push(listener);
+        }
+        if let [a, b] = held.as_slice() {
+            return Ok([a.local_addr()?, b.local_addr()?]);
+        }
+    }
+    bail!("no two free ports from {first} on")
 }
