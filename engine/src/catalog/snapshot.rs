@@ -118,10 +118,6 @@ impl Catalog {
         self.listings.get(sku)
     }
 
-    pub fn skus(&self) -> impl Iterator<Item = &Sku> {
-        self.listings.keys()
-    }
-
     /// The products that answer a query, and whether there are more.
     pub fn search(&self, query: &ProductQuery) -> (Vec<Arc<Product>>, bool) {
         let words: Vec<String> =

@@ -219,11 +219,7 @@ impl Coordinator {
     }
 
     async fn placed(&self, id: OrderId, replayed: bool) -> Result<Ordered, Refusal<CheckoutRejection>> {
-        match self.store.order(id).await {
-            Ok(Some(order)) => Ok(Ordered { order: Arc::new(order), replayed }),
-            Ok(None) => Err(Refusal::Unknown("the order is not in the tables yet".to_owned())),
-            Err(error) => Err(Refusal::Unknown(error.to_string())),
-        }
+        self.stored(id).await.map(|order| Ordered { order, replayed }).map_err(Refusal::Unknown)
     }
 }
 

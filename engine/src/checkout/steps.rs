@@ -167,7 +167,7 @@ impl Coordinator {
             .map_err(|refusal| told(&refusal))
     }
 
-    async fn stored(&self, id: OrderId) -> Result<Arc<Order>, String> {
+    pub(super) async fn stored(&self, id: OrderId) -> Result<Arc<Order>, String> {
         let order = self.store.order(id).await.map_err(|error| error.to_string())?;
         order.map(Arc::new).ok_or_else(|| "the order is not in the tables".to_owned())
     }

@@ -73,23 +73,15 @@ async fn read_lane(
     last: u64,
     unwritten: &mut Unwritten,
 ) -> Result<(), RecoveryError> {
+    let hole = |expected, found| RecoveryError::Hole { incarnation, lane: lane.0, expected, found, last };
     while after < last {
         let page = journal.read(incarnation, lane, after, PAGE).await?;
-        let hole =
-            |found| RecoveryError::Hole { incarnation, lane: lane.0, expected: after + 1, found, last };
-        if page.first().map(|entry| entry.sequence) != Some(after + 1) {
-            return Err(hole(page.first().map(|entry| entry.sequence)));
+        if page.is_empty() {
+            return Err(hole(after + 1, None));
         }
         for entry in page {
             if entry.sequence != after + 1 {
-                let found = Some(entry.sequence);
-                return Err(RecoveryError::Hole {
-                    incarnation,
-                    lane: lane.0,
-                    expected: after + 1,
-                    found,
-                    last,
-                });
+                return Err(hole(after + 1, Some(entry.sequence)));
             }
             after = entry.sequence;
             unwritten.take(entry);
