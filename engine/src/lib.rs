@@ -25,6 +25,7 @@ pub mod journal;
 pub mod limits;
 pub mod money;
 pub mod orders;
+pub mod ownership;
 mod restock;
 pub mod shard;
 pub mod store;

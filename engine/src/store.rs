@@ -28,6 +28,9 @@ pub enum StoreError {
     KeyReused,
     #[error(transparent)]
     Conflict(#[from] Conflict),
+    /// The writer's incarnation was declared dead: nothing was written.
+    #[error("this incarnation was declared dead: it must start again as a new one")]
+    Fenced,
 }
 
 /// A constraint of the tables, by its meaning.

@@ -149,6 +149,7 @@ impl From<StoreError> for Problem {
                     .with("sku", sku.as_str())
                     .with("product", product.as_str())
             }
+            error @ StoreError::Fenced => Self::new(Code::Unavailable, error.to_string()),
             error @ (StoreError::Corrupt(_) | StoreError::Conflict(Conflict::Invariant(_))) => {
                 Self::internal(&error)
             }
