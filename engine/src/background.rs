@@ -2,11 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     checkout::Coordinator,
     directory::{AtRest, Directory},
+    engine::Engine,
     id::Sku,
     idempotency::Outcome,
     inventory::{Stock, StockCommand},
@@ -16,6 +17,7 @@ use crate::{
 
 /// A hold ends at most this long after its time, for readers; a change of the SKU lets go of it at once.
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
+const RELOAD_PAUSE: Duration = Duration::from_millis(500);
 const RESTOCK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Parks and evicts who is idle.
@@ -37,7 +39,7 @@ pub(crate) fn expire_holds(
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(EXPIRY_INTERVAL).await;
-            for sku in inventory.due(clock.now()) {
+            for sku in inventory.due(clock.passed()) {
                 expire(&inventory, &coordinator, &sku).await;
             }
         }
@@ -63,6 +65,19 @@ pub(crate) fn restock(restocker: Arc<Restocker>) -> JoinHandle<()> {
         loop {
             restocker.round().await;
             tokio::time::sleep(RESTOCK_INTERVAL).await;
+        }
+    })
+}
+
+/// Loads the catalogue again when another pod has changed it.
+pub(crate) fn follow_catalog(engine: Arc<Engine>, mut generation: watch::Receiver<u64>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        while generation.changed().await.is_ok() {
+            let wanted = *generation.borrow_and_update();
+            while let Err(error) = engine.reload_catalog(wanted).await {
+                tracing::warn!(%error, "the catalogue cannot be loaded again yet");
+                tokio::time::sleep(RELOAD_PAUSE).await;
+            }
         }
     })
 }

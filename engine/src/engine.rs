@@ -26,9 +26,15 @@ use crate::{
     idempotency::KeyGuard,
     inventory::Stock,
     journal::Journal,
-    limits::{Limits, SHARDS},
+    limits::{Limits, SHARDS, SHOP_TIME_SKEW},
     orders::{ForbiddenTransition, Order, OrderStatus},
+    ownership::{
+        Arrival, Epoch, FleetConfig, HandoverError, Keeper, KeeperParts, Member, MemberState, Registry,
+        RegistryError, Routes, Shards,
+    },
+    peers::{PeerError, Peers, Probed, Question, Reply},
     restock::Restocker,
+    shard::ShardId,
     store::{Store, StoreError, TableKey, Written},
     time::{Clock, ShopClock},
 };
@@ -51,6 +57,33 @@ pub enum StartError {
     Recovery(#[from] RecoveryError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("the fleet cannot be joined: {0}")]
+    Registry(#[from] RegistryError),
+}
+
+/// What a pod needs to be one of many.
+pub struct Fleet {
+    pub member: Member,
+    pub registry: Arc<dyn Registry>,
+    pub peers: Arc<dyn Peers>,
+    pub config: FleetConfig,
+}
+
+impl std::fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fleet").field("member", &self.member).finish_non_exhaustive()
+    }
+}
+
+/// What an engine is put together from.
+struct Assembly {
+    incarnation: IncarnationId,
+    routes: Routes,
+    recovered: Recovered,
+    journal: Arc<dyn Journal>,
+    store: Arc<dyn Store>,
+    clock: ShopClock,
+    gateway: Arc<dyn PaymentGateway>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -76,14 +109,31 @@ pub struct Status {
     pub checkouts_under_way: usize,
     pub tables_behind: Lag,
     pub products: usize,
-    pub shards_owned: u16,
+    pub shards_owned: usize,
     pub recovered_entries: u64,
+    /// This pod's name, in a fleet.
+    pub pod: Option<String>,
+    pub members: Vec<MemberStatus>,
 }
 
-/// One shard, and who lives in it.
-#[derive(Debug, Clone, Copy, serde::Serialize)]
+/// A pod, as this one knows it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct MemberStatus {
+    pub pod: String,
+    pub incarnation: String,
+    pub address: String,
+    pub state: &'static str,
+    pub owns_shards: bool,
+    pub shards: usize,
+}
+
+/// One shard, and who lives in it on this pod.
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct ShardStatus {
     pub shard: u16,
+    pub epoch: u64,
+    /// The pod that has it; nothing in a shop of one process.
+    pub owner: Option<String>,
     pub carts: ShardResidents,
     pub stocks: ShardResidents,
 }
@@ -105,6 +155,9 @@ pub struct Engine {
     gate: Arc<Gate>,
     lanes: Arc<[LaneHandle]>,
     supervisors: Arc<Supervisors>,
+    routes: Routes,
+    /// Nothing: this is the only process of its shop.
+    keeper: Option<Arc<Keeper>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     /// The write-behind's.
     worker: Mutex<Option<JoinHandle<()>>>,
@@ -134,10 +187,59 @@ impl Engine {
                 "finished the last run's journal"
             );
         }
+        let clock = ShopClock::starting_at(recovered.shop, clock);
+        let parts = Assembly {
+            incarnation: IncarnationId::random(),
+            routes: Routes { shards: Arc::new(Shards::alone()), peers: None },
+            recovered,
+            journal,
+            store,
+            clock,
+            gateway,
+        };
+        let engine = Self::assemble(config, parts, None).await?;
+        gauge!("smartcart_shards_owned").set(f64::from(SHARDS));
+        engine.coordinator.wake_unfinished(None).await?;
+        Ok(Arc::new(engine))
+    }
+
+    /// Opens as a member of a fleet. It owns nothing before [`Engine::open`].
+    pub async fn join(
+        config: Config,
+        fleet: Fleet,
+        journal: Arc<dyn Journal>,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        gateway: Arc<dyn PaymentGateway>,
+    ) -> Result<Arc<Self>, StartError> {
+        let base = store.shop_time().await?;
+        let clock = ShopClock::starting_at(base, clock).sharing(SHOP_TIME_SKEW);
+        fleet.registry.join(&fleet.member, clock.now()).await?;
+        let parts = Assembly {
+            incarnation: fleet.member.incarnation,
+            routes: Routes { shards: Arc::new(Shards::in_fleet()), peers: Some(fleet.peers.clone()) },
+            recovered: Recovered::default(),
+            journal,
+            store,
+            clock,
+            gateway,
+        };
+        Ok(Arc::new(Self::assemble(config, parts, Some(fleet)).await?))
+    }
+
+    /// Takes part in the fleet from now on: others can reach this pod. Returns when every shard is served by somebody.
+    pub async fn open(self: &Arc<Self>) {
+        let Some(keeper) = &self.keeper else { return };
+        let mut tasks: Vec<_> = keeper.start().into();
+        tasks.push(background::follow_catalog(self.clone(), keeper.catalog.subscribe()));
+        self.tasks.lock().extend(tasks);
+        keeper.all_served().await;
+    }
+
+    async fn assemble(config: Config, parts: Assembly, fleet: Option<Fleet>) -> Result<Self, StartError> {
+        let Assembly { incarnation, routes, recovered, journal, store, clock, gateway } = parts;
         let (generation, products) = store.load_catalog().await?;
         let catalog = Arc::new(ArcSwap::from_pointee(Catalog::new(generation, products)));
-        let incarnation = IncarnationId::random();
-        let clock = ShopClock::starting_at(recovered.shop, clock);
         let gate = Arc::new(Gate::new(config.admission.in_flight));
         let write_behind = Arc::new(WriteBehind::new(
             config.write_behind,
@@ -156,6 +258,7 @@ impl Engine {
             supervisors: Arc::new(Supervisors::new()),
             clock: clock.clone(),
             limits: config.limits,
+            routes: routes.clone(),
         };
         let AdmissionConfig { per_cart, per_stock, deadline, .. } = config.admission;
         let carts = Arc::new(Directory::new(&parts, per_cart, deadline, config.residency));
@@ -167,15 +270,34 @@ impl Engine {
             store.clone(),
             gateway.clone(),
             catalog.clone(),
+            routes.clone(),
         ));
-        let restocker = Arc::new(Restocker::new(inventory.clone(), store.clone(), gateway));
+        let restocker =
+            Arc::new(Restocker::new(inventory.clone(), store.clone(), gateway, routes.shards.clone()));
         let worker = write_behind.start();
         tasks.push(background::sweep(carts.clone()));
         tasks.push(background::sweep(inventory.clone()));
         tasks.push(background::expire_holds(inventory.clone(), coordinator.clone(), clock.clone()));
         tasks.push(background::restock(restocker.clone()));
-        gauge!("smartcart_shards_owned").set(f64::from(SHARDS));
-        let engine = Self {
+        let keeper = fleet.map(|fleet| {
+            Arc::new(Keeper::new(KeeperParts {
+                me: fleet.member,
+                config: fleet.config,
+                registry: fleet.registry,
+                routes: routes.clone(),
+                journal,
+                store: store.clone(),
+                write_behind: write_behind.clone(),
+                carts: carts.clone(),
+                inventory: inventory.clone(),
+                coordinator: coordinator.clone(),
+                supervisors: parts.supervisors.clone(),
+                gate: gate.clone(),
+                clock: clock.clone(),
+                catalog_generation: generation,
+            }))
+        });
+        Ok(Self {
             incarnation,
             limits: config.limits,
             clock,
@@ -191,28 +313,12 @@ impl Engine {
             gate,
             lanes,
             supervisors: parts.supervisors,
+            routes,
+            keeper,
             tasks: Mutex::new(tasks),
             worker: Mutex::new(Some(worker)),
             recovered,
-        };
-        engine.wake_unfinished().await?;
-        Ok(Arc::new(engine))
-    }
-
-    /// Checkouts that were under way go on; SKUs with holds come into memory, so that their time runs.
-    async fn wake_unfinished(&self) -> Result<(), StoreError> {
-        let holds = self.store.stocks_with_holds().await?;
-        for sku in &holds {
-            self.inventory.read(sku).await.map_err(|error| StoreError::Unavailable(error.0))?;
-        }
-        let checkouts = self.store.carts_checking_out().await?;
-        for cart in &checkouts {
-            self.coordinator.resume_cart(*cart).await;
-        }
-        if !checkouts.is_empty() {
-            tracing::info!(checkouts = checkouts.len(), "checkouts under way go on");
-        }
-        Ok(())
+        })
     }
 
     pub fn carts(&self) -> &Directory<Cart> {
@@ -286,6 +392,16 @@ impl Engine {
         Ok(written)
     }
 
+    /// Another pod has changed the catalogue.
+    pub(crate) async fn reload_catalog(&self, generation: u64) -> Result<(), StoreError> {
+        let _one_at_a_time = self.catalog_change.lock().await;
+        if self.catalog.load().generation() != generation {
+            let (generation, products) = self.store.load_catalog().await?;
+            self.catalog.store(Arc::new(Catalog::new(generation, products)));
+        }
+        Ok(())
+    }
+
     fn swap_catalog(&self, put: impl IntoIterator<Item = Product>, removed: &[ProductId]) {
         self.catalog.store(Arc::new(self.catalog.load().with(put, removed)));
     }
@@ -316,6 +432,56 @@ impl Engine {
         Ok(written)
     }
 
+    /// A question from another pod, which believes that this one owns the shard at `epoch`. `hops` pods have passed it on.
+    pub async fn answer(
+        &self,
+        question: Question,
+        epoch: Epoch,
+        hops: u8,
+        deadline: Instant,
+    ) -> Result<Reply, PeerError> {
+        let shard = question.shard();
+        let arrival = Arrival { epoch, hops, deadline };
+        let reply = match question {
+            Question::Cart(id, request) => Reply::Cart(self.carts.ask_arrived(&id, request, arrival).await),
+            Question::Stock(sku, request) => {
+                Reply::Stock(self.inventory.ask_arrived(&sku, request, arrival).await)
+            }
+            Question::ReadCart(id) => Reply::CartRead(self.carts.read_arrived(&id, arrival).await),
+            Question::ReadStock(sku) => Reply::StockRead(self.inventory.read_arrived(&sku, arrival).await),
+            Question::Checkout(request) => {
+                Reply::Checkout(self.coordinator.checkout_arrived(request, arrival).await)
+            }
+        };
+        if reply.is_elsewhere() {
+            return Err(PeerError::NotOwner { epoch: self.routes.shards.epoch(shard) });
+        }
+        Ok(reply)
+    }
+
+    /// What this pod says of itself to a peer.
+    pub fn probed(&self, asker: IncarnationId) -> Probed {
+        let keeper = self.keeper.as_ref();
+        let knows = |member: &Member| member.incarnation == asker && member.state != MemberState::Dead;
+        Probed {
+            incarnation: self.incarnation,
+            sees_registry: keeper.is_some_and(|keeper| keeper.sees_registry()),
+            knows_asker: keeper.is_some_and(|keeper| keeper.members().iter().any(knows)),
+        }
+    }
+
+    /// Returns when this process can change nothing any more: it must be started again.
+    pub async fn failed(&self) -> String {
+        self.gate.failed().await;
+        self.gate.read_only().unwrap_or_default()
+    }
+
+    /// Moves a shard of this pod to another pod, by name. It stays there until pods come or go.
+    pub async fn move_shard(&self, shard: ShardId, pod: &str) -> Result<(), HandoverError> {
+        let keeper = self.keeper.as_ref().ok_or(HandoverError::Refused)?;
+        keeper.move_shard(shard, pod).await
+    }
+
     pub fn status(&self) -> Status {
         Status {
             incarnation: self.incarnation.to_string(),
@@ -325,7 +491,9 @@ impl Engine {
             checkouts_under_way: self.coordinator.under_way(),
             tables_behind: self.write_behind.lag(),
             products: self.catalog.load().len(),
-            shards_owned: SHARDS,
+            shards_owned: self.routes.shards.owned().len(),
+            pod: self.keeper.as_ref().map(|keeper| keeper.pod().to_owned()),
+            members: self.keeper.as_ref().map(|keeper| keeper.member_statuses()).unwrap_or_default(),
             recovered_entries: self.recovered.entries,
         }
     }
@@ -333,7 +501,11 @@ impl Engine {
     pub fn shards(&self) -> Vec<ShardStatus> {
         (0..SHARDS)
             .zip(self.carts.residents().into_iter().zip(self.inventory.residents()))
-            .map(|(shard, (carts, stocks))| ShardStatus { shard, carts, stocks })
+            .map(|(shard, (carts, stocks))| {
+                let id = ShardId(shard);
+                let owner = self.keeper.as_ref().and_then(|keeper| keeper.owner_name(id));
+                ShardStatus { shard, epoch: self.routes.shards.epoch(id).0, owner, carts, stocks }
+            })
             .collect()
     }
 
@@ -347,16 +519,32 @@ impl Engine {
         hot
     }
 
+    /// In a fleet: hands every shard over, while requests go on.
+    pub async fn leave(&self) {
+        let Some(keeper) = &self.keeper else { return };
+        if let Err(error) = keeper.evacuate(STOP_PATIENCE).await {
+            tracing::warn!(%error, "not every shard could be handed over; the others take over what is left");
+        }
+    }
+
     /// No new request is admitted; what was accepted is finished and in the tables.
     pub async fn stop(&self) {
         self.gate.close();
         let Some(worker) = self.worker.lock().take() else { return };
         let until = Instant::now() + STOP_PATIENCE;
-        while (self.gate.in_flight() > 0 || self.coordinator.under_way() > 0) && Instant::now() < until {
+        while (self.gate.in_flight() > 0 || self.coordinator.under_way() > 0)
+            && self.gate.read_only().is_none()
+            && Instant::now() < until
+        {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        for lane in self.lanes.iter() {
-            lane.barrier().await;
+        let finished = tokio::time::timeout_at(until.into(), async {
+            for lane in self.lanes.iter() {
+                lane.barrier().await;
+            }
+        });
+        if finished.await.is_err() {
+            tracing::warn!("the journal does not answer; what was not acknowledged may be lost");
         }
         let tasks = std::mem::take(&mut *self.tasks.lock());
         for task in &tasks {
@@ -366,8 +554,22 @@ impl Engine {
             // Aborted on purpose.
             let _aborted = task.await;
         }
-        self.write_behind.stop(worker).await;
-        self.supervisors.stop();
+        if tokio::time::timeout(STOP_PATIENCE, self.write_behind.stop(worker)).await.is_err() {
+            tracing::warn!("the tables do not answer; the journal keeps what they have not got");
+        }
+        self.supervisors.stop_all();
+        self.part().await;
+    }
+
+    /// A member that owns nothing more is forgotten. Otherwise its peers find it silent and finish what it left.
+    async fn part(&self) {
+        let Some(keeper) = &self.keeper else { return };
+        if self.gate.read_only().is_some() || !self.routes.shards.owned().is_empty() {
+            return;
+        }
+        if let Err(error) = keeper.part().await {
+            tracing::warn!(%error, "this pod could not say that it goes; its peers will find out");
+        }
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Context {
     pub caller: Caller,
     pub wall: Timestamp,
     pub shop: ShopTime,
+    /// Deadlines up to this have passed, whoever looks.
+    pub passed: ShopTime,
     pub limits: Limits,
     /// The request's idempotency key, for a command whose outcome is known only later.
     pub key: Option<KeyGuard>,

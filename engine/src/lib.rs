@@ -26,6 +26,7 @@ pub mod limits;
 pub mod money;
 pub mod orders;
 pub mod ownership;
+pub mod peers;
 mod restock;
 pub mod shard;
 pub mod store;

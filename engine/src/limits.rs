@@ -25,6 +25,18 @@ pub const DEFAULT_HOLD_TTL: Duration = Duration::from_secs(15 * 60);
 /// A checkout's hold this old asks its cart whether the checkout still lives.
 pub const CHECKOUT_HOLD_PATIENCE: Duration = Duration::from_secs(30);
 
+/// Requests that wait for a shard to change hands.
+pub const WAITING_FOR_SHARDS: usize = 8192;
+/// Readers are served this long after ownership was last confirmed.
+pub const READS_WITHOUT_CONFIRMATION: Duration = Duration::from_secs(2);
+/// Shards that one pod hands over at once.
+pub const SHARDS_HANDED_AT_ONCE: usize = 8;
+/// Pods that a request passes on its way: the one it came to, and one more when the shard has just moved.
+pub const MAX_HOPS: u8 = 2;
+/// Pods' shop times differ by less than this: a hold is let go of this much after its time in a fleet, so that none
+/// ends early when its shard changes hands.
+pub const SHOP_TIME_SKEW: Duration = Duration::from_secs(2);
+
 const _: () = assert!(SHARDS.is_power_of_two());
 const _: () = assert!(MAX_PRICE.checked_mul(999 * 100).is_some());
 const _: () = assert!(DEFAULT_HOLD_TTL.as_secs() <= MAX_HOLD_TTL.as_secs());

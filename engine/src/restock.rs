@@ -10,6 +10,8 @@ use crate::{
     idempotency::KeyGuard,
     inventory::{Stock, StockCommand},
     orders::Order,
+    ownership::Shards,
+    shard::ShardId,
     store::Store,
 };
 
@@ -22,6 +24,7 @@ pub(crate) struct Restocker {
     inventory: Arc<Directory<Stock>>,
     store: Arc<dyn Store>,
     gateway: Arc<dyn PaymentGateway>,
+    shards: Arc<Shards>,
 }
 
 impl Restocker {
@@ -29,8 +32,9 @@ impl Restocker {
         inventory: Arc<Directory<Stock>>,
         store: Arc<dyn Store>,
         gateway: Arc<dyn PaymentGateway>,
+        shards: Arc<Shards>,
     ) -> Self {
-        Self { inventory, store, gateway }
+        Self { inventory, store, gateway, shards }
     }
 
     /// What fails is tried again in the next round: the tables remember that the order is not restocked.
@@ -43,7 +47,9 @@ impl Restocker {
     pub(crate) async fn round(&self) {
         match self.store.orders_to_restock(ROUND).await {
             Ok(orders) => {
-                for order in &orders {
+                // In a fleet each order is seen to by one pod.
+                let mine = |order: &&Order| self.shards.is_open(ShardId::of(&order.id.0.to_be_bytes()));
+                for order in orders.iter().filter(mine) {
                     self.restock(order).await;
                 }
             }

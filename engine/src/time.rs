@@ -107,27 +107,52 @@ impl Clock for ManualClock {
     }
 }
 
-/// Shop time: `base`, the last durable shop time, plus what this process has lived.
+/// Shop time: the last durable shop time, plus what this process has lived. The pods of a fleet follow the one that is
+/// furthest.
 #[derive(Clone)]
 pub struct ShopClock {
-    base: ShopTime,
+    base: Arc<AtomicI64>,
     clock: Arc<dyn Clock>,
+    /// How much the clocks of those who share the shop may differ.
+    skew: Duration,
 }
 
 impl std::fmt::Debug for ShopClock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ShopClock").field("base", &self.base).field("now", &self.now()).finish()
+        f.debug_struct("ShopClock")
+            .field("now", &self.now())
+            .field("skew", &self.skew)
+            .finish_non_exhaustive()
     }
 }
 
 impl ShopClock {
     pub fn starting_at(base: ShopTime, clock: Arc<dyn Clock>) -> Self {
         let lived = clock.monotonic();
-        Self { base: ShopTime(base.0.saturating_sub(millis(lived))), clock }
+        let base = Arc::new(AtomicI64::new(base.0.saturating_sub(millis(lived))));
+        Self { base, clock, skew: Duration::ZERO }
+    }
+
+    /// For a pod among others, whose clocks differ from this one by less than `skew`.
+    #[must_use]
+    pub fn sharing(mut self, skew: Duration) -> Self {
+        self.skew = skew;
+        self
+    }
+
+    /// Somebody else's clock shows `other`: this one is not behind it from now on.
+    pub fn follow(&self, other: ShopTime) {
+        let lived = millis(self.clock.monotonic());
+        self.base.fetch_max(other.0.saturating_sub(lived), Ordering::AcqRel);
     }
 
     pub fn now(&self) -> ShopTime {
-        self.base.plus(self.clock.monotonic())
+        ShopTime(self.base.load(Ordering::Acquire)).plus(self.clock.monotonic())
+    }
+
+    /// Deadlines up to this have passed on every clock of the shop.
+    pub fn passed(&self) -> ShopTime {
+        ShopTime(self.now().0.saturating_sub(millis(self.skew)))
     }
 
     pub fn wall(&self) -> Timestamp {
@@ -143,6 +168,17 @@ impl ShopClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_follows_one_that_is_ahead_and_ends_no_hold_before_all_agree() {
+        let hands = Arc::new(ManualClock::at(Timestamp(0)));
+        let shop = ShopClock::starting_at(ShopTime(1_000), hands.clone()).sharing(Duration::from_secs(2));
+        shop.follow(ShopTime(5_000));
+        assert_eq!(shop.now(), ShopTime(5_000));
+        shop.follow(ShopTime(4_000));
+        hands.advance(Duration::from_secs(1));
+        assert_eq!((shop.now(), shop.passed()), (ShopTime(6_000), ShopTime(4_000)));
+    }
 
     #[test]
     fn a_jump_of_the_wall_clock_moves_no_deadline() {

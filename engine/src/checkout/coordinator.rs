@@ -6,25 +6,31 @@ use std::{
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::AbortHandle};
 
 use super::{CheckoutRefusal, PaymentGateway, PaymentMethod};
 use crate::{
     cart::{Cart, CartCommand, CartRejection, CheckoutTerms},
     catalog::Catalog,
-    commit::WriteBehind,
+    commit::{EntityKey, WriteBehind},
     directory::{Directory, Refusal, Request},
     id::{CartId, OrderId},
     idempotency::{Caller, KeyGuard, Outcome},
     inventory::Stock,
     orders::{CheckoutDetails, Order},
-    store::Store,
+    ownership::{Arrival, Astray, Routes, Way},
+    peers::{Question, Reply},
+    shard::ShardId,
+    store::{Store, StoreError},
 };
+
+/// How long a checkout waits for news of its cart's shard before it looks again.
+const MOVING: Duration = Duration::from_millis(50);
 
 /// How long a caller waits for a checkout; the checkout itself goes on until it is decided.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CheckoutRequest {
     pub cart: CartId,
     pub caller: Caller,
@@ -67,6 +73,7 @@ pub(crate) struct Coordinator {
     pub(super) store: Arc<dyn Store>,
     pub(super) gateway: Arc<dyn PaymentGateway>,
     pub(super) catalog: Arc<ArcSwap<Catalog>>,
+    routes: Routes,
     running: Mutex<HashMap<CartId, Running>>,
 }
 
@@ -74,6 +81,7 @@ pub(crate) struct Coordinator {
 struct Running {
     order: OrderId,
     progress: watch::Receiver<Progress>,
+    task: AbortHandle,
 }
 
 impl Coordinator {
@@ -84,16 +92,58 @@ impl Coordinator {
         store: Arc<dyn Store>,
         gateway: Arc<dyn PaymentGateway>,
         catalog: Arc<ArcSwap<Catalog>>,
+        routes: Routes,
     ) -> Self {
-        Self { carts, inventory, write_behind, store, gateway, catalog, running: Mutex::default() }
+        Self { carts, inventory, write_behind, store, gateway, catalog, routes, running: Mutex::default() }
     }
 
+    /// From a client.
     pub(crate) async fn checkout(
         self: &Arc<Self>,
         request: CheckoutRequest,
     ) -> Result<Ordered, Refusal<CheckoutRejection>> {
-        let until = Instant::now() + PATIENCE;
-        let (outcome, replayed) = self.begin(&request, until).await?;
+        self.checkout_arrived(request, Arrival::first(Instant::now() + PATIENCE)).await
+    }
+
+    /// At the pod that owns the cart, wherever that is by then: its shard may change hands under way.
+    pub(crate) async fn checkout_arrived(
+        self: &Arc<Self>,
+        request: CheckoutRequest,
+        mut arrival: Arrival,
+    ) -> Result<Ordered, Refusal<CheckoutRejection>> {
+        let shard = EntityKey::Cart(request.cart).shard();
+        let question = Question::Checkout(request);
+        while Instant::now() < arrival.deadline {
+            let Question::Checkout(request) = &question else { break };
+            let answer = match self.routes.shards.way(shard, arrival.epoch, arrival.deadline).await? {
+                Way::Here(inside) => {
+                    drop(inside);
+                    self.checkout_here(request, arrival.deadline).await
+                }
+                Way::There(owner) => match self.routes.forward(&owner, &question, &arrival).await {
+                    Ok(Reply::Checkout(answer)) => answer,
+                    Ok(_) => Err(Refusal::Unknown("the pod answered something else".to_owned())),
+                    Err(Astray::Moved(epoch)) => {
+                        arrival.epoch = arrival.epoch.max(epoch);
+                        Err(Refusal::Elsewhere)
+                    }
+                    Err(astray) => Err(astray.into()),
+                },
+            };
+            match answer {
+                Err(Refusal::Elsewhere) => self.routes.shards.newer_map(MOVING).await,
+                answer => return answer,
+            }
+        }
+        Err(Refusal::Unknown("the cart's shard moves; ask again with the same key".to_owned()))
+    }
+
+    async fn checkout_here(
+        self: &Arc<Self>,
+        request: &CheckoutRequest,
+        until: Instant,
+    ) -> Result<Ordered, Refusal<CheckoutRejection>> {
+        let (outcome, replayed) = self.begin(request, until).await?;
         match outcome {
             Outcome::Ordered(order) => {
                 self.tables_have(request.cart).await?;
@@ -109,7 +159,9 @@ impl Coordinator {
                 {
                     Ok(Ok(Progress::Placed(order))) => Ok(Ordered { order, replayed }),
                     Ok(Ok(Progress::Refused(refusal))) => Err(refused(refusal)),
-                    Ok(Ok(Progress::Undecided) | Err(_)) | Err(_) => {
+                    // Given up here, because the cart's shard goes to another pod.
+                    Ok(Err(_)) => Err(Refusal::Elsewhere),
+                    Ok(Ok(Progress::Undecided)) | Err(_) => {
                         Err(Refusal::Unknown("the checkout goes on; ask again with the same key".to_owned()))
                     }
                 }
@@ -139,7 +191,7 @@ impl Coordinator {
                 expected: request.expected,
                 fresh: false,
             };
-            match self.carts.ask(&request.cart, start).await {
+            match self.carts.ask_local(&request.cart, start).await {
                 Ok(answer) => return Ok((answer.outcome, answer.replayed)),
                 // The last checkout's goods are still being handed out: that takes milliseconds.
                 Err(Refusal::Rejected(CartRejection::CheckoutUnderWay)) if Instant::now() < until => {
@@ -175,9 +227,8 @@ impl Coordinator {
             return there.progress.clone();
         }
         let (report, progress) = watch::channel(Progress::Undecided);
-        running.insert(cart, Running { order, progress: progress.clone() });
         let this = self.clone();
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             this.drive(cart, order, &report).await;
             let mut running = this.running.lock();
             if running.get(&cart).is_some_and(|there| there.order == order) {
@@ -185,12 +236,13 @@ impl Coordinator {
             }
             drop(report);
         });
+        running.insert(cart, Running { order, progress: progress.clone(), task: task.abort_handle() });
         progress
     }
 
     /// Goes on with a cart's checkout, if it has one. Whether it has.
     pub(crate) async fn resume_cart(self: &Arc<Self>, cart: CartId) -> bool {
-        match self.carts.read(&cart).await {
+        match self.carts.read_local(&cart).await {
             Ok(Some(published)) => match &published.view().checkout {
                 Some(checkout) => {
                     self.resume(cart, checkout.order);
@@ -198,12 +250,48 @@ impl Coordinator {
                 }
                 None => false,
             },
-            Ok(None) => false,
+            // Whoever owns it goes on with it.
+            Ok(None) | Err(Refusal::Elsewhere) => false,
             Err(error) => {
-                tracing::warn!(%cart, %error, "a cart's checkout cannot be resumed now");
+                tracing::warn!(%cart, ?error, "a cart's checkout cannot be resumed now");
                 false
             }
         }
+    }
+
+    /// Checkouts that were under way go on; SKUs with holds come into memory, so that their time runs. Of all shards, or
+    /// of some.
+    pub(crate) async fn wake_unfinished(self: &Arc<Self>, of: Option<&[ShardId]>) -> Result<(), StoreError> {
+        let wanted = |shard: ShardId| of.is_none_or(|shards| shards.contains(&shard));
+        for sku in self.store.stocks_with_holds().await? {
+            if wanted(ShardId::of(sku.as_str().as_bytes())) {
+                match self.inventory.read_local(&sku).await {
+                    Ok(_) | Err(Refusal::Elsewhere) => {}
+                    Err(refusal) => return Err(StoreError::Unavailable(format!("{refusal:?}"))),
+                }
+            }
+        }
+        let mut checkouts = 0;
+        for cart in self.store.carts_checking_out().await? {
+            if wanted(EntityKey::Cart(cart).shard()) && self.resume_cart(cart).await {
+                checkouts += 1;
+            }
+        }
+        if checkouts > 0 {
+            tracing::info!(checkouts, "checkouts under way go on");
+        }
+        Ok(())
+    }
+
+    /// These shards go to other pods: their carts' checkouts stop where they are, and the new owners go on with them.
+    pub(crate) fn abandon(&self, shards: &[ShardId]) {
+        self.running.lock().retain(|cart, running| {
+            let leaves = shards.contains(&EntityKey::Cart(*cart).shard());
+            if leaves {
+                running.task.abort();
+            }
+            !leaves
+        });
     }
 
     pub(crate) fn under_way(&self) -> usize {
@@ -211,7 +299,7 @@ impl Coordinator {
     }
 
     async fn tables_have(&self, cart: CartId) -> Result<(), Refusal<CheckoutRejection>> {
-        let key = crate::commit::EntityKey::Cart(cart);
+        let key = EntityKey::Cart(cart);
         if self.write_behind.has(&key) {
             self.write_behind.expedite(key).await.map_err(|error| Refusal::Unknown(error.to_string()))?;
         }

@@ -39,13 +39,14 @@ impl Coordinator {
     ) {
         let mut pause = Pause::default();
         loop {
-            let checkout = match self.carts.read(&cart).await {
+            let checkout = match self.carts.read_local(&cart).await {
                 Ok(Some(published)) => {
                     published.view().checkout.clone().filter(|checkout| checkout.order == order)
                 }
-                Ok(None) => None,
+                // The cart's new owner goes on.
+                Ok(None) | Err(Refusal::Elsewhere) => None,
                 Err(error) => {
-                    tracing::warn!(%order, %error, "a checkout waits until its cart can be read");
+                    tracing::warn!(%order, ?error, "a checkout waits until its cart can be read");
                     pause.wait().await;
                     continue;
                 }
@@ -74,7 +75,7 @@ impl Coordinator {
             Ok(payment) => CartCommand::PlaceOrder { order, payment },
             Err(refusal) => CartCommand::AbortCheckout { order, refusal },
         };
-        self.carts.step(&cart, command).await.map(|_| ()).map_err(|refusal| told(&refusal))
+        self.carts.step_local(&cart, command).await.map(|_| ()).map_err(|refusal| told(&refusal))
     }
 
     /// Every SKU is asked in the order of the SKUs, so that of two checkouts that want the same last units one gets them.
@@ -123,7 +124,7 @@ impl Coordinator {
         cart: CartId,
         checkout: &Checkout,
     ) -> Result<Result<Authorization, CheckoutRefusal>, String> {
-        let published = self.carts.read(&cart).await.map_err(|error| error.to_string())?;
+        let published = self.carts.read_local(&cart).await.map_err(|refusal| told(&refusal))?;
         let currency = published.ok_or("the cart is gone")?.view().currency;
         let total = Money::new(checkout.total, currency);
         let mut pause = Pause::default();
@@ -161,7 +162,7 @@ impl Coordinator {
         self.each_sku(checkout, |_| StockCommand::SellForCheckout { order: id }).await?;
         self.gateway.capture(id, &order.payment).await.map_err(|error| error.to_string())?;
         self.carts
-            .step(&cart, CartCommand::SettleCheckout { order: id })
+            .step_local(&cart, CartCommand::SettleCheckout { order: id })
             .await
             .map(|_| ())
             .map_err(|refusal| told(&refusal))
@@ -182,7 +183,7 @@ impl Coordinator {
         self.each_sku(checkout, |_| StockCommand::ReleaseForCheckout { order }).await?;
         self.gateway.void(order).await.map_err(|error| error.to_string())?;
         self.carts
-            .step(&cart, CartCommand::SettleCheckout { order })
+            .step_local(&cart, CartCommand::SettleCheckout { order })
             .await
             .map_err(|refusal| told(&refusal))?;
         if let Some(refusal) = &checkout.refusal {
@@ -217,9 +218,9 @@ impl Coordinator {
         let command = if lives {
             self.resume_cart(cart).await;
             StockCommand::KeepForCheckout { order }
-        } else if self.store.order(order).await.map_err(|error| error.to_string())?.is_some() {
-            StockCommand::SellForCheckout { order }
         } else {
+            // It was given up, or it was settled, which it is only once every SKU has sold: then this hold was asked for
+            // a second time, by a message that was long under way.
             StockCommand::ReleaseForCheckout { order }
         };
         self.inventory.step(sku, command).await.map(|_| ()).map_err(|refusal| told(&refusal))

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{Change, Entry, Header, Image, Lane, WriteBehind};
 use crate::{
-    directory::{Gate, Life},
+    directory::{Away, Gate, Life},
     id::IncarnationId,
     journal::{AppendError, Journal},
     time::ShopClock,
@@ -18,8 +18,9 @@ use crate::{
 
 /// Changes of one entry at most: keeps an entry's size, and the time to write it, bounded.
 const CHANGES_PER_ENTRY: usize = 4096;
-/// How often an append whose outcome is unknown is asked again before the changes are given up as unknown.
-const UNKNOWN_RETRIES: u32 = 10;
+/// An append whose outcome is unknown is asked again after this, and then less and less often.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Why a change has no durable answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -195,12 +196,12 @@ impl Committer {
         Ok(())
     }
 
-    /// An unknown outcome is settled by asking again with the same entry.
+    /// An unknown outcome is settled by asking again with the same entry, for as long as it takes; nothing new is
+    /// admitted meanwhile.
     async fn append_until_known(&self, entry: &Entry) -> Result<(), CommitFailure> {
-        let mut pause = Duration::from_millis(5);
-        for _ in 0..UNKNOWN_RETRIES {
+        let mut pause = FIRST_PAUSE;
+        let known = loop {
             match self.journal.append(entry).await {
-                Ok(()) => return Ok(()),
                 Err(AppendError::Unknown(why)) => {
                     tracing::warn!(
                         lane = self.lane.0,
@@ -209,25 +210,38 @@ impl Committer {
                         "asking again whether an entry is durable"
                     );
                     counter!("smartcart_commit_unknown_total").increment(1);
+                    self.gate.set_away(Away::Journal, true);
                     tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(1));
+                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                Err(error @ AppendError::NotTaken(_)) => {
-                    return Err(CommitFailure::NotDone(error.to_string()));
+                // Nothing can have been written after what is unknown: still not taken, and still unknown whether before.
+                Err(AppendError::NotTaken(_)) if pause > FIRST_PAUSE => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                Err(error @ (AppendError::Sealed | AppendError::Failed(_))) => {
-                    self.gate.fail_stop(&error.to_string());
-                    return Err(CommitFailure::NotDone(error.to_string()));
-                }
-                Err(error @ (AppendError::Gap { .. } | AppendError::Conflict { .. })) => {
-                    self.gate.fail_stop(&error.to_string());
-                    return Err(CommitFailure::Unknown(error.to_string()));
-                }
+                known => break known,
+            }
+        };
+        if pause > FIRST_PAUSE {
+            self.gate.set_away(Away::Journal, false);
+        }
+        match known {
+            Ok(()) => Ok(()),
+            Err(error @ AppendError::NotTaken(_)) => Err(CommitFailure::NotDone(error.to_string())),
+            Err(error @ (AppendError::Sealed | AppendError::Failed(_))) => {
+                self.gate.fail_stop(&error.to_string());
+                // Fenced after an unknown outcome: the entry may have been written before.
+                Err(if pause > FIRST_PAUSE {
+                    CommitFailure::Unknown(error.to_string())
+                } else {
+                    CommitFailure::NotDone(error.to_string())
+                })
+            }
+            Err(error) => {
+                self.gate.fail_stop(&error.to_string());
+                Err(CommitFailure::Unknown(error.to_string()))
             }
         }
-        let why = "the journal does not say whether the entry is durable".to_owned();
-        self.gate.fail_stop(&why);
-        Err(CommitFailure::Unknown(why))
     }
 }
 

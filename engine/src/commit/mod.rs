@@ -14,6 +14,7 @@ pub use change::{Change, EntityKey, Entry, Lane, Subject};
 pub use image::{CartImage, Header, Image, Row, StockImage, TableBatch, Watermark};
 pub use lane::CommitFailure;
 pub(crate) use lane::{CommitItem, LaneHandle, start_lanes};
+pub(crate) use recovery::finish_write_behind;
 pub use recovery::{Recovered, RecoveryError, recover};
 pub(crate) use write_behind::WriteBehind;
 pub use write_behind::{Lag, WriteBehindConfig};

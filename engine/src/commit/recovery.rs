@@ -42,26 +42,48 @@ pub struct Recovered {
     pub shop: ShopTime,
 }
 
+impl Recovered {
+    fn add(&mut self, one: Self) {
+        self.incarnations += one.incarnations;
+        self.entries += one.entries;
+        self.entities += one.entities;
+        self.shop = self.shop.max(one.shop);
+    }
+}
+
 /// Finishes every incarnation in the journal. The caller owns the store: nobody else writes to it.
 pub async fn recover(journal: &dyn Journal, store: &dyn Store) -> Result<Recovered, RecoveryError> {
     let mut recovered = Recovered { shop: store.shop_time().await?, ..Recovered::default() };
     for (incarnation, lanes) in journal.incarnations().await? {
-        journal.seal(incarnation).await?;
-        let watermarks = store.watermarks(incarnation).await?;
-        let mut unwritten = Unwritten::default();
-        for (lane, last) in lanes {
-            let watermark = watermarks.iter().find(|watermark| watermark.lane == lane);
-            let after = watermark.map_or(0, |watermark| watermark.sequence);
-            read_lane(journal, incarnation, lane, after, last, &mut unwritten).await?;
-        }
-        recovered.incarnations += 1;
-        recovered.entries += unwritten.entries;
-        recovered.entities += unwritten.changes.len();
-        recovered.shop = recovered.shop.max(unwritten.shop);
-        unwritten.write(store).await?;
+        recovered.add(finish_write_behind(journal, store, incarnation, &lanes).await?);
         journal.remove(incarnation).await?;
         store.forget_incarnation(incarnation).await?;
     }
+    Ok(recovered)
+}
+
+/// Brings all of one incarnation's journal into the tables. Done again, it changes nothing.
+pub(crate) async fn finish_write_behind(
+    journal: &dyn Journal,
+    store: &dyn Store,
+    incarnation: IncarnationId,
+    lanes: &[(Lane, u64)],
+) -> Result<Recovered, RecoveryError> {
+    journal.seal(incarnation).await?;
+    let watermarks = store.watermarks(incarnation).await?;
+    let mut unwritten = Unwritten::default();
+    for (lane, last) in lanes {
+        let watermark = watermarks.iter().find(|watermark| watermark.lane == *lane);
+        let after = watermark.map_or(0, |watermark| watermark.sequence);
+        read_lane(journal, incarnation, *lane, after, *last, &mut unwritten).await?;
+    }
+    let recovered = Recovered {
+        incarnations: 1,
+        entries: unwritten.entries,
+        entities: unwritten.changes.len(),
+        shop: unwritten.shop,
+    };
+    unwritten.write(store).await?;
     Ok(recovered)
 }
 
@@ -118,7 +140,7 @@ impl Unwritten {
                 EntityKey::Cart(id) => finish::<Cart>(store, id, &changes).await?,
                 EntityKey::Stock(sku) => finish::<Stock>(store, sku, &changes).await?,
             };
-            batch.rows.push(Arc::new(row));
+            batch.rows.extend(row.map(Arc::new));
             if batch.rows.len() == SLICE {
                 store.flush(&batch).await?;
                 batch = TableBatch { shop, ..TableBatch::default() };
@@ -129,17 +151,26 @@ impl Unwritten {
     }
 }
 
-/// The entity as the tables have it, followed by its changes, as a row with an image.
-async fn finish<E: AtRest>(store: &dyn Store, id: &E::Id, changes: &[Change]) -> Result<Row, StoreError> {
+/// The entity as the tables have it, followed by its changes, as a row with an image. Nothing: the tables have it all,
+/// perhaps more, from an owner that came later.
+async fn finish<E: AtRest>(
+    store: &dyn Store,
+    id: &E::Id,
+    changes: &[Change],
+) -> Result<Option<Row>, StoreError> {
     let mut assembled = Assembled::<E>::load(store, id, &[]).await?.unwrap_or_else(|| Assembled::absent(id));
+    let before = assembled.entity.version();
     assembled.follow(changes)?;
     let Assembled { entity, keys, .. } = assembled;
+    if entity.version() == before {
+        return Ok(None);
+    }
     let view = entity.view();
-    Ok(Row {
+    Ok(Some(Row {
         entity: E::key(id),
         version: entity.version(),
         header: entity.header(&view),
         image: Some(entity.image(&view, &keys)),
         tail: Vec::new(),
-    })
+    }))
 }

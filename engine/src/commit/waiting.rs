@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Change, EntityKey, Entry, Header, Image, Row, Subject, TableBatch, Watermark};
-use crate::{cart::CartEvent, id::IncarnationId, orders::Order, time::ShopTime};
+use crate::{cart::CartEvent, id::IncarnationId, orders::Order, shard::ShardId, time::ShopTime};
 
 pub(super) type Rows = HashMap<EntityKey, Arc<Row>>;
 
@@ -88,6 +88,14 @@ impl Waiting {
         self.gathering.contains_key(entity)
             || self.flushing.contains_key(entity)
             || self.urgent.contains_key(entity)
+    }
+
+    /// Entities of some shards that wait.
+    pub(super) fn in_shards(&self, shards: &[ShardId]) -> Vec<EntityKey> {
+        [&*self.flushing, &self.urgent, &self.gathering]
+            .into_iter()
+            .flat_map(|rows| rows.keys().filter(|entity| shards.contains(&entity.shard())).cloned())
+            .collect()
     }
 
     /// An entity's rows, oldest first.

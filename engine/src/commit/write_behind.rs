@@ -26,10 +26,13 @@ use crate::{
     id::IncarnationId,
     journal::Journal,
     orders::Order,
+    shard::ShardId,
     store::{Store, StoreError},
     time::ShopClock,
 };
 
+/// Tables that do not answer are asked again at least this often.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often shop time is written when nothing else is.
 const KEEP_TIME: Duration = Duration::from_secs(5);
 
@@ -64,7 +67,15 @@ pub struct Lag {
 struct Urgent {
     entities: HashSet<EntityKey>,
     waiters: Vec<(EntityKey, oneshot::Sender<Option<Arc<Order>>>)>,
+    /// Who hands shards over.
+    leaving: Vec<oneshot::Sender<()>>,
+    /// Nothing is written any more.
+    closed: bool,
 }
+
+/// This incarnation was declared dead: the tables take nothing of it any more.
+#[derive(Debug)]
+struct Fenced;
 
 pub(crate) struct WriteBehind {
     config: WriteBehindConfig,
@@ -129,11 +140,30 @@ impl WriteBehind {
         let (done, written) = oneshot::channel();
         {
             let mut urgent = self.urgent.lock();
+            if urgent.closed {
+                return Err(StoreError::Fenced);
+            }
             urgent.entities.insert(entity.clone());
             urgent.waiters.push((entity, done));
         }
         self.hurry.notify_one();
-        written.await.map_err(|_| StoreError::Unavailable("the write-behind has stopped".to_owned()))
+        written.await.map_err(|_| StoreError::Fenced)
+    }
+
+    /// Waits until the tables have all that these shards have in the journal now. Nobody changes them meanwhile.
+    pub(crate) async fn settle(&self, shards: &[ShardId]) -> Result<(), StoreError> {
+        let entities = self.waiting.lock().in_shards(shards);
+        let (done, written) = oneshot::channel();
+        {
+            let mut urgent = self.urgent.lock();
+            if urgent.closed {
+                return Err(StoreError::Fenced);
+            }
+            urgent.entities.extend(entities);
+            urgent.leaving.push(done);
+        }
+        self.hurry.notify_one();
+        written.await.map_err(|_| StoreError::Fenced)
     }
 
     pub(crate) fn lag(&self) -> Lag {
@@ -149,14 +179,23 @@ impl WriteBehind {
             let mut next = Instant::now() + this.config.interval;
             while !this.stopping.load(Ordering::Acquire) {
                 let _time_is_up = tokio::time::timeout_at(next.into(), this.hurry.notified()).await;
-                this.write_urgent().await;
-                let congested = this.waiting.lock().len() > this.config.backlog / 2;
-                if Instant::now() >= next || congested {
-                    this.flush().await;
-                    next = Instant::now() + this.config.interval;
+                if let Err(Fenced) = this.turn(&mut next).await {
+                    // Whoever waits hears that nothing more is written.
+                    *this.urgent.lock() = Urgent { closed: true, ..Urgent::default() };
+                    break;
                 }
             }
         })
+    }
+
+    async fn turn(&self, next: &mut Instant) -> Result<(), Fenced> {
+        self.write_urgent().await?;
+        let congested = self.waiting.lock().len() > self.config.backlog / 2;
+        if Instant::now() >= *next || congested {
+            self.flush().await?;
+            *next = Instant::now() + self.config.interval;
+        }
+        Ok(())
     }
 
     /// Ends the worker, never in the middle of a flush, and writes what is left.
@@ -167,12 +206,17 @@ impl WriteBehind {
             tracing::error!(%error, "the write-behind had failed; the journal keeps what the tables have not got");
             return;
         }
-        self.write_urgent().await;
-        self.flush().await;
+        let written = match self.write_urgent().await {
+            Ok(()) => self.flush().await,
+            fenced => fenced,
+        };
+        if written.is_err() {
+            tracing::warn!("this incarnation was declared dead; whoever took over writes what is left");
+        }
     }
 
     /// Writes everything that has been gathered.
-    async fn flush(&self) {
+    async fn flush(&self) -> Result<(), Fenced> {
         let began = Instant::now();
         let flush = {
             let mut waiting = self.waiting.lock();
@@ -185,15 +229,16 @@ impl WriteBehind {
     }
 
     /// Nothing to write: shop time alone is made durable now and then, so that holds do not live longer over a restart.
-    async fn keep_time(&self, now: Instant) {
+    async fn keep_time(&self, now: Instant) -> Result<(), Fenced> {
         *self.caught_up.lock() = now;
         if now.duration_since(*self.time_kept.lock()) >= KEEP_TIME {
             *self.time_kept.lock() = now;
-            self.write(TableBatch { shop: self.clock.now(), ..TableBatch::default() }).await;
+            self.write(TableBatch { shop: self.clock.now(), ..TableBatch::default() }).await?;
         }
+        Ok(())
     }
 
-    async fn write_flush(&self, flush: &Flush, began: Instant) {
+    async fn write_flush(&self, flush: &Flush, began: Instant) -> Result<(), Fenced> {
         let rows: Vec<Arc<Row>> = flush.rows.values().cloned().collect();
         let mut slices = rows.chunks(self.config.slice).peekable();
         let mut orders = flush.orders.clone();
@@ -207,11 +252,11 @@ impl WriteBehind {
                 watermarks,
                 shop: flush.shop,
             })
-            .await;
+            .await?;
             if last {
                 break;
             }
-            self.write_urgent().await;
+            self.write_urgent().await?;
         }
         let len = {
             let mut waiting = self.waiting.lock();
@@ -224,6 +269,7 @@ impl WriteBehind {
         *self.caught_up.lock() = began;
         self.trim(flush).await;
         self.measure(flush, began);
+        Ok(())
     }
 
     fn measure(&self, flush: &Flush, began: Instant) {
@@ -236,35 +282,47 @@ impl WriteBehind {
         set("smartcart_write_behind_lag_seconds", lag.seconds);
     }
 
-    async fn write_urgent(&self) {
-        let Urgent { entities, waiters } = std::mem::take(&mut *self.urgent.lock());
-        if waiters.is_empty() {
-            return;
+    async fn write_urgent(&self) -> Result<(), Fenced> {
+        let Urgent { entities, waiters, leaving, closed } = std::mem::take(&mut *self.urgent.lock());
+        if closed {
+            return Err(Fenced);
+        }
+        if waiters.is_empty() && leaving.is_empty() {
+            return Ok(());
         }
         let batch = self.waiting.lock().begin_urgent(&entities);
         counter!("smartcart_flush_rows_total").increment(batch.rows.len() as u64);
         let orders: HashMap<EntityKey, Arc<Order>> =
             batch.orders.iter().map(|order| (EntityKey::Cart(order.cart), order.clone())).collect();
-        self.write(batch).await;
+        self.write(batch).await?;
         self.waiting.lock().end_urgent();
         for (entity, waiter) in waiters {
             // A checkout that waits no more finds its order at its next try.
             let _gone = waiter.send(orders.get(&entity).cloned());
         }
+        for waiter in leaving {
+            let _gone = waiter.send(());
+        }
+        Ok(())
     }
 
     /// Tries until the tables have it: the journal keeps it safe meanwhile, and admission bounds what can gather.
-    async fn write(&self, batch: TableBatch) {
+    async fn write(&self, batch: TableBatch) -> Result<(), Fenced> {
         let mut pause = Duration::from_millis(20);
         while let Err(error) = self.store.flush(&batch).await {
             counter!("smartcart_flush_failures_total").increment(1);
+            if let StoreError::Fenced = error {
+                self.gate.fail_stop(&error.to_string());
+                return Err(Fenced);
+            }
             tracing::error!(%error, rows = batch.rows.len(), "the tables do not take a flush; trying again");
             if let StoreError::Conflict(_) | StoreError::Corrupt(_) = error {
                 self.gate.fail_stop(&format!("the tables refuse a flush: {error}"));
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(5));
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
+        Ok(())
     }
 
     async fn trim(&self, flush: &Flush) {

@@ -121,6 +121,7 @@ impl<E: Entity> Live<E> {
             caller: request.caller,
             wall: self.world.clock.wall(),
             shop: self.world.clock.now(),
+            passed: self.world.clock.passed(),
             limits: self.world.limits,
             key: request.key,
         };

@@ -3,13 +3,16 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use metrics::counter;
 use parking_lot::RwLock;
+use tokio::sync::Notify;
+
+use crate::ownership::Inside;
 
 #[derive(Debug, Clone, Copy)]
 pub struct AdmissionConfig {
@@ -44,8 +47,22 @@ pub struct Gate {
     closed: AtomicBool,
     /// The write-behind cannot keep up.
     congested: AtomicBool,
+    /// What cannot be reached at the moment, as bits of `Away`.
+    away: AtomicU8,
     /// Why nothing can be changed any more.
     read_only: RwLock<Option<String>>,
+    /// Woken when nothing can be changed any more.
+    failed: Notify,
+}
+
+/// Something without which no change is accepted; it may come back.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+pub(crate) enum Away {
+    /// An append's outcome is not known yet.
+    Journal = 1,
+    /// Whether this pod is still a member is not known.
+    Registry = 2,
 }
 
 impl Gate {
@@ -61,7 +78,14 @@ impl Gate {
         if self.congested.load(Ordering::Relaxed) {
             return shed("backlog", 500);
         }
-        let permit = Permit(self.clone());
+        let away = self.away.load(Ordering::Relaxed);
+        if away != 0 {
+            return shed(
+                if away & Away::Journal as u8 != 0 { "journal_away" } else { "registry_away" },
+                1000,
+            );
+        }
+        let permit = Permit { gate: self.clone(), inside: None };
         if self.in_flight.fetch_add(1, Ordering::Relaxed) >= self.limit {
             drop(permit);
             return shed("overload", 250);
@@ -72,7 +96,7 @@ impl Gate {
     /// For the steps of work that was admitted before: they are counted, never shed.
     pub(crate) fn pass(self: &Arc<Self>) -> Permit {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Permit(self.clone())
+        Permit { gate: self.clone(), inside: None }
     }
 
     pub(crate) fn close(&self) {
@@ -83,17 +107,38 @@ impl Gate {
         self.congested.store(congested, Ordering::Relaxed);
     }
 
+    pub(crate) fn set_away(&self, what: Away, away: bool) {
+        let bit = what as u8;
+        let before = if away {
+            self.away.fetch_or(bit, Ordering::Relaxed)
+        } else {
+            self.away.fetch_and(!bit, Ordering::Relaxed)
+        };
+        if (before & bit != 0) != away {
+            tracing::warn!(?what, away, "changes are refused while something is away");
+        }
+    }
+
     /// From now on changes are refused, until the process is started again.
     pub(crate) fn fail_stop(&self, why: &str) {
         let mut read_only = self.read_only.write();
         if read_only.is_none() {
             tracing::error!(reason = why, "changes are refused from now on; mend the cause and restart");
             *read_only = Some(why.to_owned());
+            self.failed.notify_waiters();
         }
     }
 
     pub fn read_only(&self) -> Option<String> {
         self.read_only.read().clone()
+    }
+
+    /// Returns once nothing can be changed any more.
+    pub(crate) async fn failed(&self) {
+        let failed = self.failed.notified();
+        if self.read_only().is_none() {
+            failed.await;
+        }
     }
 
     pub fn in_flight(&self) -> usize {
@@ -108,11 +153,22 @@ pub(crate) fn shed(reason: &'static str, retry_after: Duration) -> Shed {
 
 /// One admitted request; gives its place back when it is answered.
 #[derive(Debug)]
-pub(crate) struct Permit(Arc<Gate>);
+pub(crate) struct Permit {
+    gate: Arc<Gate>,
+    /// Keeps the shard here until the answer is durable.
+    inside: Option<Inside>,
+}
+
+impl Permit {
+    pub(crate) fn entered(mut self, inside: Inside) -> Self {
+        self.inside = Some(inside);
+        self
+    }
+}
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.gate.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -8,6 +8,7 @@ mod hot_keys;
 mod published;
 mod request;
 mod residency;
+mod routing;
 mod slot;
 mod supervisor;
 
@@ -22,6 +23,7 @@ use tokio::sync::oneshot;
 use self::{
     actor::{Arguments, Ask, EntityActor, Message, World},
     hot_keys::HotKeys,
+    request::NotHere,
     residency::Residents,
     slot::NotRunning,
 };
@@ -34,7 +36,7 @@ pub use self::{
     residency::{ResidencyConfig, ShardResidents},
 };
 pub(crate) use self::{
-    admission::{Permit, shed},
+    admission::{Away, Permit, shed},
     at_rest::Assembled,
     slot::{Entered, Life, Slot, Warm},
     supervisor::Supervisors,
@@ -42,8 +44,8 @@ pub(crate) use self::{
 use crate::{
     commit::{LaneHandle, WriteBehind},
     entity::Entity,
-    idempotency::KeyGuard,
     limits::{Limits, SHARDS},
+    ownership::Routes,
     shard::ShardId,
     store::Store,
     time::{ShopClock, ShopTime},
@@ -72,6 +74,7 @@ pub(crate) struct Parts {
     pub(crate) supervisors: Arc<Supervisors>,
     pub(crate) clock: ShopClock,
     pub(crate) limits: Limits,
+    pub(crate) routes: Routes,
 }
 
 struct Shard<E: Entity> {
@@ -120,8 +123,8 @@ impl<E: AtRest> Directory<E> {
         }
     }
 
-    /// The last durable state. Nothing: it never existed. Takes no actor's time.
-    pub async fn read(&self, id: &E::Id) -> Result<Option<Arc<Published<E>>>, Unavailable> {
+    /// The last durable state, from this pod. Nothing: it never existed. Takes no actor's time.
+    async fn read_here(&self, id: &E::Id) -> Result<Option<Arc<Published<E>>>, NotHere> {
         let shard = self.shard(id);
         loop {
             let slot = match self.resident(shard, id) {
@@ -139,41 +142,15 @@ impl<E: AtRest> Directory<E> {
         }
     }
 
-    /// Sends a command to the entity and waits until its answer is durable.
-    pub async fn ask(&self, id: &E::Id, request: Request<E>) -> Result<Answer<E>, Refusal<E::Rejection>> {
-        if let Some(why) = self.parts.gate.read_only() {
-            return Err(Refusal::Unavailable(format!("changes are refused: {why}")));
-        }
-        let permit = self.parts.gate.admit()?;
-        self.ask_admitted(id, request, permit).await
-    }
-
-    /// A step of the engine's own: it is never shed at the door, so that what was begun is finished.
-    pub(crate) async fn step(
-        &self,
-        id: &E::Id,
-        command: E::Command,
-    ) -> Result<Answer<E>, Refusal<E::Rejection>> {
-        self.keyed_step(id, command, None).await
-    }
-
-    /// A step that must be made once however often it is repeated.
-    pub(crate) async fn keyed_step(
-        &self,
-        id: &E::Id,
-        command: E::Command,
-        key: Option<KeyGuard>,
-    ) -> Result<Answer<E>, Refusal<E::Rejection>> {
-        self.ask_admitted(id, Request::of_engine(command, key), self.parts.gate.pass()).await
-    }
-
-    async fn ask_admitted(
+    /// Sends a command to the entity's actor and waits until its answer is durable. The permit says that the request is
+    /// inside the shard.
+    async fn ask_here(
         &self,
         id: &E::Id,
         request: Request<E>,
         permit: Permit,
+        deadline: Instant,
     ) -> Result<Answer<E>, Refusal<E::Rejection>> {
-        let deadline = Instant::now() + self.deadline;
         let Some(slot) = self.slot(id, &request).await? else {
             let absent = E::absent(id);
             return Err(self.decide_absent(&absent, &request));
@@ -193,6 +170,7 @@ impl<E: AtRest> Directory<E> {
             caller: request.caller,
             wall: self.parts.clock.wall(),
             shop: self.parts.clock.now(),
+            passed: self.parts.clock.passed(),
             limits: self.parts.limits,
             key: request.key,
         };
@@ -243,7 +221,7 @@ impl<E: AtRest> Directory<E> {
     }
 
     /// The entity's slot: resident, new, or brought in from the tables. Nothing: it never existed and this does not begin it.
-    async fn slot(&self, id: &E::Id, request: &Request<E>) -> Result<Option<Arc<Slot<E>>>, Unavailable> {
+    async fn slot(&self, id: &E::Id, request: &Request<E>) -> Result<Option<Arc<Slot<E>>>, NotHere> {
         let shard = self.shard(id);
         if let Some(slot) = self.resident(shard, id) {
             return Ok(Some(slot));
@@ -257,19 +235,19 @@ impl<E: AtRest> Directory<E> {
             return Ok(None);
         }
         let _loading = shard.loading.lock().await;
-        Ok(Some(self.insert(shard, id, Assembled::absent(id))))
+        self.insert(shard, id, Assembled::absent(id)).map(Some)
     }
 
     fn resident(&self, shard: &Shard<E>, id: &E::Id) -> Option<Arc<Slot<E>>> {
         shard.slots.pin().get(id).cloned()
     }
 
-    async fn bring_in(&self, shard: &Shard<E>, id: &E::Id) -> Result<Option<Arc<Slot<E>>>, Unavailable> {
+    async fn bring_in(&self, shard: &Shard<E>, id: &E::Id) -> Result<Option<Arc<Slot<E>>>, NotHere> {
         let _loading = shard.loading.lock().await;
         if let Some(slot) = self.resident(shard, id).filter(|slot| slot.read().is_ok()) {
             return Ok(Some(slot));
         }
-        Ok(self.load(id).await?.map(|assembled| self.insert(shard, id, assembled)))
+        self.load(id).await?.map(|assembled| self.insert(shard, id, assembled)).transpose()
     }
 
     async fn load(&self, id: &E::Id) -> Result<Option<Assembled<E>>, Unavailable> {
@@ -277,11 +255,15 @@ impl<E: AtRest> Directory<E> {
         Ok(Assembled::load(&*self.parts.store, id, &waiting).await?)
     }
 
-    /// Puts an entity that was brought in, or begins, into the map; the shard's load lock is held.
-    fn insert(&self, shard: &Shard<E>, id: &E::Id, assembled: Assembled<E>) -> Arc<Slot<E>> {
+    /// Puts an entity that was brought in, or begins, into the map; the shard's load lock is held. Not when the shard
+    /// has left meanwhile: what was loaded may be old.
+    fn insert(&self, shard: &Shard<E>, id: &E::Id, assembled: Assembled<E>) -> Result<Arc<Slot<E>>, NotHere> {
+        if !self.parts.routes.shards.serves(shard.id) {
+            return Err(NotHere::Moved);
+        }
         let slots = shard.slots.pin();
         if let Some(slot) = slots.get(id).filter(|slot| slot.read().is_ok()) {
-            return slot.clone();
+            return Ok(slot.clone());
         }
         let (footprint, weight) = (assembled.entity.footprint(), assembled.entity.weight());
         let (published, warm, deadline) = settle_down(assembled);
@@ -289,7 +271,18 @@ impl<E: AtRest> Directory<E> {
         slot.set_size(footprint, weight);
         slot.used(self.seconds());
         slots.insert(id.clone(), slot.clone());
-        slot
+        Ok(slot)
+    }
+
+    /// The shard is on its way to another pod, and the tables have all of it: nothing of it stays here.
+    pub(crate) async fn clear(&self, shard: ShardId) {
+        let shard = &self.shards[usize::from(shard.0)];
+        let _loading = shard.loading.lock().await;
+        let slots = shard.slots.pin();
+        for slot in slots.values() {
+            slot.leave();
+        }
+        slots.clear();
     }
 
     /// After a failure: what was handed to the committer first comes to its end, then the entity is loaded again.

@@ -52,6 +52,8 @@ pub enum Refusal<R> {
     Unavailable(String),
     /// Done or not: ask again with the same key.
     Unknown(String),
+    /// Nothing was done: another pod owns the shard, or will in a moment.
+    Elsewhere,
 }
 
 impl<R> Refusal<R> {
@@ -63,6 +65,7 @@ impl<R> Refusal<R> {
             Self::Overloaded { reason, retry_after } => Refusal::Overloaded { reason, retry_after },
             Self::Unavailable(why) => Refusal::Unavailable(why),
             Self::Unknown(why) => Refusal::Unknown(why),
+            Self::Elsewhere => Refusal::Elsewhere,
         }
     }
 }
@@ -96,5 +99,28 @@ pub struct Unavailable(pub String);
 impl From<StoreError> for Unavailable {
     fn from(error: StoreError) -> Self {
         Self(error.to_string())
+    }
+}
+
+/// Why an entity cannot be brought into memory here.
+#[derive(Debug)]
+pub(super) enum NotHere {
+    /// Its shard has left this pod.
+    Moved,
+    Unavailable(Unavailable),
+}
+
+impl From<Unavailable> for NotHere {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Unavailable(unavailable)
+    }
+}
+
+impl<R> From<NotHere> for Refusal<R> {
+    fn from(not_here: NotHere) -> Self {
+        match not_here {
+            NotHere::Moved => Self::Elsewhere,
+            NotHere::Unavailable(unavailable) => unavailable.into(),
+        }
     }
 }

@@ -263,6 +263,11 @@ impl<E: Entity> Slot<E> {
         residence.body = Body::Gone;
         true
     }
+
+    /// Leaves memory with its shard. Its actor, idle by now, stops with the shard's supervisor.
+    pub(crate) fn leave(&self) {
+        self.residence.lock().body = Body::Gone;
+    }
 }
 
 #[derive(Debug)]

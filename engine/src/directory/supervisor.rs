@@ -1,8 +1,7 @@
 //! The parent of a shard's actors. When it stops, they stop with it; when one of them fails, the others go on.
 
-use std::sync::OnceLock;
-
 use metrics::counter;
+use parking_lot::Mutex;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, ActorRuntime, SupervisionEvent};
 
 use crate::{limits::SHARDS, shard::ShardId};
@@ -33,11 +32,11 @@ impl Actor for Supervisor {
 }
 
 /// One supervisor for each shard in use.
-pub(crate) struct Supervisors(Box<[OnceLock<ActorCell>]>);
+pub(crate) struct Supervisors(Box<[Mutex<Option<ActorCell>>]>);
 
 impl Supervisors {
     pub(crate) fn new() -> Self {
-        Self((0..SHARDS).map(|_| OnceLock::new()).collect())
+        Self((0..SHARDS).map(|_| Mutex::default()).collect())
     }
 
     /// The shard's supervisor, started on first use.
@@ -50,12 +49,19 @@ impl Supervisors {
                 .expect("only a taken name keeps an actor from starting, and this one has none");
             supervisor.get_cell()
         };
-        self.0[usize::from(shard.0)].get_or_init(start).clone()
+        self.0[usize::from(shard.0)].lock().get_or_insert_with(start).clone()
     }
 
-    pub(crate) fn stop(&self) {
-        for supervisor in self.0.iter().filter_map(OnceLock::get) {
+    /// The shard's actors stop.
+    pub(crate) fn stop(&self, shard: ShardId) {
+        if let Some(supervisor) = self.0[usize::from(shard.0)].lock().take() {
             supervisor.stop(None);
+        }
+    }
+
+    pub(crate) fn stop_all(&self) {
+        for shard in 0..SHARDS {
+            self.stop(ShardId(shard));
         }
     }
 }

@@ -39,6 +39,8 @@ type Verdict = Result<Decision<StockEvent>, StockRejection>;
 struct Fresh<'a> {
     stock: &'a Stock,
     now: ShopTime,
+    /// Deadlines up to this have passed.
+    passed: ShopTime,
     /// Units that the expired holds give back.
     freed: i64,
 }
@@ -46,12 +48,12 @@ struct Fresh<'a> {
 impl Stock {
     pub(super) fn decide_command(&self, command: &StockCommand, context: &Context) -> Verdict {
         let expired: Vec<(HoldId, Hold)> = self
-            .due(context.shop)
+            .due(context.passed)
             .filter(|(_, hold)| hold.checkout.is_none())
             .take(limits::EXPIRED_PER_MESSAGE)
             .collect();
         let freed = expired.iter().map(|(_, hold)| i64::from(hold.quantity)).sum();
-        let fresh = Fresh { stock: self, now: context.shop, freed };
+        let fresh = Fresh { stock: self, now: context.shop, passed: context.passed, freed };
         let mut decision = fresh.decide(command)?;
         if !expired.is_empty() {
             let own = std::mem::take(&mut decision.events);
@@ -123,7 +125,7 @@ impl Fresh<'_> {
 
     /// A plain hold that has time left.
     fn plain_hold(&self, id: HoldId) -> Result<&Hold, StockRejection> {
-        let lives = |hold: &&Hold| hold.checkout.is_none() && hold.deadline > self.now;
+        let lives = |hold: &&Hold| hold.checkout.is_none() && hold.deadline > self.passed;
         self.stock.hold(id).filter(lives).ok_or(StockRejection::HoldNotFound)
     }
 
@@ -150,7 +152,7 @@ impl Fresh<'_> {
         match self.stock.hold(id) {
             // The same hold again: its id says so.
             Some(hold)
-                if hold.checkout.is_none() && hold.quantity == quantity && hold.deadline > self.now =>
+                if hold.checkout.is_none() && hold.quantity == quantity && hold.deadline > self.passed =>
             {
                 return Ok(Decision::nothing(Outcome::Hold { id, quantity, deadline: hold.deadline }));
             }
@@ -206,7 +208,7 @@ impl Fresh<'_> {
     }
 
     fn checkouts_to_ask(&self) -> Outcome {
-        let old = self.stock.due(self.now).filter_map(|(id, hold)| Some((OrderId(id.0), hold.checkout?)));
+        let old = self.stock.due(self.passed).filter_map(|(id, hold)| Some((OrderId(id.0), hold.checkout?)));
         Outcome::CheckoutsToAsk(old.take(limits::EXPIRED_PER_MESSAGE).collect())
     }
 }

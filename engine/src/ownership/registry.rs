@@ -15,6 +15,16 @@ pub enum MemberState {
     Dead,
 }
 
+impl MemberState {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Leaving => "leaving",
+            Self::Dead => "dead",
+        }
+    }
+}
+
 /// One start of one pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {

@@ -25,6 +25,7 @@ pub(crate) fn context() -> Context {
         caller: Caller::Guest,
         wall: NOON,
         shop: ShopTime(1_000_000),
+        passed: ShopTime(1_000_000),
         limits: Limits { cart_lines: 3, line_quantity: 99, ..Limits::default() },
         key: None,
     }
@@ -72,6 +73,7 @@ impl<E: Entity> Given<E> {
     pub(crate) fn after(mut self, time: Duration) -> Self {
         self.context.wall = self.context.wall.plus(time);
         self.context.shop = self.context.shop.plus(time);
+        self.context.passed = self.context.shop;
         self
     }
 

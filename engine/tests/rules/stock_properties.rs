@@ -47,7 +47,8 @@ proptest! {
         let mut seconds = 0;
         for (command, wait) in steps {
             seconds += wait;
-            let context = Context { shop: ShopTime(0).plus(Duration::from_secs(seconds)), ..context() };
+            let shop = ShopTime(0).plus(Duration::from_secs(seconds));
+            let context = Context { shop, passed: shop, ..context() };
             let Ok(decision) = stock.decide(&command, &context) else { continue };
             stock.advance(&decision.events, NOON);
             replayed.advance(&decision.events, NOON);

@@ -1,0 +1,316 @@
+//! Keeps this pod a member: beats, keeps its books after the registry, and says when it has been declared dead.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use metrics::gauge;
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
+
+use super::{Beat, Member, MemberState, Registry, RegistryError, Routes, ShardRow, liveness::Observer};
+use crate::{
+    cart::Cart,
+    checkout::Coordinator,
+    commit::WriteBehind,
+    directory::{Away, Directory, Gate, Supervisors},
+    engine::MemberStatus,
+    id::IncarnationId,
+    inventory::Stock,
+    journal::Journal,
+    limits::{READS_WITHOUT_CONFIRMATION, SHARDS},
+    shard::ShardId,
+    store::Store,
+    time::ShopClock,
+};
+
+#[derive(Debug, Clone, Copy)]
+pub struct FleetConfig {
+    /// One beat of a member's counter.
+    pub beat: Duration,
+    /// A counter that has not moved for this long makes its member suspicious.
+    pub silence: Duration,
+    /// Members must have been the same for this long before shards are moved to where they should be.
+    pub settled: Duration,
+}
+
+impl Default for FleetConfig {
+    fn default() -> Self {
+        Self {
+            beat: Duration::from_millis(500),
+            silence: Duration::from_secs(5),
+            settled: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Why a pod's life as a member is over.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    #[error("this incarnation was declared dead by its peers: start again as a new one")]
+    Fenced,
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What the keeper keeps, and what others do with it.
+pub(crate) struct Keeper {
+    pub(super) me: Member,
+    pub(super) config: FleetConfig,
+    pub(super) registry: Arc<dyn Registry>,
+    pub(super) routes: Routes,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) write_behind: Arc<WriteBehind>,
+    pub(super) carts: Arc<Directory<Cart>>,
+    pub(super) inventory: Arc<Directory<Stock>>,
+    pub(super) coordinator: Arc<Coordinator>,
+    pub(super) supervisors: Arc<Supervisors>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) clock: ShopClock,
+    /// Members as the last beat found them.
+    pub(super) members: ArcSwap<Vec<Member>>,
+    pub(super) observer: parking_lot::Mutex<Observer>,
+    /// Wakes the steward.
+    pub(super) news: Notify,
+    /// Shards are moved by one at a time: the steward, or an operator, or the end.
+    pub(super) moving: tokio::sync::Mutex<()>,
+    /// The catalogue's generation in the tables.
+    pub(crate) catalog: watch::Sender<u64>,
+}
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeper").field("me", &self.me).finish_non_exhaustive()
+    }
+}
+
+/// What a keeper is made of.
+pub(crate) struct KeeperParts {
+    pub(crate) me: Member,
+    pub(crate) config: FleetConfig,
+    pub(crate) registry: Arc<dyn Registry>,
+    pub(crate) routes: Routes,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) write_behind: Arc<WriteBehind>,
+    pub(crate) carts: Arc<Directory<Cart>>,
+    pub(crate) inventory: Arc<Directory<Stock>>,
+    pub(crate) coordinator: Arc<Coordinator>,
+    pub(crate) supervisors: Arc<Supervisors>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) clock: ShopClock,
+    pub(crate) catalog_generation: u64,
+}
+
+impl Keeper {
+    pub(crate) fn new(parts: KeeperParts) -> Self {
+        let KeeperParts {
+            me,
+            config,
+            registry,
+            routes,
+            journal,
+            store,
+            write_behind,
+            carts,
+            inventory,
+            coordinator,
+            supervisors,
+            gate,
+            clock,
+            catalog_generation,
+        } = parts;
+        Self {
+            observer: parking_lot::Mutex::new(Observer::new(config.silence)),
+            me,
+            config,
+            registry,
+            routes,
+            journal,
+            store,
+            write_behind,
+            carts,
+            inventory,
+            coordinator,
+            supervisors,
+            gate,
+            clock,
+            members: ArcSwap::default(),
+            news: Notify::new(),
+            moving: tokio::sync::Mutex::default(),
+            catalog: watch::Sender::new(catalog_generation),
+        }
+    }
+
+    pub(crate) fn members(&self) -> Arc<Vec<Member>> {
+        self.members.load_full()
+    }
+
+    /// Whether the registry has answered lately.
+    pub(crate) fn sees_registry(&self) -> bool {
+        self.routes.shards.unconfirmed_for() <= READS_WITHOUT_CONFIRMATION
+    }
+
+    /// Beats until this incarnation is over.
+    pub(super) async fn keep(self: Arc<Self>) {
+        loop {
+            let began = Instant::now();
+            let round = tokio::time::timeout(READS_WITHOUT_CONFIRMATION, self.round()).await;
+            match round {
+                Ok(Ok(())) => {}
+                Ok(Err(RegistryError::Fenced)) => {
+                    self.gate.fail_stop(&Lost::Fenced.to_string());
+                    return;
+                }
+                Ok(Err(error)) => self.unanswered(&error.to_string()).await,
+                Err(_) => self.unanswered("no answer in time").await,
+            }
+            let next = began + self.config.beat;
+            tokio::select! {
+                () = tokio::time::sleep_until(next.into()) => {}
+                () = self.registry.changed() => {}
+                () = self.routes.shards.stale.notified() => {}
+            }
+        }
+    }
+
+    async fn round(self: &Arc<Self>) -> Result<(), RegistryError> {
+        // What the answer says was true after this moment.
+        let asked = Instant::now();
+        let beat = self.registry.beat(self.me.incarnation, self.clock.now()).await?;
+        let rows = self.registry.shards().await?;
+        self.routes.shards.confirm(asked);
+        self.gate.set_away(Away::Registry, false);
+        self.learn(beat, asked);
+        self.keep_books(&rows)
+    }
+
+    fn learn(&self, beat: Beat, asked: Instant) {
+        self.clock.follow(beat.shop);
+        self.observer.lock().observe(&beat.members, asked);
+        self.catalog.send_if_modified(|known| {
+            std::mem::replace(known, beat.catalog_generation) != beat.catalog_generation
+        });
+        self.members.store(Arc::new(beat.members));
+        self.news.notify_one();
+    }
+
+    /// The shards as the registry has them.
+    pub(super) fn keep_books(self: &Arc<Self>, rows: &[ShardRow]) -> Result<(), RegistryError> {
+        let shards = &self.routes.shards;
+        let members = self.members();
+        let mut opened = Vec::new();
+        for row in rows {
+            if row.owner == Some(self.me.incarnation) {
+                if shards.open(row.shard, row.epoch) {
+                    opened.push(row.shard);
+                }
+                continue;
+            }
+            let owner = row.owner.and_then(|owner| {
+                members.iter().find(|member| member.incarnation == owner && member.state != MemberState::Dead)
+            });
+            if !shards.learn(row.shard, row.epoch, owner.cloned().map(Arc::new)) {
+                tracing::error!(shard = row.shard.0, "a shard was taken from this pod");
+                return Err(RegistryError::Fenced);
+            }
+        }
+        shards.tell();
+        self.opened(opened);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        gauge!("smartcart_shards_owned").set(shards.owned().len() as f64);
+        Ok(())
+    }
+
+    /// What was under way in shards that are new here goes on.
+    fn opened(self: &Arc<Self>, opened: Vec<ShardId>) {
+        if opened.is_empty() {
+            return;
+        }
+        tracing::info!(shards = opened.len(), "shards opened");
+        let this = self.clone();
+        tokio::spawn(async move { this.wake(&opened).await });
+    }
+
+    async fn wake(self: &Arc<Self>, opened: &[ShardId]) {
+        let mut pause = Duration::from_millis(50);
+        while let Err(error) = self.coordinator.wake_unfinished(Some(opened)).await {
+            tracing::warn!(%error, "what was under way in new shards cannot be looked up yet");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+    }
+
+    /// The registry does not answer: nobody is accused. Readers are served while every peer says that it has not declared
+    /// this pod dead, or cannot have.
+    async fn unanswered(&self, why: &str) {
+        if self.routes.shards.unconfirmed_for() > READS_WITHOUT_CONFIRMATION {
+            self.gate.set_away(Away::Registry, true);
+        }
+        tracing::warn!(why, "the registry does not answer");
+        let asked = Instant::now();
+        let Some(peers) = &self.routes.peers else { return };
+        let members = self.members();
+        let others = members.iter().filter(|member| member.incarnation != self.me.incarnation);
+        let asking = others.map(|member| peers.probe(member, self.me.incarnation));
+        let all = futures_util::future::join_all(asking).await;
+        if all.iter().all(|probed| probed.as_ref().is_ok_and(|probed| probed.knows_asker)) {
+            self.routes.shards.confirm_readers(asked);
+        }
+    }
+
+    pub(crate) fn pod(&self) -> &str {
+        &self.me.pod
+    }
+
+    /// The pod that has a shard.
+    pub(crate) fn owner_name(&self, shard: ShardId) -> Option<String> {
+        let shards = &self.routes.shards;
+        if shards.serves(shard) {
+            return Some(self.me.pod.clone());
+        }
+        shards.owner(shard).map(|member| member.pod.clone())
+    }
+
+    pub(crate) fn member_statuses(&self) -> Vec<MemberStatus> {
+        let mut counts: HashMap<IncarnationId, usize> = HashMap::new();
+        for shard in (0..SHARDS).map(ShardId) {
+            let foreign = self.routes.shards.owner(shard).map(|member| member.incarnation);
+            let mine = self.routes.shards.serves(shard).then_some(self.me.incarnation);
+            if let Some(owner) = mine.or(foreign) {
+                *counts.entry(owner).or_default() += 1;
+            }
+        }
+        let status = |member: &Member| MemberStatus {
+            pod: member.pod.clone(),
+            incarnation: member.incarnation.to_string(),
+            address: member.address.clone(),
+            state: member.state.as_str(),
+            owns_shards: member.owns_shards,
+            shards: counts.get(&member.incarnation).copied().unwrap_or_default(),
+        };
+        self.members.load().iter().map(status).collect()
+    }
+
+    pub(crate) async fn part(&self) -> Result<(), RegistryError> {
+        self.registry.part(self.me.incarnation).await
+    }
+
+    /// The tasks of a member.
+    pub(crate) fn start(self: &Arc<Self>) -> [JoinHandle<()>; 2] {
+        [tokio::spawn(self.clone().keep()), tokio::spawn(self.clone().steward())]
+    }
+
+    /// Returns when every shard has an owner that this pod knows.
+    pub(crate) async fn all_served(&self) {
+        while !self.routes.shards.all_served() {
+            self.routes.shards.newer_map(self.config.beat).await;
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! From a question to whoever owns its shard: here, or another pod.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use metrics::counter;
+
+use super::{Epoch, Owner, Shards};
+use crate::{
+    directory::Refusal,
+    limits::MAX_HOPS,
+    peers::{Envelope, PeerError, Peers, Question, Reply},
+};
+
+/// How long a refusal by an old owner waits for a newer map before it asks again.
+const NEWER_MAP: Duration = Duration::from_millis(250);
+
+/// The books, and the way to the others.
+#[derive(Clone)]
+pub(crate) struct Routes {
+    pub(crate) shards: Arc<Shards>,
+    /// Nothing: alone.
+    pub(crate) peers: Option<Arc<dyn Peers>>,
+}
+
+/// How a request came to this pod.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival {
+    /// The epoch that its sender believed in.
+    pub(crate) epoch: Epoch,
+    /// Pods passed so far, this one included.
+    pub(crate) hops: u8,
+    pub(crate) deadline: Instant,
+}
+
+impl Arrival {
+    /// From a client, or from the engine itself.
+    pub(crate) const fn first(deadline: Instant) -> Self {
+        Self { epoch: Epoch(0), hops: 0, deadline }
+    }
+}
+
+/// Why another pod's answer could not be had.
+pub(crate) enum Astray {
+    /// The map was old: look again.
+    Moved(Epoch),
+    /// Nothing was done.
+    NotDone(String),
+    Unknown(String),
+}
+
+impl<R> From<Astray> for Refusal<R> {
+    fn from(lost: Astray) -> Self {
+        match lost {
+            Astray::Moved(_) => Self::Elsewhere,
+            Astray::NotDone(why) => Self::Unavailable(why),
+            Astray::Unknown(why) => Self::Unknown(why),
+        }
+    }
+}
+
+impl Routes {
+    /// Asks the shard's owner. After `Moved` the map may be newer.
+    pub(crate) async fn forward(
+        &self,
+        to: &Owner,
+        question: &Question,
+        arrival: &Arrival,
+    ) -> Result<Reply, Astray> {
+        if arrival.hops >= MAX_HOPS {
+            return Err(Astray::Moved(to.epoch));
+        }
+        let peers = self.peers.as_ref().ok_or_else(|| Astray::NotDone("this shop has one pod".to_owned()))?;
+        counter!("smartcart_forwarded_total").increment(1);
+        let envelope =
+            Envelope { question, epoch: to.epoch, hops: arrival.hops + 1, deadline: arrival.deadline };
+        match peers.ask(&to.member, envelope).await {
+            Ok(reply) => Ok(reply),
+            Err(PeerError::NotOwner { epoch }) => {
+                self.shards.newer_map(NEWER_MAP).await;
+                Err(Astray::Moved(epoch))
+            }
+            Err(PeerError::Unreachable(why)) => {
+                self.shards.newer_map(NEWER_MAP).await;
+                let moved = self.shards.epoch(question.shard()) > to.epoch;
+                Err(if moved { Astray::Moved(to.epoch) } else { Astray::NotDone(why) })
+            }
+            Err(PeerError::NoAnswer(why)) => Err(Astray::Unknown(why)),
+        }
+    }
+}
