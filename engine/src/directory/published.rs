@@ -21,7 +21,7 @@ struct Encoded {
 }
 
 impl<E: Entity> Published<E> {
-    pub(crate) fn new(view: E::View, version: u64) -> Self {
+    pub fn new(view: E::View, version: u64) -> Self {
         Self { view, version, encoded: ArcSwapOption::empty() }
     }
 

@@ -7,6 +7,7 @@
 
 mod frame;
 mod json;
+pub mod peer;
 mod v1;
 
 use smartcart_engine::commit::{CartImage, Change, StockImage};

@@ -10,6 +10,8 @@ use smartcart_engine::{id::Sku, money::Currency};
 
 pub(super) use cart::CartImage;
 pub(super) use change::{Changes, EntryBody};
+pub(super) use order::{CheckoutDetails, Order};
+pub(super) use outcome::{KeyGuard, Outcome, Refusal};
 pub(super) use stock::StockImage;
 
 use super::Malformed;
@@ -28,27 +30,27 @@ pub(super) struct Nothing {}
 
 impl Id {
     #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
-    const fn new(id: u128) -> Self {
+    pub(super) const fn new(id: u128) -> Self {
         Self { high: (id >> 64) as u64, low: id as u64 }
     }
 
-    fn get(self) -> u128 {
+    pub(super) fn get(self) -> u128 {
         u128::from(self.high) << 64 | u128::from(self.low)
     }
 }
 
-fn required<T>(value: Option<T>, what: &'static str) -> Result<T, Malformed> {
+pub(super) fn required<T>(value: Option<T>, what: &'static str) -> Result<T, Malformed> {
     value.ok_or(Malformed::Missing(what))
 }
 
-fn id(id: Option<Id>, what: &'static str) -> Result<u128, Malformed> {
+pub(super) fn id(id: Option<Id>, what: &'static str) -> Result<u128, Malformed> {
     required(id, what).map(Id::get)
 }
 
-fn sku(text: &str) -> Result<Sku, Malformed> {
+pub(super) fn sku(text: &str) -> Result<Sku, Malformed> {
     text.parse().map_err(|e| Malformed::invalid("a SKU", &e))
 }
 
-fn currency(text: &str) -> Result<Currency, Malformed> {
+pub(super) fn currency(text: &str) -> Result<Currency, Malformed> {
     text.parse().map_err(|e| Malformed::invalid("a currency", &e))
 }

@@ -8,7 +8,7 @@ use smartcart_engine::{
 use super::{Id, Malformed, currency, id, required, sku};
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Order {
+pub(in crate::record) struct Order {
     #[prost(message, optional, tag = "1")]
     id: Option<Id>,
     #[prost(uint64, tag = "2")]
@@ -36,7 +36,7 @@ pub(super) struct Order {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct OrderLine {
+pub(in crate::record) struct OrderLine {
     #[prost(string, tag = "1")]
     sku: String,
     #[prost(string, tag = "2")]
@@ -50,7 +50,7 @@ pub(super) struct OrderLine {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct CheckoutDetails {
+pub(in crate::record) struct CheckoutDetails {
     #[prost(string, optional, tag = "1")]
     email: Option<String>,
     #[prost(string, optional, tag = "2")]

@@ -10,7 +10,7 @@ use smartcart_engine::{
 use super::{Id, Malformed, Nothing, id, required, sku};
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct KeyGuard {
+pub(in crate::record) struct KeyGuard {
     #[prost(message, optional, tag = "1")]
     key: Option<Id>,
     #[prost(fixed64, tag = "2")]
@@ -18,7 +18,7 @@ pub(super) struct KeyGuard {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct KeyRecord {
+pub(in crate::record) struct KeyRecord {
     #[prost(message, optional, tag = "1")]
     key: Option<Id>,
     #[prost(fixed64, tag = "2")]
@@ -30,7 +30,7 @@ pub(super) struct KeyRecord {
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
-enum Outcome {
+pub(in crate::record) enum Outcome {
     #[prost(message, tag = "4")]
     Applied(Nothing),
     #[prost(message, tag = "5")]
@@ -48,7 +48,7 @@ enum Outcome {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct HoldOutcome {
+pub(in crate::record) struct HoldOutcome {
     #[prost(message, optional, tag = "1")]
     id: Option<Id>,
     #[prost(uint32, tag = "2")]
@@ -58,7 +58,7 @@ struct HoldOutcome {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct BatchOutcome {
+pub(in crate::record) struct BatchOutcome {
     #[prost(enumeration = "OperationOutcome", repeated, tag = "1")]
     operations: Vec<i32>,
 }
@@ -76,7 +76,7 @@ enum OperationOutcome {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct RefusedOutcome {
+pub(in crate::record) struct RefusedOutcome {
     #[prost(message, optional, tag = "1")]
     order: Option<Id>,
     #[prost(message, optional, tag = "2")]
@@ -84,7 +84,7 @@ struct RefusedOutcome {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Refusal {
+pub(in crate::record) struct Refusal {
     #[prost(oneof = "RefusalKind", tags = "1, 2")]
     kind: Option<RefusalKind>,
 }
@@ -115,7 +115,7 @@ struct Shortage {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct CheckoutsToAsk {
+pub(in crate::record) struct CheckoutsToAsk {
     #[prost(message, repeated, tag = "1")]
     checkouts: Vec<CheckoutOfCart>,
 }
