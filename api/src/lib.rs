@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod observe;
 pub mod openapi;
 pub mod ops;
+pub mod peers;
 pub mod problem;
 pub mod reply;
 pub mod router;

@@ -6,6 +6,7 @@ mod engine;
 mod http;
 mod log;
 mod ops;
+mod peers;
 mod shop;
 mod storage;
 
@@ -18,6 +19,7 @@ pub use engine::EngineSettings;
 pub use http::{HttpSettings, RequestConfig};
 pub use log::{LogConfig, LogFormat, LogSettings};
 pub use ops::OpsSettings;
+pub use peers::{PeerConfig, PeerSettings, TrustConfig};
 pub use shop::{Seed, ShopConfig, ShopSettings};
 pub use storage::{StorageConfig, StorageSettings};
 
@@ -72,6 +74,8 @@ pub struct Settings {
     #[command(flatten)]
     pub storage: StorageSettings,
     #[command(flatten)]
+    pub peers: PeerSettings,
+    #[command(flatten)]
     pub auth: AuthSettings,
     #[command(flatten)]
     pub shop: ShopSettings,
@@ -88,6 +92,8 @@ pub struct Config {
     pub requests: RequestConfig,
     pub ops: ServerConfig,
     pub storage: StorageConfig,
+    /// Nothing: one process, alone.
+    pub peers: Option<PeerConfig>,
     pub admin_token_file: PathBuf,
     pub auth: AuthConfig,
     pub shop: ShopConfig,
@@ -109,6 +115,7 @@ impl Settings {
             http: self.http.or(other.http),
             ops: self.ops.or(other.ops),
             storage: self.storage.or(other.storage),
+            peers: self.peers.or(other.peers),
             auth: self.auth.or(other.auth),
             shop: self.shop.or(other.shop),
             engine: self.engine.or(other.engine),
@@ -127,6 +134,7 @@ impl Settings {
             log: self.log.build(),
             api,
             requests,
+            peers: storage.is_shared().then(|| self.peers.build()).transpose()?,
             storage,
             admin_token_file,
             auth,
@@ -167,7 +175,10 @@ mod tests {
         let text = include_str!("../../smartcart.example.toml");
         let (example, usual) = (file(text).unwrap(), Settings::default());
         let unset = format!("{:?}", example.clone()).matches("None").count();
-        assert_eq!(unset, 1, "only another journal is not offered yet: {example:?}");
+        assert_eq!(
+            unset, 9,
+            "another journal, and a fleet's settings, have no value of their own: {example:?}"
+        );
         let mut example = example.build().unwrap();
         // That a database was named is the one thing that makes a difference.
         example.storage.is_default = true;
@@ -196,6 +207,7 @@ mod tests {
         assert!(file("[shop]\ncurrency = \"pounds\"").is_err());
         for text in [
             "[http]\nmax_connections = 0",
+            "[storage]\ndatabase_url = \"mysql://db/shop\"",
             "[storage]\ndatabase_url = \"postgres://db/shop\"",
             "[storage]\njournal_url = \"redis://cache\"",
         ] {

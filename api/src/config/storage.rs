@@ -5,7 +5,7 @@ use super::{ConfigError, settings};
 settings! {
     /// Where everything durable is.
     StorageSettings {
-        /// The tables: sqlite:PATH [sqlite:data/shop.db]
+        /// The tables: sqlite:PATH, or postgres://... for a fleet [sqlite:data/shop.db]
         database_url: String = "DATABASE_URL",
         /// The journal, when it is not to be beside the tables
         journal_url: String = "SMARTCART_JOURNAL_URL",
@@ -26,14 +26,14 @@ impl StorageSettings {
         if self.journal_url.is_some() {
             return Err(ConfigError::value(
                 "journal_url",
-                "another journal than SQLite's own comes with the fleet; leave it unset",
+                "this build keeps its journal beside the tables; leave it unset",
             ));
         }
         let database_url = self.database_url.clone().unwrap_or_else(|| DEFAULT.to_owned());
-        if !database_url.starts_with("sqlite:") {
+        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| database_url.starts_with(scheme)) {
             return Err(ConfigError::value(
                 "database_url",
-                "this build keeps its tables in SQLite; write sqlite:data/shop.db",
+                "write sqlite:data/shop.db for one process, or postgres://user@host/database for a fleet",
             ));
         }
         Ok(StorageConfig { database_url, is_default: self.database_url.is_none() })
@@ -41,8 +41,16 @@ impl StorageSettings {
 }
 
 impl StorageConfig {
+    /// Whether other pods may use the same database.
+    pub fn is_shared(&self) -> bool {
+        !self.database_url.starts_with("sqlite:")
+    }
+
     /// The folder of the shop's files.
     pub fn folder(&self) -> PathBuf {
+        if self.is_shared() {
+            return PathBuf::from("data");
+        }
         let path = self.database_url.trim_start_matches("sqlite:");
         let path = path.strip_prefix("//").unwrap_or(path);
         Path::new(path).parent().map(Path::to_owned).unwrap_or_default()

@@ -26,6 +26,7 @@ where
             }
             Refusal::Unavailable(reason) => Self::new(Code::Unavailable, reason),
             Refusal::Unknown(reason) => Self::new(Code::OutcomeUnknown, reason),
+            Refusal::Elsewhere => Self::new(Code::Unavailable, "its shard is moving to another pod"),
         }
     }
 }
