@@ -1,4 +1,4 @@
-//! The server under test, as a child process: started in a directory of its own, killed or stopped, measured.
+//! The server under test, as a child process: started in a directory of its own, killed, paused or stopped, measured.
 
 use std::{
     fs::{self, OpenOptions},
@@ -30,6 +30,17 @@ pub struct Launch {
 impl Launch {
     /// Settles two free ports and writes a service token into `directory`.
     pub fn prepare(program: &Path, directory: &Path, settings: &[(&str, String)]) -> anyhow::Result<Self> {
+        let ports = free_ports(2)?;
+        Self::at(program, directory, [ports[0], ports[1]], settings)
+    }
+
+    /// As `prepare`, with its listener and its operator's listener at these addresses.
+    pub fn at(
+        program: &Path,
+        directory: &Path,
+        [listen, ops]: [SocketAddr; 2],
+        settings: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
         let program =
             program.canonicalize().with_context(|| format!("no server at {}", program.display()))?;
         let token = "service-token-of-a-test-run-0123456789abcdef".to_owned();
@@ -40,9 +51,14 @@ impl Launch {
             .mode(0o600)
             .open(directory.join("admin-token"))?
             .write_all(token.as_bytes())?;
-        let [listen, ops] = free_ports()?;
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         Ok(Self { program, directory: directory.to_owned(), listen, ops, token, settings })
+    }
+
+    /// A setting of the next start's, in place of what it was.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.settings.retain(|(known, _)| known != name);
+        self.settings.push((name.to_owned(), value.into()));
     }
 
     fn command(&self, subcommand: &str) -> Command {
@@ -84,7 +100,7 @@ impl Launch {
         self.directory.join("smartcart.db")
     }
 
-    fn log(&self) -> PathBuf {
+    pub fn log(&self) -> PathBuf {
         self.directory.join("server.log")
     }
 }
@@ -142,27 +158,50 @@ impl Server {
     }
 
     /// SIGTERM, and waits for the end.
-    pub async fn stop(mut self, limit: Duration) -> anyhow::Result<ExitStatus> {
-        let pid = self.pid().context("the server has ended already")?;
-        let sent = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
-        ensure!(sent.success(), "kill -TERM {pid}: {sent}");
+    pub async fn stop(self, limit: Duration) -> anyhow::Result<ExitStatus> {
+        self.signal("TERM").await?;
+        self.ended(limit).await
+    }
+
+    /// SIGSTOP: nothing of the process runs until it is resumed, and its connections stay open.
+    pub async fn pause(&self) -> anyhow::Result<()> {
+        self.signal("STOP").await
+    }
+
+    pub async fn resume(&self) -> anyhow::Result<()> {
+        self.signal("CONT").await
+    }
+
+    /// Waits until the process has ended.
+    pub async fn ended(mut self, limit: Duration) -> anyhow::Result<ExitStatus> {
         tokio::time::timeout(limit, self.child.wait())
             .await
-            .with_context(|| format!("the server did not stop within {limit:?}"))?
+            .with_context(|| format!("the server did not end within {limit:?}"))?
             .context("waiting for the server's end")
+    }
+
+    pub fn is_running(&mut self) -> anyhow::Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    async fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let pid = self.pid().context("the server has ended already")?.to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status().await?;
+        ensure!(sent.success(), "kill -{name} {pid}: {sent}");
+        Ok(())
     }
 }
 
 /// The last lines of a log, for a report.
-fn tail(log: &Path) -> anyhow::Result<String> {
+pub fn tail(log: &Path) -> anyhow::Result<String> {
     let text = fs::read_to_string(log)?;
     let lines: Vec<&str> = text.lines().collect();
     Ok(lines[lines.len().saturating_sub(20)..].join("\n"))
 }
 
-/// Two ports that nobody listens on, below the range that the system draws the ports of outgoing connections from: while
-/// the server is dead, none of its clients' connections may take its port.
-fn free_ports() -> anyhow::Result<[SocketAddr; 2]> {
+/// Ports that nobody listens on, below the range that the system draws the ports of outgoing connections from: while
+/// a server is dead, none of its clients' connections may take its port.
+pub fn free_ports(count: usize) -> anyhow::Result<Vec<SocketAddr>> {
     let first = 20_000 + std::process::id() % 10_000;
     let mut held = Vec::new();
     for port in first..first + 2_000 {
@@ -170,9 +209,9 @@ fn free_ports() -> anyhow::Result<[SocketAddr; 2]> {
         if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
             held.push(listener);
         }
-        if let [a, b] = held.as_slice() {
-            return Ok([a.local_addr()?, b.local_addr()?]);
+        if held.len() == count {
+            return Ok(held.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?);
         }
     }
-    bail!("no two free ports from {first} on")
+    bail!("no {count} free ports from {first} on")
 }
