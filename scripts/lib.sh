@@ -62,3 +62,13 @@ for port in random.sample(range(20000, 32768), 1000):
 print(*(s.getsockname()[1] for s in held))
 PYTHON
 }
+
+# postgres_bin: the directory of the newest PostgreSQL server programs here, 15 or later; nothing when there is none.
+postgres_bin() {
+  local found newest=
+  for found in /usr/lib/postgresql/*/bin "$(dirname "$(command -v initdb || echo /nowhere/initdb)")"; do
+    [ -x "$found/pg_ctl" ] && [ -x "$found/initdb" ] || continue
+    [ "$("$found/initdb" --version | grep -oE '[0-9]+' | head -n 1)" -ge 15 ] && newest=$found
+  done
+  printf '%s' "$newest"
+}

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use smartcart_engine::store::{Conflict, StoreError};
+use sqlx::postgres::PgDatabaseError;
 
 use crate::record::Malformed;
 
@@ -27,7 +28,56 @@ pub enum OpenError {
     Unusable { path: PathBuf, reason: String },
 }
 
-/// What a failed statement means for what follows.
+/// Why the shop's PostgreSQL cannot be used, and how to mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("'{0}' is not the address of a PostgreSQL: write postgres://user:password@host:5432/database")]
+    Address(String),
+    #[error("PostgreSQL does not answer: {0}")]
+    Unreachable(String),
+    #[error("PostgreSQL {found} is too old: {needed} or newer is needed")]
+    TooOld { found: String, needed: u32 },
+    #[error(
+        "PostgreSQL runs with {setting} = off: what it has acknowledged would not survive a crash; turn it on"
+    )]
+    Unsafe { setting: &'static str },
+    #[error("the database was brought to a schema that this version cannot use: run the newer version")]
+    Newer,
+    #[error("the database cannot be brought to this version's schema: {0}")]
+    Schema(String),
+}
+
+/// What a function over a connection can end with.
+#[derive(Debug)]
+pub(crate) enum TableError {
+    Sql(sqlx::Error),
+    Store(StoreError),
+}
+
+pub(crate) type TableResult<T> = Result<T, TableError>;
+
+impl From<sqlx::Error> for TableError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<StoreError> for TableError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<TableError> for StoreError {
+    fn from(error: TableError) -> Self {
+        match error {
+            TableError::Sql(error) => store_error(&error),
+            TableError::Store(error) => error,
+        }
+    }
+}
+
+/// What a failed statement of SQLite means for what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Severity {
     /// A row was refused; the database is well.
@@ -66,6 +116,12 @@ fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
 /// A constraint that no statement expects to meet is the second line of defence: a defect, not a client's fault.
 /// The constraints that clients can meet are met by `ON CONFLICT` and never arrive here.
 pub(crate) fn store_error(error: &sqlx::Error) -> StoreError {
+    match postgres_refusal(error) {
+        Some(PostgresRefusal::Fenced) => return StoreError::Fenced,
+        Some(PostgresRefusal::Constraint(what)) => return StoreError::Conflict(Conflict::Invariant(what)),
+        Some(PostgresRefusal::Again) => return StoreError::Unavailable(error.to_string()),
+        None => {}
+    }
     match error {
         sqlx::Error::Database(database) if severity(error) == Severity::Refused => {
             StoreError::Conflict(Conflict::Invariant(database.message().to_owned()))
@@ -73,6 +129,33 @@ pub(crate) fn store_error(error: &sqlx::Error) -> StoreError {
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => StoreError::Corrupt(error.to_string()),
         _ => StoreError::Unavailable(error.to_string()),
     }
+}
+
+/// What PostgreSQL refused; it is well, and so is the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PostgresRefusal {
+    /// The writer was declared dead (`fence()` in the migrations).
+    Fenced,
+    Constraint(String),
+    /// A time-out, a deadlock, a lack of resources, a shutdown: nothing was written, another try may succeed.
+    Again,
+}
+
+/// Of the migrations' own.
+const FENCED: &str = "SC001";
+/// Integrity constraint violation.
+const CONSTRAINT_CLASS: &str = "23";
+
+pub(crate) fn postgres_refusal(error: &sqlx::Error) -> Option<PostgresRefusal> {
+    let sqlx::Error::Database(database) = error else { return None };
+    let refused = database.try_downcast_ref::<PgDatabaseError>()?;
+    Some(match refused.code() {
+        FENCED => PostgresRefusal::Fenced,
+        code if code.starts_with(CONSTRAINT_CLASS) => {
+            PostgresRefusal::Constraint(refused.message().to_owned())
+        }
+        _ => PostgresRefusal::Again,
+    })
 }
 
 /// A record in a row that cannot be read.

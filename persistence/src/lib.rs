@@ -23,6 +23,9 @@
 //! # To change a record
 //! See [`record`]; `tests/it/golden/v1.txt` holds the bytes that must stay readable.
 
+mod columns;
 pub mod error;
+pub mod postgres;
 pub mod record;
+mod rows;
 pub mod sqlite;

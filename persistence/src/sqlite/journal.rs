@@ -14,7 +14,7 @@ use smartcart_engine::{
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::Mutex;
 
-use super::columns::{id_bytes, id_of, limit_of, signed, unsigned};
+use crate::columns::{id_bytes, id_of, limit_of, signed, unsigned};
 use crate::{
     error::{Severity, severity},
     record::{EntryName, decode_entry, encode_entry},

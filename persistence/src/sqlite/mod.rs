@@ -1,7 +1,6 @@
 //! The embedded default: two SQLite files, one process, nothing else to install.
 
 mod bulk;
-mod columns;
 mod journal;
 mod open;
 mod tables;

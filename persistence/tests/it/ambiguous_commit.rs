@@ -4,15 +4,9 @@ use std::time::Duration;
 
 use smartcart_engine::{commit::Lane, id::IncarnationId, journal::AppendError, time::ShopTime};
 
-use crate::{
-    backend::{Backend, Sqlite},
-    journal_suite::append,
-    samples::entry,
-};
+use crate::{backend::Backend, journal_suite::append, samples::entry};
 
-#[tokio::test]
-async fn the_same_entry_again_is_accepted_once() {
-    let shop = Sqlite::new().await;
+pub(crate) async fn the_same_entry_again_is_accepted_once(shop: impl Backend) {
     append(shop.journal(), 1, 0, 1..=2).await;
     append(shop.journal(), 1, 0, 2..=2).await;
     let shop = shop.restarted().await;
@@ -21,9 +15,7 @@ async fn the_same_entry_again_is_accepted_once() {
     assert_eq!(kept, [entry(1, 0, 1), entry(1, 0, 2), entry(1, 0, 3)]);
 }
 
-#[tokio::test]
-async fn another_entry_of_the_same_number_is_refused() {
-    let shop = Sqlite::new().await;
+pub(crate) async fn another_entry_of_the_same_number_is_refused(shop: impl Backend) {
     append(shop.journal(), 1, 0, 1..=2).await;
     let mut other = entry(1, 0, 2);
     other.shop = ShopTime(99);
@@ -34,9 +26,7 @@ async fn another_entry_of_the_same_number_is_refused() {
 }
 
 /// A caller that gives up in the middle of an append leaves a row that it does not know of.
-#[tokio::test]
-async fn an_append_that_was_given_up_can_be_asked_again() {
-    let shop = Sqlite::new().await;
+pub(crate) async fn an_append_that_was_given_up_can_be_asked_again(shop: impl Backend) {
     for sequence in 1..=50 {
         let patience = Duration::from_micros(sequence * 40);
         let _given_up = tokio::time::timeout(patience, shop.journal().append(&entry(1, 0, sequence))).await;

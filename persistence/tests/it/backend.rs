@@ -2,8 +2,18 @@
 
 use std::path::PathBuf;
 
-use smartcart_engine::{journal::Journal, store::Store};
-use smartcart_persistence::sqlite::{Embedded, open};
+use smartcart_engine::{
+    id::{IncarnationId, random_bytes},
+    journal::Journal,
+    ownership::{Member, MemberState, Registry},
+    store::Store,
+    time::ShopTime,
+};
+use smartcart_persistence::{
+    postgres::{self, Shared},
+    sqlite::{Embedded, open},
+};
+use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
 pub(crate) trait Backend {
@@ -81,5 +91,78 @@ impl ClosedSqlite {
         let changed = sqlx::raw_sql(sql).execute(&mut connection).await.unwrap().rows_affected();
         assert!(changed > 0, "nothing was changed by {sql}");
         connection.close().await.unwrap();
+    }
+}
+
+/// A database of its own in the PostgreSQL that the tests were given, with the members 1 and 2.
+pub(crate) struct Postgres {
+    pub(crate) address: String,
+    pub(crate) shared: Shared,
+}
+
+const NO_POSTGRES: &str =
+    "these tests need a PostgreSQL: `make unit`, or `scripts/with-postgres.sh cargo test --workspace`";
+
+impl Postgres {
+    pub(crate) async fn new() -> Self {
+        let server = std::env::var("SMARTCART_TEST_POSTGRES").expect(NO_POSTGRES);
+        let name = format!("test_{:032x}", u128::from_be_bytes(random_bytes()));
+        let mut connection = PgConnection::connect(&server).await.unwrap();
+        let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        sqlx::query(create).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        let (address, _) = server.rsplit_once('/').unwrap();
+        let address = format!("{address}/{name}");
+        let shared = opened(&address, 1).await;
+        for incarnation in [1, 2] {
+            shared.registry.join(&member(incarnation), ShopTime(0)).await.unwrap();
+        }
+        Self { address, shared }
+    }
+
+    /// The same shop, as another pod has it open.
+    pub(crate) async fn as_pod(&self, incarnation: u128) -> Shared {
+        opened(&self.address, incarnation).await
+    }
+
+    pub(crate) fn registry(&self) -> &dyn Registry {
+        &*self.shared.registry
+    }
+
+    /// A connection behind the shop's back.
+    pub(crate) async fn raw(&self) -> PgConnection {
+        PgConnection::connect(&self.address).await.unwrap()
+    }
+}
+
+async fn opened(address: &str, incarnation: u128) -> Shared {
+    postgres::open(address, Some(IncarnationId(incarnation))).await.unwrap()
+}
+
+pub(crate) fn member(incarnation: u128) -> Member {
+    Member {
+        incarnation: IncarnationId(incarnation),
+        pod: format!("pod-{incarnation}"),
+        address: format!("127.0.0.1:{incarnation}"),
+        owns_shards: true,
+        beat: 0,
+        state: MemberState::Live,
+        protocol: 1,
+    }
+}
+
+impl Backend for Postgres {
+    fn journal(&self) -> &dyn Journal {
+        &*self.shared.journal
+    }
+
+    fn store(&self) -> &dyn Store {
+        &*self.shared.store
+    }
+
+    async fn restarted(self) -> Self {
+        self.shared.close().await;
+        let shared = opened(&self.address, 1).await;
+        Self { address: self.address, shared }
     }
 }

@@ -1,5 +1,5 @@
-//! The conformance suites of journals and tables, run against SQLite, and what only SQLite can suffer.
-//! File names are failure modes.
+//! The conformance suites of journals and tables, run against SQLite and PostgreSQL, and what only one of them can
+//! suffer. File names are failure modes.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,62 +9,76 @@ mod backend;
 mod crashes;
 mod fencing;
 mod journal_suite;
+mod postgres;
 mod record;
 mod samples;
 mod store_suite;
 
-/// Runs each function of a suite against SQLite, each in a directory of its own.
-macro_rules! on_sqlite {
-    ($($suite:ident::$case:ident,)*) => {$(
-        #[tokio::test]
-        async fn $case() {
-            crate::$suite::$case(crate::backend::Sqlite::new().await).await;
+/// Runs each function of a suite against every database, each in a place of its own.
+macro_rules! suite {
+    ($suite:ident: $($case:ident,)*) => {
+        mod $suite {
+            mod sqlite {$(
+                #[tokio::test]
+                async fn $case() {
+                    crate::$suite::$case(crate::backend::Sqlite::new().await).await;
+                }
+            )*}
+            mod postgres {$(
+                #[tokio::test]
+                async fn $case() {
+                    crate::$suite::$case(crate::backend::Postgres::new().await).await;
+                }
+            )*}
         }
-    )*};
+    };
 }
-pub(crate) use on_sqlite;
 
-mod sqlite {
-    mod journal {
-        crate::on_sqlite! {
-            journal_suite::gives_back_what_was_appended_in_order,
-            journal_suite::refuses_a_gap,
-            journal_suite::keeps_lanes_and_incarnations_apart,
-            journal_suite::forgets_what_is_trimmed_but_not_the_number,
-            journal_suite::pages,
-            journal_suite::keeps_everything_over_a_restart,
-            journal_suite::removes_only_what_is_sealed,
-        }
+mod every {
+    suite! {
+        journal_suite:
+        gives_back_what_was_appended_in_order,
+        refuses_a_gap,
+        keeps_lanes_and_incarnations_apart,
+        forgets_what_is_trimmed_but_not_the_number,
+        pages,
+        keeps_everything_over_a_restart,
+        removes_only_what_is_sealed,
     }
-    mod store {
-        crate::on_sqlite! {
-            store_suite::a_cart_comes_back_as_it_was_flushed,
-            store_suite::a_stock_comes_back_as_it_was_flushed,
-            store_suite::changes_follow_their_image,
-            store_suite::a_new_image_takes_the_place_of_image_and_tail,
-            store_suite::an_image_may_bring_its_own_tail,
-            store_suite::a_lower_version_is_never_written,
-            store_suite::the_same_flush_again_changes_nothing,
-            store_suite::tails_may_overlap,
-            store_suite::changes_that_follow_nothing_are_refused,
-            store_suite::a_refused_flush_writes_nothing,
-            store_suite::stock_that_does_not_add_up_is_refused,
-            store_suite::thousands_of_rows_fit_one_flush,
-            store_suite::watermarks_and_shop_time_never_go_back,
-            store_suite::checkouts_and_holds_are_found,
-            store_suite::the_secret_stays,
-            store_suite::an_order_is_written_once,
-            store_suite::orders_are_paged_newest_first,
-            store_suite::an_order_goes_through_its_states,
-            store_suite::a_cancelled_order_waits_to_be_restocked,
-            store_suite::products_are_versioned,
-            store_suite::a_sku_belongs_to_one_product,
-            store_suite::an_import_is_all_or_nothing,
-            store_suite::keys_replay_and_guard,
-            store_suite::keys_are_forgotten_after_a_day,
-            store_suite::an_address_has_one_account,
-            store_suite::sessions_rotate_and_end,
-            store_suite::addresses_are_versioned,
-        }
+    suite! {
+        ambiguous_commit:
+        the_same_entry_again_is_accepted_once,
+        another_entry_of_the_same_number_is_refused,
+        an_append_that_was_given_up_can_be_asked_again,
+    }
+    suite! {
+        store_suite:
+        a_cart_comes_back_as_it_was_flushed,
+        a_stock_comes_back_as_it_was_flushed,
+        changes_follow_their_image,
+        a_new_image_takes_the_place_of_image_and_tail,
+        an_image_may_bring_its_own_tail,
+        a_lower_version_is_never_written,
+        the_same_flush_again_changes_nothing,
+        tails_may_overlap,
+        changes_that_follow_nothing_are_refused,
+        a_refused_flush_writes_nothing,
+        stock_that_does_not_add_up_is_refused,
+        thousands_of_rows_fit_one_flush,
+        watermarks_and_shop_time_never_go_back,
+        checkouts_and_holds_are_found,
+        the_secret_stays,
+        an_order_is_written_once,
+        orders_are_paged_newest_first,
+        an_order_goes_through_its_states,
+        a_cancelled_order_waits_to_be_restocked,
+        products_are_versioned,
+        a_sku_belongs_to_one_product,
+        an_import_is_all_or_nothing,
+        keys_replay_and_guard,
+        keys_are_forgotten_after_a_day,
+        an_address_has_one_account,
+        sessions_rotate_and_end,
+        addresses_are_versioned,
     }
 }

@@ -7,8 +7,12 @@ use smartcart_engine::{
 };
 use sqlx::{Connection, SqliteConnection};
 
-use super::{TableResult, keys};
-use crate::sqlite::columns::{id_bytes, id_of, signed, unsigned};
+use super::keys;
+use crate::columns::{id_bytes, id_of, signed, unsigned};
+use crate::{
+    error::TableResult,
+    rows::{address_replayed, address_subject},
+};
 
 /// In the order in which they were entered.
 pub(super) async fn of_user(connection: &mut SqliteConnection, user: UserId) -> TableResult<Vec<Address>> {
@@ -39,7 +43,7 @@ pub(super) async fn put(
 ) -> TableResult<Written<Address>> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     if let Some(subject) = keys::seen(&mut transaction, key).await? {
-        return Ok(Written { value: replayed(next, &subject)?, replayed: true });
+        return Ok(Written { value: address_replayed(next, &subject)?, replayed: true });
     }
     let stored = version(&mut transaction, next.user, next.id).await?;
     match stored {
@@ -58,20 +62,9 @@ pub(super) async fn put(
     )
     .execute(&mut *transaction)
     .await?;
-    let subject = [&id[..], &next.version.to_be_bytes()].concat();
-    keys::remember(&mut transaction, key, &subject).await?;
+    keys::remember(&mut transaction, key, &address_subject(next)).await?;
     transaction.commit().await?;
     Ok(Written { value: next.clone(), replayed: false })
-}
-
-/// A request that creates draws a new id each time: the first one counts.
-fn replayed(request: &Address, subject: &[u8]) -> Result<Address, StoreError> {
-    let parts =
-        subject.split_first_chunk::<16>().and_then(|(id, version)| Some((id, version.try_into().ok()?)));
-    let (id, version) =
-        parts.ok_or_else(|| StoreError::Corrupt("an address's idempotency key".to_owned()))?;
-    let (id, version) = (AddressId(u128::from_be_bytes(*id)), u64::from_be_bytes(version));
-    Ok(Address { id, version, ..request.clone() })
 }
 
 pub(super) async fn delete(

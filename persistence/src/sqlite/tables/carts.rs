@@ -1,30 +1,18 @@
 use smartcart_engine::{
-    cart::Cart,
     commit::{CartImage, Row},
     id::CartId,
     store::Stored,
 };
 use sqlx::SqliteConnection;
 
-use super::{
-    TableResult,
-    entities::ids,
-    images::{EntityRow, Part, assemble},
-};
+use super::{entities::ids, images::EntityRow};
+use crate::error::TableResult;
 use crate::{
+    columns::{id_bytes, signed},
     record::{decode_cart_image, encode_cart_image},
-    sqlite::{
-        bulk::Bound,
-        columns::{id_bytes, signed},
-    },
+    rows::{CartRow, Part, assemble},
+    sqlite::bulk::Bound,
 };
-
-pub(super) struct CartRow<'a> {
-    pub(super) id: CartId,
-    pub(super) row: &'a Row,
-    pub(super) cart: &'a Cart,
-    pub(super) image: Option<&'a CartImage>,
-}
 
 impl EntityRow for CartRow<'_> {
     const TABLE: &'static str = "cart";

@@ -1,22 +1,19 @@
 //! Products and their variants. Every change raises the catalogue's generation in its own transaction.
 
-use std::collections::HashMap;
-
 use smartcart_engine::{
     catalog::{Product, Variant},
     id::ProductId,
     store::{Conflict, StoreError, TableKey, Written},
-    time::Timestamp,
 };
 use sqlx::{Connection, SqliteConnection};
 
-use super::{TableResult, keys};
+use super::keys;
+use crate::error::TableResult;
 use crate::{
+    columns::unsigned,
     error::corrupt,
-    record::{
-        decode_attributes, decode_images, decode_prices, encode_attributes, encode_images, encode_prices,
-    },
-    sqlite::columns::unsigned,
+    record::{encode_attributes, encode_images, encode_prices},
+    rows::{ProductColumns, VariantColumns, product_replayed, product_subject, products},
 };
 
 pub(super) async fn load(connection: &mut SqliteConnection) -> TableResult<(u64, Vec<Product>)> {
@@ -24,46 +21,19 @@ pub(super) async fn load(connection: &mut SqliteConnection) -> TableResult<(u64,
     let mut snapshot = connection.begin().await?;
     let generation =
         sqlx::query_scalar!("SELECT catalog_generation FROM shop").fetch_one(&mut *snapshot).await?;
-    let mut variants = variants(&mut snapshot).await?;
-    let rows = sqlx::query!(
+    let variants = sqlx::query_as!(
+        VariantColumns,
+        "SELECT sku, product, attributes, prices FROM variant ORDER BY product, position"
+    )
+    .fetch_all(&mut *snapshot)
+    .await?;
+    let rows = sqlx::query_as!(
+        ProductColumns,
         "SELECT id, version, name, description, category, images, updated_at FROM product ORDER BY id"
     )
     .fetch_all(&mut *snapshot)
     .await?;
-    let mut products = Vec::with_capacity(rows.len());
-    for row in rows {
-        let subject = format!("product {}", row.id);
-        products.push(Product {
-            variants: variants.remove(&row.id).unwrap_or_default(),
-            id: row.id.parse().map_err(|_| StoreError::Corrupt(format!("{subject}: not an id")))?,
-            version: unsigned(row.version),
-            name: row.name,
-            description: row.description,
-            category: row.category,
-            images: decode_images(&row.images).map_err(corrupt(&subject))?,
-            updated_at: Timestamp(row.updated_at),
-        });
-    }
-    Ok((unsigned(generation), products))
-}
-
-/// The variants of each product, in their order.
-async fn variants(connection: &mut SqliteConnection) -> TableResult<HashMap<String, Vec<Variant>>> {
-    let rows =
-        sqlx::query!("SELECT sku, product, attributes, prices FROM variant ORDER BY product, position")
-            .fetch_all(connection)
-            .await?;
-    let mut variants: HashMap<String, Vec<Variant>> = HashMap::new();
-    for row in rows {
-        let subject = format!("SKU {}", row.sku);
-        let variant = Variant {
-            sku: row.sku.parse().map_err(|_| StoreError::Corrupt(format!("{subject}: not a SKU")))?,
-            attributes: decode_attributes(&row.attributes).map_err(corrupt(&subject))?,
-            prices: decode_prices(&row.prices).map_err(corrupt(&subject))?,
-        };
-        variants.entry(row.product).or_default().push(variant);
-    }
-    Ok(variants)
+    Ok((unsigned(generation), products(rows, variants)?))
 }
 
 pub(super) async fn put(
@@ -74,7 +44,7 @@ pub(super) async fn put(
 ) -> TableResult<Written<Product>> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     if let Some(subject) = keys::seen(&mut transaction, key).await? {
-        return Ok(Written { value: replayed(product, &subject)?, replayed: true });
+        return Ok(Written { value: product_replayed(product, &subject)?, replayed: true });
     }
     let version = version(&mut transaction, &product.id).await?.unwrap_or(0);
     if expected.is_some_and(|expected| expected != version) {
@@ -82,22 +52,9 @@ pub(super) async fn put(
     }
     let value = write(&mut transaction, product).await?;
     raise_generation(&mut transaction).await?;
-    keys::remember(&mut transaction, key, &subject(&value)).await?;
+    keys::remember(&mut transaction, key, &product_subject(&value)).await?;
     transaction.commit().await?;
     Ok(Written { value, replayed: false })
-}
-
-/// What the database adds to a request: version and time.
-fn subject(written: &Product) -> Vec<u8> {
-    [written.version.to_be_bytes(), written.updated_at.0.to_be_bytes()].concat()
-}
-
-fn replayed(request: &Product, subject: &[u8]) -> Result<Product, StoreError> {
-    let parts =
-        subject.split_first_chunk::<8>().and_then(|(version, at)| Some((version, at.try_into().ok()?)));
-    let (version, at) = parts.ok_or_else(|| StoreError::Corrupt("a product's idempotency key".to_owned()))?;
-    let (version, updated_at) = (u64::from_be_bytes(*version), Timestamp(i64::from_be_bytes(at)));
-    Ok(Product { version, updated_at, ..request.clone() })
 }
 
 pub(super) async fn put_many(

@@ -1,22 +1,19 @@
 //! What the tables of carts and of stock have in common: a row is a header for SQL and an image; beside it lie the
 //! changes since that image, its tail.
 
-use std::{fmt::Display, sync::Arc};
+use std::sync::Arc;
 
 use smartcart_engine::{
-    commit::{Change, Row},
+    commit::Row,
     store::{Conflict, StoreError},
 };
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::TableResult;
+use crate::error::TableResult;
 use crate::{
-    error::corrupt,
-    record::{decode_changes, encode_changes},
-    sqlite::{
-        bulk::{Bound, Bulk},
-        columns::{signed, unsigned},
-    },
+    columns::{signed, unsigned},
+    record::encode_changes,
+    sqlite::bulk::{Bound, Bulk},
 };
 
 /// What a flush brings of one entity, and where it goes.
@@ -142,37 +139,4 @@ async fn must_be_known<R: EntityRow>(
         }
     }
     Ok(())
-}
-
-/// An image or a part of its tail.
-pub(super) struct Part {
-    /// For an image: the version that its tail leads to.
-    pub(super) version: i64,
-    pub(super) bytes: Vec<u8>,
-}
-
-/// The image, and the changes that lead from it to the row's version, in order, each once: tails of flushes may
-/// overlap. A gap is damage.
-pub(super) fn assemble<I>(
-    parts: &[Part],
-    subject: impl Display + Copy,
-    decode: impl Fn(&[u8]) -> Result<I, crate::record::Malformed>,
-    version_of: impl Fn(&I) -> u64,
-) -> Result<Option<(I, Vec<Change>)>, StoreError> {
-    let Some((head, tail)) = parts.split_first() else { return Ok(None) };
-    let image = decode(&head.bytes).map_err(corrupt(subject))?;
-    let mut version = version_of(&image);
-    let mut changes = Vec::new();
-    for part in tail {
-        for change in decode_changes(&part.bytes).map_err(corrupt(subject))? {
-            if change.version == version + 1 {
-                version = change.version;
-                changes.push(change);
-            }
-        }
-    }
-    if version != unsigned(head.version) {
-        return Err(StoreError::Corrupt(format!("{subject}: version {} is missing", version + 1)));
-    }
-    Ok(Some((image, changes)))
 }

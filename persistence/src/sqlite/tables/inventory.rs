@@ -3,26 +3,16 @@ use smartcart_engine::{
     id::Sku,
     inventory::StockLevel,
     store::{StoreError, Stored},
-    time::ShopTime,
 };
 use sqlx::SqliteConnection;
 
-use super::{
-    TableResult,
-    images::{EntityRow, Part, assemble},
-};
+use super::images::EntityRow;
+use crate::error::TableResult;
 use crate::{
     record::{decode_stock_image, encode_stock_image},
+    rows::{Part, StockRow, assemble},
     sqlite::bulk::Bound,
 };
-
-pub(super) struct StockRow<'a> {
-    pub(super) sku: &'a Sku,
-    pub(super) row: &'a Row,
-    pub(super) level: &'a StockLevel,
-    pub(super) next_deadline: Option<ShopTime>,
-    pub(super) image: Option<&'a StockImage>,
-}
 
 impl EntityRow for StockRow<'_> {
     const TABLE: &'static str = "stock";

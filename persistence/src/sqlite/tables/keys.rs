@@ -7,8 +7,8 @@ use smartcart_engine::{
 };
 use sqlx::SqliteConnection;
 
-use super::TableResult;
-use crate::sqlite::columns::{id_bytes, signed, unsigned};
+use crate::columns::{id_bytes, signed, unsigned};
+use crate::error::TableResult;
 
 /// Old keys that one write forgets at most.
 const FORGOTTEN_PER_WRITE: i64 = 16;

@@ -34,7 +34,7 @@ use sqlx::{
 };
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
-use crate::error::{Severity, severity, store_error};
+use crate::error::{Severity, TableError, TableResult, severity, store_error};
 
 /// Connections that read; a read takes tens of microseconds when its pages are in memory.
 const READERS: u32 = 4;
@@ -48,36 +48,6 @@ pub struct SqliteStore {
     statements: entities::Statements,
     /// Why the tables are read-only. A restart opens them again.
     failed: OnceLock<String>,
-}
-
-/// What a function over a connection can end with.
-#[derive(Debug)]
-enum TableError {
-    Sql(sqlx::Error),
-    Store(StoreError),
-}
-
-type TableResult<T> = Result<T, TableError>;
-
-impl From<sqlx::Error> for TableError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-impl From<StoreError> for TableError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<TableError> for StoreError {
-    fn from(error: TableError) -> Self {
-        match error {
-            TableError::Sql(error) => store_error(&error),
-            TableError::Store(error) => error,
-        }
-    }
 }
 
 impl SqliteStore {

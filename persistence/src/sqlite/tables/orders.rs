@@ -3,22 +3,21 @@
 use std::sync::Arc;
 
 use smartcart_engine::{
-    checkout::Authorization,
-    id::{CartId, OrderId, UserId},
-    orders::{CheckoutDetails, Order, OrderStatus},
+    id::{OrderId, UserId},
+    orders::{Order, OrderStatus},
     store::{StoreError, TableKey, Written},
     time::Timestamp,
 };
 use sqlx::{Connection, SqliteConnection};
 
-use super::{TableResult, keys};
+use super::keys;
+use crate::error::TableResult;
 use crate::{
+    columns::{id_bytes, id_of, limit_of, signed, unsigned},
     error::corrupt,
-    record::{decode_history, decode_lines, encode_history, encode_lines},
-    sqlite::{
-        bulk::{Bound, Bulk},
-        columns::{id_bytes, id_of, limit_of, signed, unsigned},
-    },
+    record::encode_history,
+    rows::{OrderColumns, OrderRow, order_rows},
+    sqlite::bulk::{Bound, Bulk},
 };
 
 #[derive(Debug)]
@@ -39,25 +38,12 @@ impl Default for Statements {
     }
 }
 
-/// An order and the two of its columns that are JSON.
-struct OrderRow<'a> {
-    order: &'a Order,
-    lines: String,
-    history: String,
-}
-
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
     statements: &Statements,
     orders: &[Arc<Order>],
 ) -> TableResult<()> {
-    let mut rows = Vec::with_capacity(orders.len());
-    for order in orders {
-        let subject = || format!("order {}", order.id);
-        let lines = encode_lines(&order.lines).map_err(corrupt(subject()))?;
-        let history = encode_history(&order.history).map_err(corrupt(subject()))?;
-        rows.push(OrderRow { order, lines, history });
-    }
+    let rows = order_rows(orders)?;
     statements.insert.execute(connection, &rows, bind).await?;
     Ok(())
 }
@@ -83,59 +69,14 @@ fn bind(query: Bound, row: &OrderRow<'_>) -> Bound {
         .bind(order.placed_at.0)
 }
 
-/// A row of `shop_order`.
-struct Columns {
-    id: Vec<u8>,
-    version: i64,
-    status: String,
-    cart: Vec<u8>,
-    user: Option<Vec<u8>>,
-    currency: String,
-    total: i64,
-    lines: String,
-    email: Option<String>,
-    shipping_address: Option<String>,
-    metadata: Option<String>,
-    payment_method: String,
-    payment_reference: String,
-    history: String,
-    placed_at: i64,
-}
-
-impl TryFrom<Columns> for Order {
-    type Error = StoreError;
-    fn try_from(row: Columns) -> Result<Self, StoreError> {
-        let id = OrderId(id_of(&row.id)?);
-        let damaged = |what: &str| StoreError::Corrupt(format!("order {id}: {what}"));
-        Ok(Self {
-            id,
-            version: unsigned(row.version),
-            status: OrderStatus::parse(&row.status).ok_or_else(|| damaged("its status is unknown"))?,
-            cart: CartId(id_of(&row.cart)?),
-            user: row.user.map(|user| id_of(&user)).transpose()?.map(UserId),
-            currency: row.currency.parse().map_err(|_| damaged("its currency is unknown"))?,
-            lines: decode_lines(&row.lines).map_err(corrupt(format!("order {id}")))?,
-            total: row.total,
-            details: CheckoutDetails {
-                email: row.email,
-                shipping_address: row.shipping_address,
-                metadata: row.metadata,
-            },
-            payment: Authorization { method: row.payment_method, reference: row.payment_reference },
-            history: decode_history(&row.history).map_err(corrupt(format!("order {id}")))?,
-            placed_at: Timestamp(row.placed_at),
-        })
-    }
-}
-
-fn orders(rows: Vec<Columns>) -> TableResult<Vec<Order>> {
+fn orders(rows: Vec<OrderColumns>) -> TableResult<Vec<Order>> {
     Ok(rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
 }
 
 pub(super) async fn load(connection: &mut SqliteConnection, id: OrderId) -> TableResult<Option<Order>> {
     let id = id_bytes(id.0);
     let row = sqlx::query_as!(
-        Columns,
+        OrderColumns,
         "SELECT id, version, status, cart, user, currency, total, lines, email, shipping_address, metadata,
          payment_method, payment_reference, history, placed_at
          FROM shop_order WHERE id = ?",
@@ -159,7 +100,7 @@ pub(super) async fn page(
         Some(user) => {
             let user = id_bytes(user.0);
             sqlx::query_as!(
-                Columns,
+                OrderColumns,
                 "SELECT id, version, status, cart, user, currency, total, lines, email, shipping_address,
                  metadata, payment_method, payment_reference, history, placed_at
                  FROM shop_order WHERE user = ? AND (placed_at, id) < (?, ?)
@@ -174,7 +115,7 @@ pub(super) async fn page(
         }
         None => {
             sqlx::query_as!(
-                Columns,
+                OrderColumns,
                 "SELECT id, version, status, cart, user, currency, total, lines, email, shipping_address,
                  metadata, payment_method, payment_reference, history, placed_at
                  FROM shop_order WHERE (placed_at, id) < (?, ?)
@@ -239,7 +180,7 @@ pub(super) async fn of_key(connection: &mut SqliteConnection, key: &TableKey) ->
 pub(super) async fn to_restock(connection: &mut SqliteConnection, limit: usize) -> TableResult<Vec<Order>> {
     let limit = limit_of(limit);
     let rows = sqlx::query_as!(
-        Columns,
+        OrderColumns,
         "SELECT id, version, status, cart, user, currency, total, lines, email, shipping_address, metadata,
          payment_method, payment_reference, history, placed_at
          FROM shop_order WHERE restock_due = 1 ORDER BY id LIMIT ?",

@@ -8,31 +8,10 @@ use smartcart_engine::{
 };
 use sqlx::{Connection, SqliteConnection};
 
-use super::{TableResult, entities::ids, keys};
-use crate::sqlite::columns::{id_bytes, id_of, signed, unsigned};
-
-struct SessionColumns {
-    id: Vec<u8>,
-    user: Vec<u8>,
-    generation: i64,
-    created_at: i64,
-    expires_at: i64,
-    revoked: bool,
-}
-
-impl TryFrom<SessionColumns> for Session {
-    type Error = StoreError;
-    fn try_from(row: SessionColumns) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: SessionId(id_of(&row.id)?),
-            user: UserId(id_of(&row.user)?),
-            generation: unsigned(row.generation),
-            created_at: Timestamp(row.created_at),
-            expires_at: Timestamp(row.expires_at),
-            revoked: row.revoked,
-        })
-    }
-}
+use super::{entities::ids, keys};
+use crate::columns::{id_bytes, id_of, signed};
+use crate::error::TableResult;
+use crate::rows::SessionColumns;
 
 pub(super) async fn load(connection: &mut SqliteConnection, id: SessionId) -> TableResult<Option<Session>> {
     let id = id_bytes(id.0);

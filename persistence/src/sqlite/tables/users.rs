@@ -3,41 +3,14 @@
 use smartcart_engine::{
     id::UserId,
     store::{Conflict, StoreError, TableKey, Written},
-    time::Timestamp,
     users::User,
 };
 use sqlx::{Connection, SqliteConnection};
 
-use super::{TableResult, keys};
-use crate::sqlite::columns::{id_bytes, id_of, signed, unsigned};
-
-struct UserColumns {
-    id: Vec<u8>,
-    version: i64,
-    email: String,
-    name: String,
-    password_hash: String,
-    created_at: i64,
-}
-
-impl TryFrom<UserColumns> for User {
-    type Error = StoreError;
-    fn try_from(row: UserColumns) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: UserId(id_of(&row.id)?),
-            version: unsigned(row.version),
-            email: row.email,
-            name: row.name,
-            password_hash: row.password_hash,
-            created_at: Timestamp(row.created_at),
-        })
-    }
-}
-
-/// Addresses are the same without regard to case.
-fn email_key(email: &str) -> String {
-    email.to_lowercase()
-}
+use super::keys;
+use crate::columns::{id_bytes, id_of, signed};
+use crate::error::TableResult;
+use crate::rows::{UserColumns, email_key};
 
 pub(super) async fn load(connection: &mut SqliteConnection, id: UserId) -> TableResult<Option<User>> {
     let id = id_bytes(id.0);

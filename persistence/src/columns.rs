@@ -2,23 +2,23 @@
 
 use smartcart_engine::store::StoreError;
 
-pub(super) fn id_bytes(id: u128) -> Vec<u8> {
+pub(crate) fn id_bytes(id: u128) -> Vec<u8> {
     id.to_be_bytes().to_vec()
 }
 
-pub(super) fn id_of(bytes: &[u8]) -> Result<u128, StoreError> {
+pub(crate) fn id_of(bytes: &[u8]) -> Result<u128, StoreError> {
     let bytes = bytes.try_into().map_err(|_| StoreError::Corrupt("an id is not 16 bytes".to_owned()))?;
     Ok(u128::from_be_bytes(bytes))
 }
 
-pub(super) const fn signed(number: u64) -> i64 {
+pub(crate) const fn signed(number: u64) -> i64 {
     number.cast_signed()
 }
 
-pub(super) const fn unsigned(number: i64) -> u64 {
+pub(crate) const fn unsigned(number: i64) -> u64 {
     number.cast_unsigned()
 }
 
-pub(super) fn limit_of(rows: usize) -> i64 {
+pub(crate) fn limit_of(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }

@@ -1,0 +1,140 @@
+//! Signed-in sessions.
+
+use smartcart_engine::{
+    id::{SessionId, UserId},
+    store::{StoreError, TableKey, Written},
+    time::Timestamp,
+    users::Session,
+};
+use sqlx::{Connection as _, PgConnection};
+
+use super::{super::registry::tell, entities::ids, keys};
+use crate::{
+    columns::{id_bytes, id_of, signed},
+    error::TableResult,
+    rows::SessionColumns,
+};
+
+pub(super) async fn load(connection: &mut PgConnection, id: SessionId) -> TableResult<Option<Session>> {
+    let row: Option<SessionColumns> = sqlx::query_as(
+        r#"SELECT id, shopper AS "user", generation, created_at, expires_at, revoked FROM session WHERE id = $1"#,
+    )
+    .bind(id_bytes(id.0))
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(TryInto::try_into).transpose()?)
+}
+
+pub(super) async fn create(
+    connection: &mut PgConnection,
+    new: &Session,
+    key: Option<&TableKey>,
+) -> TableResult<Written<Session>> {
+    let mut transaction = connection.begin().await?;
+    if let Some(subject) = keys::seen(&mut transaction, key).await? {
+        let id = SessionId(id_of(&subject)?);
+        let value = load(&mut transaction, id).await?.ok_or(StoreError::NotFound)?;
+        return Ok(Written { value, replayed: true });
+    }
+    let (id, user) = (id_bytes(new.id.0), id_bytes(new.user.0));
+    // A shopper's sessions that nobody can use any more go when a new one comes.
+    sqlx::query(
+        "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE shopper = $1 AND expires_at <= $2
+             FOR UPDATE SKIP LOCKED)",
+    )
+    .bind(&user)
+    .bind(new.created_at.0)
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query(
+        "INSERT INTO session (id, shopper, generation, created_at, expires_at, revoked)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(&id)
+    .bind(&user)
+    .bind(signed(new.generation))
+    .bind(new.created_at.0)
+    .bind(new.expires_at.0)
+    .bind(new.revoked)
+    .execute(&mut *transaction)
+    .await?;
+    keys::remember(&mut transaction, key, &id).await?;
+    transaction.commit().await?;
+    Ok(Written { value: new.clone(), replayed: false })
+}
+
+pub(super) async fn rotate(
+    connection: &mut PgConnection,
+    id: SessionId,
+    generation: u64,
+    expires_at: Timestamp,
+    key: Option<&TableKey>,
+) -> TableResult<Written<Session>> {
+    let row_id = id_bytes(id.0);
+    let mut transaction = connection.begin().await?;
+    let replayed = keys::seen(&mut transaction, key).await?.is_some();
+    sqlx::query("SELECT 1 FROM session WHERE id = $1 FOR UPDATE")
+        .bind(&row_id)
+        .execute(&mut *transaction)
+        .await?;
+    let mut stored = load(&mut transaction, id).await?.ok_or(StoreError::NotFound)?;
+    if replayed {
+        return Ok(Written { value: stored, replayed });
+    }
+    if stored.revoked {
+        return Err(StoreError::NotFound.into());
+    }
+    if stored.generation != generation {
+        return Err(StoreError::Stale { version: stored.generation }.into());
+    }
+    (stored.generation, stored.expires_at) = (generation + 1, expires_at);
+    sqlx::query("UPDATE session SET generation = $2, expires_at = $3 WHERE id = $1")
+        .bind(&row_id)
+        .bind(signed(stored.generation))
+        .bind(expires_at.0)
+        .execute(&mut *transaction)
+        .await?;
+    keys::remember(&mut transaction, key, &row_id).await?;
+    transaction.commit().await?;
+    Ok(Written { value: stored, replayed: false })
+}
+
+/// Nothing happens when there is no such session, or when it is revoked.
+pub(super) async fn revoke(connection: &mut PgConnection, id: SessionId) -> TableResult<()> {
+    let mut transaction = connection.begin().await?;
+    sqlx::query("UPDATE session SET revoked = TRUE WHERE id = $1")
+        .bind(id_bytes(id.0))
+        .execute(&mut *transaction)
+        .await?;
+    tell(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+pub(super) async fn revoke_all_of(
+    connection: &mut PgConnection,
+    user: UserId,
+    but: Option<SessionId>,
+) -> TableResult<Vec<SessionId>> {
+    let mut transaction = connection.begin().await?;
+    let revoked: Vec<Vec<u8>> = sqlx::query_scalar(
+        "UPDATE session SET revoked = TRUE
+         WHERE shopper = $1 AND NOT revoked AND id IS DISTINCT FROM $2 RETURNING id",
+    )
+    .bind(id_bytes(user.0))
+    .bind(but.map(|id| id_bytes(id.0)))
+    .fetch_all(&mut *transaction)
+    .await?;
+    tell(&mut transaction).await?;
+    transaction.commit().await?;
+    ids(&revoked, SessionId)
+}
+
+pub(super) async fn revoked(connection: &mut PgConnection, now: Timestamp) -> TableResult<Vec<SessionId>> {
+    let revoked: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT id FROM session WHERE revoked AND expires_at > $1")
+            .bind(now.0)
+            .fetch_all(connection)
+            .await?;
+    ids(&revoked, SessionId)
+}

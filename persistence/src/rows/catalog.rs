@@ -1,0 +1,76 @@
+use std::collections::HashMap;
+
+use smartcart_engine::{
+    catalog::{Product, Variant},
+    store::StoreError,
+    time::Timestamp,
+};
+
+use crate::{
+    columns::unsigned,
+    error::corrupt,
+    record::{decode_attributes, decode_images, decode_prices},
+};
+
+#[derive(sqlx::FromRow)]
+pub(crate) struct ProductColumns {
+    pub(crate) id: String,
+    pub(crate) version: i64,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) category: String,
+    pub(crate) images: String,
+    pub(crate) updated_at: i64,
+}
+
+#[derive(sqlx::FromRow)]
+pub(crate) struct VariantColumns {
+    pub(crate) sku: String,
+    pub(crate) product: String,
+    pub(crate) attributes: String,
+    pub(crate) prices: String,
+}
+
+/// Products with their variants, which come in their order.
+pub(crate) fn products(
+    rows: Vec<ProductColumns>,
+    variants: Vec<VariantColumns>,
+) -> Result<Vec<Product>, StoreError> {
+    let mut of_product: HashMap<String, Vec<Variant>> = HashMap::new();
+    for row in variants {
+        let subject = format!("SKU {}", row.sku);
+        let variant = Variant {
+            sku: row.sku.parse().map_err(|_| StoreError::Corrupt(format!("{subject}: not a SKU")))?,
+            attributes: decode_attributes(&row.attributes).map_err(corrupt(&subject))?,
+            prices: decode_prices(&row.prices).map_err(corrupt(&subject))?,
+        };
+        of_product.entry(row.product).or_default().push(variant);
+    }
+    let product = |row: ProductColumns| {
+        let subject = format!("product {}", row.id);
+        Ok(Product {
+            variants: of_product.remove(&row.id).unwrap_or_default(),
+            id: row.id.parse().map_err(|_| StoreError::Corrupt(format!("{subject}: not an id")))?,
+            version: unsigned(row.version),
+            name: row.name,
+            description: row.description,
+            category: row.category,
+            images: decode_images(&row.images).map_err(corrupt(&subject))?,
+            updated_at: Timestamp(row.updated_at),
+        })
+    };
+    rows.into_iter().map(product).collect()
+}
+
+/// What an idempotency key remembers of a product, what the database adds to a request: version and time.
+pub(crate) fn product_subject(written: &Product) -> Vec<u8> {
+    [written.version.to_be_bytes(), written.updated_at.0.to_be_bytes()].concat()
+}
+
+pub(crate) fn product_replayed(request: &Product, subject: &[u8]) -> Result<Product, StoreError> {
+    let parts =
+        subject.split_first_chunk::<8>().and_then(|(version, at)| Some((version, at.try_into().ok()?)));
+    let (version, at) = parts.ok_or_else(|| StoreError::Corrupt("a product's idempotency key".to_owned()))?;
+    let (version, updated_at) = (u64::from_be_bytes(*version), Timestamp(i64::from_be_bytes(at)));
+    Ok(Product { version, updated_at, ..request.clone() })
+}

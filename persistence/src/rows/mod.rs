@@ -1,0 +1,14 @@
+//! Rows as every database keeps them, apart from how they are read and written.
+
+mod account;
+pub(crate) mod audit;
+mod catalog;
+mod flushed;
+mod order;
+mod part;
+
+pub(crate) use account::{SessionColumns, UserColumns, address_replayed, address_subject, email_key};
+pub(crate) use catalog::{ProductColumns, VariantColumns, product_replayed, product_subject, products};
+pub(crate) use flushed::{CartRow, StockRow, by_kind};
+pub(crate) use order::{OrderColumns, OrderRow, order_rows};
+pub(crate) use part::{Part, assemble};

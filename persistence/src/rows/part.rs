@@ -1,0 +1,39 @@
+use std::fmt::Display;
+
+use smartcart_engine::{commit::Change, store::StoreError};
+
+use crate::{columns::unsigned, error::corrupt, record::decode_changes};
+
+/// An image or a part of its tail.
+#[derive(sqlx::FromRow)]
+pub(crate) struct Part {
+    /// For an image: the version that its tail leads to.
+    pub(crate) version: i64,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The image, and the changes that lead from it to the row's version, in order, each once: tails of flushes may
+/// overlap. A gap is damage.
+pub(crate) fn assemble<I>(
+    parts: &[Part],
+    subject: impl Display + Copy,
+    decode: impl Fn(&[u8]) -> Result<I, crate::record::Malformed>,
+    version_of: impl Fn(&I) -> u64,
+) -> Result<Option<(I, Vec<Change>)>, StoreError> {
+    let Some((head, tail)) = parts.split_first() else { return Ok(None) };
+    let image = decode(&head.bytes).map_err(corrupt(subject))?;
+    let mut version = version_of(&image);
+    let mut changes = Vec::new();
+    for part in tail {
+        for change in decode_changes(&part.bytes).map_err(corrupt(subject))? {
+            if change.version == version + 1 {
+                version = change.version;
+                changes.push(change);
+            }
+        }
+    }
+    if version != unsigned(head.version) {
+        return Err(StoreError::Corrupt(format!("{subject}: version {} is missing", version + 1)));
+    }
+    Ok(Some((image, changes)))
+}
