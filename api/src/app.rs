@@ -1,10 +1,9 @@
 //! The running service: everything is wired together here and nowhere else.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use smartcart_engine::{checkout::InvoiceGateway, engine::Engine, time::SystemClock};
-use smartcart_persistence::sqlite::{self, Embedded};
+use smartcart_engine::engine::Engine;
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -12,34 +11,41 @@ use crate::{
     config::{Config, Seed},
     demo, metrics,
     ops::{self, Ops},
+    pod::Pod,
     router,
     server::Server,
     shop::Shop,
+    target::Target,
 };
+
+/// How often a pod asks which sessions have ended on others.
+const SESSIONS_INTERVAL: Duration = Duration::from_secs(1);
+/// A balancer has this long to see that a pod of a fleet is not ready, before its listener closes.
+const UNSEEN: Duration = Duration::from_secs(1);
 
 /// A started service.
 #[derive(Debug)]
 pub struct App {
     pub api: SocketAddr,
     pub ops: SocketAddr,
-    engine: Arc<Engine>,
-    storage: Embedded,
+    pod: Pod,
+    in_fleet: bool,
     control: Arc<Ops>,
     api_server: Server,
     ops_server: Server,
-    upkeep: JoinHandle<()>,
+    chores: Vec<JoinHandle<()>>,
 }
 
 impl App {
     /// The operator's listener first, so that recovery can be watched; the public one when all is ready.
-    pub async fn start(config: Config) -> anyhow::Result<Self> {
+    pub async fn start(config: Config, target: Target) -> anyhow::Result<Self> {
         let recorder = metrics::install()?;
-        let upkeep = tokio::spawn(metrics::upkeep(recorder.clone()));
+        let mut chores = vec![tokio::spawn(metrics::upkeep(recorder.clone()))];
         let control = Arc::new(Ops::new(recorder));
         let ops_server = Server::start(config.ops, ops::router(control.clone())).await?;
-        let storage = sqlite::open(&config.storage.database_url).await?;
         let token = ServiceToken::load_or_create(&config.admin_token_file)?;
-        let engine = start_engine(&config, &storage).await?;
+        let pod = Pod::start(&config, target.owns_shards()).await?;
+        let engine = pod.engine.clone();
         if config.shop.seed == Seed::Demo
             && let Some(seeded) = demo::seed(&engine).await?
         {
@@ -49,25 +55,29 @@ impl App {
                 "filled the shop with the demo catalogue"
             );
         }
-        let shop = Shop {
+        let shop = Arc::new(Shop {
             auth: authentication(&config, &engine, token).await?,
             currency: config.shop.currency,
             body_limit: config.requests.body,
             upload_limit: config.requests.import,
             engine: engine.clone(),
-        };
-        let (api, _) = router::api(config.requests.deadline);
-        let api_server = Server::start(config.api, api.with_state(Arc::new(shop))).await?;
-        control.opened(engine.clone());
+        });
+        let in_fleet = config.peers.is_some();
+        if in_fleet {
+            chores.push(tokio::spawn(follow_sessions(shop.clone())));
+        }
+        let (api, _) = router::api(config.requests.deadline, target);
+        let api_server = Server::start(config.api, api.with_state(shop)).await?;
+        control.opened(engine);
         Ok(Self {
             api: api_server.address,
             ops: ops_server.address,
-            engine,
-            storage,
+            pod,
+            in_fleet,
             control,
             api_server,
             ops_server,
-            upkeep,
+            chores,
         })
     }
 
@@ -76,29 +86,41 @@ impl App {
         self.control.drained().await;
     }
 
-    /// Not ready, no new connections, what was accepted is finished and in the tables, files closed.
+    /// Returns when this process can change nothing any more and another one must take its place: only in a fleet, where
+    /// there is another. Alone, reading goes on.
+    pub async fn lost(&self) -> String {
+        if !self.in_fleet {
+            return std::future::pending().await;
+        }
+        self.pod.engine.failed().await
+    }
+
+    /// Not ready; the shards go to other pods; no new connections; what was accepted is finished and in the tables; files
+    /// closed.
     pub async fn stop(self) {
         self.control.drain();
+        if self.in_fleet {
+            tokio::join!(self.pod.leave(), tokio::time::sleep(UNSEEN));
+        }
         self.api_server.stop().await;
-        self.engine.stop().await;
-        self.storage.store.close().await;
-        self.storage.journal.close().await;
+        for chore in &self.chores {
+            chore.abort();
+        }
+        self.pod.stop().await;
         self.ops_server.stop().await;
-        self.upkeep.abort();
     }
 }
 
-/// Finishes what the last run left, and opens the engine.
-pub async fn start_engine(config: &Config, storage: &Embedded) -> anyhow::Result<Arc<Engine>> {
-    Engine::start(
-        config.engine,
-        storage.journal.clone(),
-        storage.store.clone(),
-        Arc::new(SystemClock::default()),
-        Arc::new(InvoiceGateway),
-    )
-    .await
-    .context("the shop cannot be opened")
+/// Sessions that end on one pod end on all.
+async fn follow_sessions(shop: Arc<Shop>) {
+    loop {
+        tokio::time::sleep(SESSIONS_INTERVAL).await;
+        let now = shop.engine.clock().wall();
+        match shop.engine.store().revoked_sessions(now).await {
+            Ok(ended) => shop.auth.end_sessions(ended, now),
+            Err(error) => tracing::warn!(%error, "sessions that ended elsewhere cannot be read now"),
+        }
+    }
 }
 
 async fn authentication(config: &Config, engine: &Engine, token: ServiceToken) -> anyhow::Result<Auth> {

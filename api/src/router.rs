@@ -15,18 +15,22 @@ use crate::{
     openapi,
     routes::{carts, inventory, method_not_allowed, not_found, orders, products, sessions, users},
     shop::Shop,
+    target::Target,
 };
 
 macro_rules! endpoints {
-    ($deadline:ident: $($method:ident $path:literal => $handler:path,)*) => {
-        OpenApiRouter::with_openapi(openapi::base())
-            $(.routes(endpoint(Method::$method, $path, routes!($handler), $deadline)))*
-    };
+    ($deadline:ident, $target:ident: $($method:ident $path:literal => $handler:path,)*) => {{
+        let mut router = OpenApiRouter::with_openapi(openapi::base());
+        $(if $target.serves($path) {
+            router = router.routes(endpoint(Method::$method, $path, routes!($handler), $deadline));
+        })*
+        router
+    }};
 }
 
-/// The public service, and its description. A request that is not answered within `deadline` is given up.
-pub fn api(deadline: Duration) -> (Router<Arc<Shop>>, OpenApi) {
-    let (router, mut description) = endpoints! { deadline:
+/// A target's part of the public service, and its description. A request that is not answered within `deadline` is given up.
+pub fn api(deadline: Duration, target: Target) -> (Router<Arc<Shop>>, OpenApi) {
+    let (router, mut description) = endpoints! { deadline, target:
         POST   "/v1/carts" => carts::create::create_cart,
         GET    "/v1/carts/mine" => carts::mine::read_my_cart,
         GET    "/v1/carts/{id}" => carts::read::read_cart,

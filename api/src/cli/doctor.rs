@@ -7,17 +7,21 @@ use std::{
     process::ExitCode,
 };
 
-use smartcart_persistence::{error::OpenError, sqlite};
+use smartcart_persistence::{error::OpenError, postgres, sqlite};
 
-use crate::{auth::ServiceToken, config::Config};
+use crate::{
+    auth::ServiceToken,
+    config::{Config, PeerConfig, StorageConfig, TrustConfig},
+    peers::{PeerTls, Seal},
+};
 
 /// What a check found: fine, or what to do.
 type Finding = Result<String, String>;
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    let database = database(&config.storage.database_url).await;
+    let database = database(&config.storage).await;
     let runs = matches!(database, Ok(Database::InUse));
-    let checks = [
+    let mut checks = vec![
         ("settings", Ok("they can be read".to_owned())),
         ("folder", folder(&config.storage.folder())),
         ("database", database.map(|found| found.to_string())),
@@ -27,6 +31,10 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         ("operations exposure", exposure(config.ops.listen)),
         ("open files", open_files(config.api.connections)),
     ];
+    if let Some(peers) = &config.peers {
+        checks.push(("peers' listener", listener("SMARTCART_PEER_LISTEN", peers.listen, runs)));
+        checks.push(("peers' trust", trust(peers)));
+    }
     let mut well = true;
     for (name, finding) in checks {
         match finding {
@@ -73,8 +81,14 @@ impl fmt::Display for Database {
     }
 }
 
-async fn database(url: &str) -> Result<Database, String> {
-    match sqlite::migrate(url).await {
+async fn database(config: &StorageConfig) -> Result<Database, String> {
+    if config.is_shared() {
+        return match postgres::migrate(&config.database_url).await {
+            Ok(()) => Ok(Database::Ready),
+            Err(error) => Err(error.to_string()),
+        };
+    }
+    match sqlite::migrate(&config.database_url).await {
         Ok(()) => Ok(Database::Ready),
         Err(OpenError::InUse { .. }) => Ok(Database::InUse),
         Err(error) => Err(error.to_string()),
@@ -100,6 +114,17 @@ fn listener(setting: &str, address: SocketAddr, server_runs: bool) -> Finding {
             Ok(format!("{address} is in use, and a server runs"))
         }
         Err(error) => Err(format!("{address} cannot be had ({error}); stop who has it, or set {setting}")),
+    }
+}
+
+fn trust(peers: &PeerConfig) -> Finding {
+    match &peers.trust {
+        TrustConfig::Secret(path) => {
+            Seal::from_file(path).map(|_| "a shared secret".to_owned()).map_err(|error| error.to_string())
+        }
+        TrustConfig::Tls(files) => {
+            PeerTls::load(files.clone()).map(|_| "mutual TLS".to_owned()).map_err(|error| error.to_string())
+        }
     }
 }
 

@@ -1,11 +1,9 @@
 use std::process::ExitCode;
 
-use smartcart_persistence::sqlite;
-
-use crate::config::Config;
+use crate::{config::Config, storage::Storage};
 
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
-    sqlite::migrate(&config.storage.database_url).await?;
-    println!("{} is at this version's schema", config.storage.database_url);
+    Storage::migrate(&config.storage).await?;
+    println!("the tables are at this version's schema");
     Ok(ExitCode::SUCCESS)
 }

@@ -8,10 +8,13 @@ mod verify;
 
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, LogConfig, LogFormat, Settings};
+use crate::{
+    config::{Config, LogConfig, LogFormat, Settings},
+    target::Target,
+};
 
 /// Carts and stock of a shop, kept durable.
 #[derive(Debug, Parser)]
@@ -42,15 +45,6 @@ enum Command {
     Doctor,
     /// Bring the tables to this version's schema
     Migrate,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Target {
-    All,
-    Cart,
-    Product,
-    User,
-    Order,
 }
 
 /// Runs what the command line says. 0: done; 1: it failed; 2: it was not understood.

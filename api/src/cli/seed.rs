@@ -1,16 +1,13 @@
 use std::process::ExitCode;
 
-use smartcart_persistence::sqlite;
+use crate::{config::Config, demo, pod::Pod};
 
-use crate::{app::start_engine, config::Config, demo};
-
+/// In a fleet this process is a pod for as long as it takes.
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
-    let storage = sqlite::open(&config.storage.database_url).await?;
-    let engine = start_engine(&config, &storage).await?;
-    let seeded = demo::seed(&engine).await;
-    engine.stop().await;
-    storage.store.close().await;
-    storage.journal.close().await;
+    let pod = Pod::start(&config, true).await?;
+    let seeded = demo::seed(&pod.engine).await;
+    pod.leave().await;
+    pod.stop().await;
     match seeded? {
         Some(seeded) => println!("{} products with {} SKUs", seeded.products, seeded.skus),
         None => println!("the shop has a catalogue already; nothing was changed"),

@@ -3,19 +3,19 @@ use std::{io::Write as _, path::Path, process::ExitCode};
 use anyhow::{Context as _, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Target;
-use crate::{app::App, config::Config};
+use crate::{app::App, config::Config, target::Target};
 
 pub(super) async fn run(target: Target, config: Config) -> anyhow::Result<ExitCode> {
-    if target != Target::All {
-        bail!("single targets come with the fleet; this build serves everything: --target all");
+    if target != Target::All && config.peers.is_none() {
+        bail!("a single target is part of a fleet, which keeps its tables in PostgreSQL: set DATABASE_URL");
     }
+    let config = target.listening(config);
     let token_file = config.admin_token_file.clone();
     // Asked for before the start, so that a signal during recovery ends in good order too.
     let mut terminate = signal(SignalKind::terminate()).context("signals cannot be watched")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be watched")?;
     let app = tokio::select! {
-        app = App::start(config) => app?,
+        app = App::start(config, target) => app?,
         _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
         _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
     };
@@ -24,6 +24,10 @@ pub(super) async fn run(target: Target, config: Config) -> anyhow::Result<ExitCo
         _ = terminate.recv() => tracing::info!("asked to end"),
         _ = interrupt.recv() => tracing::info!("interrupted"),
         () = app.drained() => tracing::info!("drained"),
+        why = app.lost() => {
+            app.stop().await;
+            bail!("{why}");
+        }
     }
     app.stop().await;
     tracing::info!("ended; everything is in the tables");

@@ -1,18 +1,18 @@
 use std::process::ExitCode;
 
-use smartcart_engine::store::Store as _;
-use smartcart_persistence::sqlite;
+use anyhow::Context as _;
 
-use crate::{app::start_engine, config::Config};
+use crate::{config::Config, storage::Storage};
 
-/// Finishes what the journal holds, as any start does, then audits the tables.
+/// Audits the tables. Alone: after finishing what the journal holds, as any start does. In a fleet the journals are its
+/// pods': what they have not brought to the tables yet is not looked at.
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
-    let storage = sqlite::open(&config.storage.database_url).await?;
-    let engine = start_engine(&config, &storage).await?;
-    engine.stop().await;
-    let findings = storage.store.audit().await;
-    storage.store.close().await;
-    storage.journal.close().await;
+    let storage = Storage::open(&config.storage).await?;
+    if !config.storage.is_shared() {
+        storage.engine(&config, None).await.context("the shop cannot be opened")?.stop().await;
+    }
+    let findings = storage.store().audit().await;
+    storage.close().await;
     let findings = findings?;
     if findings.is_empty() {
         println!("nothing is wrong");

@@ -4,14 +4,15 @@ use std::sync::{Arc, OnceLock};
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Deserialize;
 use serde_json::json;
-use smartcart_engine::engine::Engine;
+use smartcart_engine::{engine::Engine, limits::SHARDS, ownership::HandoverError, shard::ShardId};
 use tokio::sync::watch;
 
 /// Prometheus' text format.
@@ -71,6 +72,7 @@ pub fn router(ops: Arc<Ops>) -> Router {
         .route("/ops/api/shards", get(shards))
         .route("/ops/api/hot-keys", get(hot_keys))
         .route("/ops/api/drain", post(drain))
+        .route("/ops/api/shards/{shard}/move", post(move_shard))
         .with_state(ops)
 }
 
@@ -114,6 +116,36 @@ async fn drain(State(ops): State<Arc<Ops>>, headers: HeaderMap) -> (StatusCode, 
     }
     ops.drain();
     (StatusCode::ACCEPTED, "draining\n")
+}
+
+/// The pod, by its name, that a shard is to go to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Move {
+    to: String,
+}
+
+/// Asked of the pod that owns the shard. It stays where it was moved to until pods come or go.
+async fn move_shard(
+    State(ops): State<Arc<Ops>>,
+    Path(shard): Path<u16>,
+    headers: HeaderMap,
+    Json(wanted): Json<Move>,
+) -> (StatusCode, String) {
+    if is_cross_site(&headers) {
+        return (StatusCode::FORBIDDEN, "not from another site's page\n".to_owned());
+    }
+    let Some(engine) = ops.engine.get() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "starting\n".to_owned());
+    };
+    if shard >= SHARDS {
+        return (StatusCode::NOT_FOUND, format!("shards are numbered from 0 to {}\n", SHARDS - 1));
+    }
+    match engine.move_shard(ShardId(shard), &wanted.to).await {
+        Ok(()) => (StatusCode::OK, format!("shard {shard} is {}'s\n", wanted.to)),
+        Err(error @ HandoverError::Refused) => (StatusCode::CONFLICT, format!("{error}\n")),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+    }
 }
 
 /// A browser says when some other site's page sends a request: the operator's browser reaches this listener, and such

@@ -160,18 +160,16 @@ impl Desk {
     }
 }
 
-fn answer(engine: Arc<Engine>, call: Call) -> impl Future<Output = Answer> + Send {
-    async move {
-        let deadline = Instant::now() + Duration::from_millis(call.patience_ms).min(LONGEST);
-        let hops = u8::try_from(call.hops).unwrap_or(u8::MAX);
-        let said = match peer::decode_question(&call.question, &engine.catalog()) {
-            Ok(question) => match engine.answer(question, Epoch(call.epoch), hops, deadline).await {
-                Ok(reply) => Said::Reply(peer::encode_reply(&reply).into()),
-                Err(PeerError::NotOwner { epoch }) => Said::NotOwner(epoch.0),
-                Err(error) => Said::Refused(error.to_string()),
-            },
+async fn answer(engine: Arc<Engine>, call: Call) -> Answer {
+    let deadline = Instant::now() + Duration::from_millis(call.patience_ms).min(LONGEST);
+    let hops = u8::try_from(call.hops).unwrap_or(u8::MAX);
+    let said = match peer::decode_question(&call.question, &engine.catalog()) {
+        Ok(question) => match engine.answer(question, Epoch(call.epoch), hops, deadline).await {
+            Ok(reply) => Said::Reply(peer::encode_reply(&reply).into()),
+            Err(PeerError::NotOwner { epoch }) => Said::NotOwner(epoch.0),
             Err(error) => Said::Refused(error.to_string()),
-        };
-        Answer { id: call.id, said: Some(said) }
-    }
+        },
+        Err(error) => Said::Refused(error.to_string()),
+    };
+    Answer { id: call.id, said: Some(said) }
 }

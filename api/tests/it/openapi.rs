@@ -6,7 +6,7 @@ use smartcart_api::router;
 use crate::support::TestShop;
 
 fn described() -> String {
-    let (_, description) = router::api(Duration::from_secs(1));
+    let (_, description) = router::api(Duration::from_secs(1), smartcart_api::target::Target::All);
     description.to_pretty_json().unwrap() + "\n"
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use smartcart_api::{
     app::App,
     config::{Seed, Settings},
+    target::Target,
 };
 use tempfile::TempDir;
 
@@ -27,7 +28,7 @@ impl TestShop {
 
     pub(crate) async fn open_with(change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let app = App::start(settings(&folder, change)).await.unwrap();
+        let app = App::start(settings(&folder, change), Target::All).await.unwrap();
         let token = std::fs::read_to_string(folder.path().join("admin-token")).unwrap().trim().to_owned();
         let shop = Self { app, token, folder };
         shop.stock().await;
@@ -38,7 +39,7 @@ impl TestShop {
     pub(crate) async fn reopen(self) -> Self {
         let Self { app, token, folder } = self;
         app.stop().await;
-        let app = App::start(settings(&folder, |_| {})).await.unwrap();
+        let app = App::start(settings(&folder, |_| {}), Target::All).await.unwrap();
         Self { app, token, folder }
     }
 

@@ -1,0 +1,110 @@
+//! Where everything durable is: two SQLite files of one process, or a PostgreSQL that pods share.
+
+use std::sync::Arc;
+
+use smartcart_engine::{
+    checkout::InvoiceGateway,
+    engine::{Engine, Fleet, StartError},
+    id::IncarnationId,
+    journal::Journal,
+    ownership::{FleetConfig, Member, MemberState},
+    peers::Peers,
+    store::Store,
+    time::SystemClock,
+};
+use smartcart_persistence::{
+    postgres::{self, Shared},
+    record::peer::PROTOCOL,
+    sqlite::{self, Embedded},
+};
+
+use crate::config::{Config, StorageConfig};
+
+/// Open, and this process's.
+#[derive(Debug)]
+pub enum Storage {
+    Embedded(Embedded),
+    /// With the incarnation that this process is.
+    Shared(Shared, IncarnationId),
+}
+
+/// How a pod is known to its peers.
+pub struct Introduction {
+    pub pod: String,
+    pub address: String,
+    pub owns_shards: bool,
+    pub peers: Arc<dyn Peers>,
+}
+
+impl Storage {
+    pub async fn open(config: &StorageConfig) -> anyhow::Result<Self> {
+        if !config.is_shared() {
+            return Ok(Self::Embedded(sqlite::open(&config.database_url).await?));
+        }
+        let incarnation = IncarnationId::random();
+        let shared = postgres::open(&config.database_url, Some(incarnation)).await?;
+        Ok(Self::Shared(shared, incarnation))
+    }
+
+    /// Brings the tables to this version's schema.
+    pub async fn migrate(config: &StorageConfig) -> anyhow::Result<()> {
+        if config.is_shared() {
+            postgres::migrate(&config.database_url).await?;
+        } else {
+            sqlite::migrate(&config.database_url).await?;
+        }
+        Ok(())
+    }
+
+    pub fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Embedded(embedded) => embedded.store.clone(),
+            Self::Shared(shared, _) => shared.store.clone(),
+        }
+    }
+
+    fn journal(&self) -> Arc<dyn Journal> {
+        match self {
+            Self::Embedded(embedded) => embedded.journal.clone(),
+            Self::Shared(shared, _) => shared.journal.clone(),
+        }
+    }
+
+    /// The engine upon it: alone, or as a pod among its peers, which opens later.
+    pub async fn engine(
+        &self,
+        config: &Config,
+        introduction: Option<Introduction>,
+    ) -> Result<Arc<Engine>, StartError> {
+        let (journal, store) = (self.journal(), self.store());
+        let (clock, gateway) = (Arc::new(SystemClock::default()), Arc::new(InvoiceGateway));
+        match (self, introduction) {
+            (Self::Shared(shared, incarnation), Some(introduction)) => {
+                let Introduction { pod, address, owns_shards, peers } = introduction;
+                let member = Member {
+                    incarnation: *incarnation,
+                    pod,
+                    address,
+                    owns_shards,
+                    beat: 0,
+                    state: MemberState::Live,
+                    protocol: PROTOCOL,
+                };
+                let registry = shared.registry.clone();
+                let fleet = Fleet { member, registry, peers, config: FleetConfig::default() };
+                Engine::join(config.engine, fleet, journal, store, clock, gateway).await
+            }
+            _ => Engine::start(config.engine, journal, store, clock, gateway).await,
+        }
+    }
+
+    pub async fn close(&self) {
+        match self {
+            Self::Embedded(embedded) => {
+                embedded.store.close().await;
+                embedded.journal.close().await;
+            }
+            Self::Shared(shared, _) => shared.close().await,
+        }
+    }
+}
