@@ -4,6 +4,7 @@ pub mod bench;
 pub mod chaos;
 pub mod fleet;
 pub mod http;
+pub mod proxy;
 pub mod rng;
 pub mod server;
 pub mod trade;

@@ -1,0 +1,343 @@
+//! A TCP proxy whose network fails on demand, so that real processes meet the faults that real networks have.
+//!
+//! What can be done to it, and what that models:
+//!
+//! - [`Flow::Pass`]: a network in order.
+//! - [`Flow::Hold`], a partition: what is sent waits, the closing of a connection too, and arrives when the network heals,
+//!   however late, as TCP has it (it sends again until it is heard). A connection that is opened meanwhile is established
+//!   when both ways are open again.
+//! - [`Flow::Drop`], a firewall or a NAT that has forgotten its connections: what is sent goes nowhere, without a word. A
+//!   connection that has lost something passes nothing any more, and is reset when the network heals.
+//! - [`Network::CUT`], a host that is up with nobody listening: open connections are reset, and new ones at once.
+//!
+//! Each way has its own flow: with one of the two held or dropped, what goes one way arrives and the answers do not.
+//! A proxy may also tell its clients apart by their processes, and give each a network of its own.
+//! What a proxy cannot show: losses and delays of single packets, and TCP's own time-outs (keep-alive, user time-out),
+//! because each end talks to the proxy's kernel, which always answers.
+
+mod pipe;
+pub mod postgres;
+mod source;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::bail;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
+
+use pipe::{Inspect, Side, Unseen};
+use postgres::{Answers, Losses};
+
+/// What happens to what goes one way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    Pass,
+    Hold,
+    Drop,
+}
+
+/// One way of the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way {
+    pub flow: Flow,
+    /// How much later everything arrives.
+    pub delay: Duration,
+}
+
+impl Way {
+    const fn of(flow: Flow) -> Self {
+        Self { flow, delay: Duration::ZERO }
+    }
+}
+
+/// The network between the clients of a proxy and its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    pub connected: bool,
+    pub to_server: Way,
+    pub to_client: Way,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self::SOUND
+    }
+}
+
+impl Network {
+    pub const SOUND: Self = Self::flows(Flow::Pass, Flow::Pass);
+    pub const CUT: Self = Self { connected: false, ..Self::SOUND };
+
+    pub const fn flows(to_server: Flow, to_client: Flow) -> Self {
+        Self { connected: true, to_server: Way::of(to_server), to_client: Way::of(to_client) }
+    }
+
+    /// Every round trip takes this much longer, half of it each way.
+    pub fn slower_by(round_trip: Duration) -> Self {
+        let way = Way { flow: Flow::Pass, delay: round_trip / 2 };
+        Self { connected: true, to_server: way, to_client: way }
+    }
+
+    fn passes(&self, flow: Flow) -> bool {
+        self.to_server.flow == flow && self.to_client.flow == flow
+    }
+
+    fn drops(&self) -> bool {
+        self.to_server.flow == Flow::Drop || self.to_client.flow == Flow::Drop
+    }
+}
+
+/// What has gone through a proxy, or has not.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub connections: AtomicU64,
+    pub bytes: AtomicU64,
+    /// Bytes that went nowhere.
+    pub dropped: AtomicU64,
+    /// Bytes that arrived after they had been held.
+    pub held: AtomicU64,
+    /// Connections that were reset by the proxy.
+    pub resets: AtomicU64,
+}
+
+fn add(counter: &AtomicU64, bytes: usize) {
+    counter.fetch_add(bytes as u64, Ordering::Relaxed);
+}
+
+/// The networks between a proxy's clients and its server.
+#[derive(Debug, Default)]
+struct Networks {
+    everybody: Network,
+    /// In place of it, by process.
+    own: HashMap<u32, Network>,
+}
+
+/// The network of one connection, as it changes.
+#[derive(Debug, Clone)]
+struct View {
+    networks: watch::Receiver<Networks>,
+    process: Option<u32>,
+}
+
+impl View {
+    fn now(&self) -> Network {
+        let networks = self.networks.borrow();
+        let own = self.process.and_then(|process| networks.own.get(&process));
+        own.copied().unwrap_or(networks.everybody)
+    }
+
+    /// Waits for such a network; an error when the proxy ends.
+    async fn until(&mut self, wanted: impl Fn(&Network) -> bool) -> io::Result<Network> {
+        loop {
+            let now = self.now();
+            if wanted(&now) {
+                return Ok(now);
+            }
+            self.networks.changed().await.map_err(|_| io::ErrorKind::ConnectionReset)?;
+        }
+    }
+}
+
+/// What the connections of a proxy share.
+#[derive(Debug)]
+struct Shared {
+    address: SocketAddr,
+    server: SocketAddr,
+    networks: watch::Receiver<Networks>,
+    counts: Arc<Counts>,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Plain,
+    /// Clients are told apart by their processes.
+    ByProcess,
+    /// In front of a PostgreSQL: what becomes of its answers.
+    Postgres(Arc<Losses>),
+}
+
+/// A running proxy; dropping it resets its connections.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    networks: watch::Sender<Networks>,
+    counts: Arc<Counts>,
+    kind: Kind,
+    accepting: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// In front of any server.
+    pub async fn start(server: SocketAddr) -> anyhow::Result<Self> {
+        Self::launch(server, Kind::Plain).await
+    }
+
+    /// In front of any server, with clients that are told apart by their processes.
+    pub async fn by_process(server: SocketAddr) -> anyhow::Result<Self> {
+        Self::launch(server, Kind::ByProcess).await
+    }
+
+    /// In front of a PostgreSQL, spoken to without TLS: it can also lose answers to commits. The seed decides which.
+    pub async fn of_postgres(server: SocketAddr, seed: u64) -> anyhow::Result<Self> {
+        Self::launch(server, Kind::Postgres(Arc::new(Losses::new(seed)))).await
+    }
+
+    async fn launch(server: SocketAddr, kind: Kind) -> anyhow::Result<Self> {
+        let listener = listen().await?;
+        let address = listener.local_addr()?;
+        let (networks, following) = watch::channel(Networks::default());
+        let counts = Arc::new(Counts::default());
+        let shared =
+            Shared { address, server, networks: following, counts: counts.clone(), kind: kind.clone() };
+        let accepting = tokio::spawn(accept(listener, Arc::new(shared)));
+        Ok(Self { address, networks, counts, kind, accepting })
+    }
+
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn set(&self, network: Network) {
+        self.networks.send_modify(|networks| networks.everybody = network);
+    }
+
+    /// The network of one process's connections. The proxy must be one that tells them apart.
+    pub fn set_for(&self, process: u32, network: Network) {
+        self.networks.send_modify(|networks| {
+            networks.own.insert(process, network);
+        });
+    }
+
+    /// In order again, for everybody.
+    pub fn heal(&self) {
+        self.networks.send_replace(Networks::default());
+    }
+
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// What becomes of PostgreSQL's answers, when this proxy is in front of one.
+    pub fn losses(&self) -> Option<&Losses> {
+        match &self.kind {
+            Kind::Postgres(losses) => Some(losses),
+            Kind::Plain | Kind::ByProcess => None,
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// A free port below the range that the system draws the ports of outgoing connections from.
+async fn listen() -> anyhow::Result<TcpListener> {
+    let first = 22_000 + std::process::id() % 8_000;
+    for port in first..first + 2_000 {
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, u16::try_from(port)?)).await {
+            return Ok(listener);
+        }
+    }
+    bail!("no free port for a proxy from {first} on")
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((client, _)) => {
+                    connections.spawn(serve(client, shared.clone()));
+                }
+                // Out of descriptors, or a client that has gone: the next one may fare better.
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            },
+            Some(_ended) = connections.join_next() => {}
+        }
+    }
+}
+
+/// One connection, from its opening to its end. How it ends, both of its ends see for themselves.
+async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
+    shared.counts.connections.fetch_add(1, Ordering::Relaxed);
+    if converse(&mut client, &shared).await.is_err() {
+        reset(&client, &shared.counts);
+    }
+}
+
+async fn converse(client: &mut TcpStream, shared: &Shared) -> io::Result<()> {
+    let process = match shared.kind {
+        Kind::ByProcess => source::process_of(client.peer_addr()?, shared.address)?,
+        Kind::Plain | Kind::Postgres(_) => None,
+    };
+    let mut network = View { networks: shared.networks.clone(), process };
+    established(&mut network).await?;
+    let mut server = TcpStream::connect(shared.server).await?;
+    let ended = relay(client, &mut server, shared, network).await;
+    if ended.is_err() {
+        reset(&server, &shared.counts);
+    }
+    ended
+}
+
+/// Waits until a new connection gets through; an error when it never will.
+async fn established(network: &mut View) -> io::Result<()> {
+    let now = network.until(|now| !now.connected || now.passes(Flow::Pass) || now.drops()).await?;
+    if now.connected && now.drops() {
+        // Forgotten, and told so when somebody listens again.
+        network.until(|now| !now.drops()).await?;
+    }
+    if now.connected && !now.drops() { Ok(()) } else { Err(io::ErrorKind::ConnectionReset.into()) }
+}
+
+/// Both ways, until both have ended; an error when the connection is to be reset.
+async fn relay(
+    client: &mut TcpStream,
+    server: &mut TcpStream,
+    shared: &Shared,
+    mut network: View,
+) -> io::Result<()> {
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let (mut asking, mut answering): (Box<dyn Inspect>, Box<dyn Inspect>) = match &shared.kind {
+        Kind::Postgres(losses) => {
+            let answers = Answers::new(losses.clone());
+            (Box::new(answers.questions()), Box::new(answers))
+        }
+        Kind::Plain | Kind::ByProcess => (Box::new(Unseen), Box::new(Unseen)),
+    };
+    let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
+    let counts = &*shared.counts;
+    let there = pipe::run(from_client, to_server, Side::ToServer, network.clone(), counts, &mut *asking);
+    let back = pipe::run(from_server, to_client, Side::ToClient, network.clone(), counts, &mut *answering);
+    let cut = network.until(|network| !network.connected);
+    tokio::select! {
+        ended = async { tokio::try_join!(there, back) } => ended.map(|_| ()),
+        _cut = cut => Err(io::ErrorKind::ConnectionReset.into()),
+    }
+}
+
+/// Closing it now sends a reset.
+fn reset(stream: &TcpStream, counts: &Counts) {
+    counts.resets.fetch_add(1, Ordering::Relaxed);
+    // Fails for a stream that is gone already.
+    let _gone = stream.set_zero_linger();
+}
