@@ -1,4 +1,4 @@
-//! The two servers, as child processes.
+//! The servers, as child processes.
 
 use std::{net::SocketAddr, path::Path, process::Stdio, time::Duration};
 
@@ -8,34 +8,39 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::server::{Launch, Server};
+use crate::server::{Launch, Server, free_ports};
 
 const READY_WITHIN: Duration = Duration::from_secs(120);
 
-/// The server that does nothing. Dropping it kills it.
+/// A server that SmartCart is measured beside. Its first line is where it listens. Dropping it kills it.
 #[derive(Debug)]
-pub struct Ceiling {
+pub struct Companion {
     _child: Child,
     pub address: SocketAddr,
     pub pid: u32,
 }
 
-impl Ceiling {
-    pub async fn start(program: &Path, reply_bytes: u64) -> anyhow::Result<Self> {
+impl Companion {
+    /// The server that does nothing.
+    pub async fn ceiling(program: &Path, reply_bytes: u64) -> anyhow::Result<Self> {
+        Self::start(program, &["--reply-bytes", &reply_bytes.to_string()]).await
+    }
+
+    pub async fn start(program: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
         let mut child = Command::new(program)
-            .args(["--listen", "127.0.0.1:0", "--reply-bytes", &reply_bytes.to_string()])
+            .args(["--listen", &free_ports(1)?[0].to_string()])
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("starting {}", program.display()))?;
-        let stdout = child.stdout.take().context("the ceiling's output")?;
-        // Its first line is where it listens.
+        let stdout = child.stdout.take().context("the server's output")?;
         let Some(line) = BufReader::new(stdout).lines().next_line().await? else {
-            bail!("the ceiling ended before it said where it listens");
+            bail!("{} ended before it said where it listens", program.display());
         };
-        let address = line.parse().with_context(|| format!("the ceiling said {line:?}"))?;
-        let pid = child.id().context("the ceiling has ended")?;
+        let address = line.parse().with_context(|| format!("{} said {line:?}", program.display()))?;
+        let pid = child.id().context("the server has ended")?;
         Ok(Self { _child: child, address, pid })
     }
 }

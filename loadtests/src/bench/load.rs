@@ -60,7 +60,7 @@ impl Measured {
         self.latency.add(&other.latency).context("histograms of one shape")
     }
 
-    fn record(&mut self, status: u16, expected: u16, took: Duration, body: &[u8]) {
+    pub fn record(&mut self, status: u16, expected: u16, took: Duration, body: &[u8]) {
         if status == expected {
             self.requests += 1;
             self.bytes += body.len() as u64;

@@ -26,7 +26,7 @@ pub async fn run(
     settings: &[(&str, String)],
 ) -> anyhow::Result<()> {
     let subject = Subject::start(Launch::prepare(server, directory, settings)?).await?;
-    let shop = Shop::set_up(&subject.launch, 1, 1).await?;
+    let shop = Shop::set_up(subject.launch.listen, &subject.launch.token, 1, 1).await?;
     let address = subject.launch.listen;
     let empty = resident_bytes(subject.pid)?;
     let mut ids = Vec::with_capacity(carts);

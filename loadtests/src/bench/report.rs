@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
-use super::throughput::{Scenario, Total};
+use super::{scenario::Scenario, throughput::Total};
 
 #[derive(Debug, Serialize)]
 pub struct Report {

@@ -21,7 +21,7 @@ pub async fn run(server: &Path, directory: &Path, carts: u64) -> anyhow::Result<
     let settings = [("SMARTCART_SEED", "none".to_owned())];
     let launch = Launch::prepare(server, directory, &settings)?;
     let subject = Subject::start(launch).await?;
-    let shop = Shop::set_up(&subject.launch, 1, 1).await?;
+    let shop = Shop::set_up(subject.launch.listen, &subject.launch.token, 1, 1).await?;
     let template = batch_of(&shop.carts[0], &[shop.sku(0), shop.sku(1), shop.sku(2)]);
     send_and_expect(subject.launch.listen, vec![template], 200..201).await?;
     drained(subject.launch.ops, Duration::from_secs(30)).await?;

@@ -12,7 +12,6 @@ use super::{
 };
 use crate::{
     rng::Rng,
-    server::Launch,
     wire::{Response, render},
 };
 
@@ -45,10 +44,15 @@ impl Shop {
     }
 
     /// Stocks the catalogue and creates empty carts.
-    pub async fn set_up(launch: &Launch, carts: usize, seed: u64) -> anyhow::Result<Self> {
+    pub async fn set_up(address: SocketAddr, token: &str, carts: usize, seed: u64) -> anyhow::Result<Self> {
         let skus: Vec<String> = (0..SKUS).map(sku_of).collect();
-        send_and_expect(launch.listen, stocking(&skus, &launch.token), 200..300).await?;
-        Self::with_carts(skus, create_carts(launch.listen, carts).await?, seed)
+        send_and_expect(address, stocking(&skus, token), 200..300).await?;
+        Self::with_carts(skus, create_carts(address, carts).await?, seed)
+    }
+
+    /// The same shop with these carts, which are its own too: baskets and draws are made for them.
+    pub fn of(&self, carts: Vec<String>, seed: u64) -> anyhow::Result<Self> {
+        Self::with_carts(self.skus.clone(), carts, seed)
     }
 
     fn with_carts(skus: Vec<String>, carts: Vec<String>, seed: u64) -> anyhow::Result<Self> {
@@ -66,12 +70,12 @@ impl Shop {
     }
 
     /// Puts each basket into its cart, so that the first measured reply is as long as the last.
-    pub async fn fill(&self, launch: &Launch) -> anyhow::Result<()> {
+    pub async fn fill(&self, address: SocketAddr) -> anyhow::Result<()> {
         let requests = self.carts.iter().zip(&self.baskets).map(|(cart, basket)| {
             let skus: Vec<&str> = basket.iter().map(|rank| self.sku(*rank)).collect();
             batch_of(cart, &skus)
         });
-        send_and_expect(launch.listen, requests.collect(), 200..201).await
+        send_and_expect(address, requests.collect(), 200..201).await
     }
 }
 

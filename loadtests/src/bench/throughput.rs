@@ -5,20 +5,19 @@ use std::{path::PathBuf, rc::Rc, time::Duration};
 use anyhow::Context;
 
 use super::{
-    child::{Ceiling, Subject},
+    child::{Companion, Subject},
     load::{Measured, drive},
     metrics::{Metrics, drained},
     process::cpu_micros,
     report::{Report, Row},
-    shop::{HOT_SKU, Shop, prepare_checkouts},
-    source::{AddItem, Prepared, ReadCart, Repeated},
+    scenario::{Load, Scenario},
+    shop::Shop,
+    source::ReadCart,
 };
-use crate::{server::Launch, wire::render};
+use crate::server::Launch;
 
 /// The tables may lag behind the journal this long after a slice.
 const CATCHES_UP_WITHIN: Duration = Duration::from_secs(60);
-/// A hold lasts about as long as a turn of all slices, so that a SKU has the holds of one turn and not of all.
-const HOLD_SECONDS: u32 = 10;
 
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -34,48 +33,6 @@ pub struct Options {
     pub seed: u64,
 }
 
-/// What is measured, in the order of a turn: each subject next to its ceiling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scenario {
-    CeilingPost,
-    AddItem,
-    Hold,
-    Checkout,
-    CeilingGet,
-    ReadCart,
-}
-
-impl Scenario {
-    pub const ALL: [Self; 6] =
-        [Self::CeilingPost, Self::AddItem, Self::Hold, Self::Checkout, Self::CeilingGet, Self::ReadCart];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CeilingPost => "ceiling POST",
-            Self::AddItem => "durable add-item",
-            Self::Hold => "hold on one SKU",
-            Self::Checkout => "three-line checkout",
-            Self::CeilingGet => "ceiling GET",
-            Self::ReadCart => "cart read",
-        }
-    }
-
-    /// What it is compared with.
-    pub const fn ceiling(self) -> Self {
-        match self {
-            Self::CeilingPost | Self::AddItem | Self::Hold | Self::Checkout => Self::CeilingPost,
-            Self::CeilingGet | Self::ReadCart => Self::CeilingGet,
-        }
-    }
-
-    const fn expected_status(self) -> u16 {
-        match self {
-            Self::Hold | Self::Checkout => 201,
-            Self::CeilingPost | Self::AddItem | Self::CeilingGet | Self::ReadCart => 200,
-        }
-    }
-}
-
 /// Everything that the slices of one scenario added up to.
 #[derive(Debug)]
 pub struct Total {
@@ -87,7 +44,7 @@ pub struct Total {
 
 struct Bench {
     options: Options,
-    ceiling: Ceiling,
+    ceiling: Companion,
     subject: Subject,
     shop: Rc<Shop>,
 }
@@ -103,12 +60,14 @@ pub async fn run(options: Options, directory: &std::path::Path) -> anyhow::Resul
     let launch = Launch::prepare(&options.server, directory, &settings)?;
     let subject = Subject::start(launch).await?;
     eprintln!("creating {} carts ...", options.carts);
-    let shop = Rc::new(Shop::set_up(&subject.launch, options.carts, options.seed).await?);
-    shop.fill(&subject.launch).await?;
+    let shop = Rc::new(
+        Shop::set_up(subject.launch.listen, &subject.launch.token, options.carts, options.seed).await?,
+    );
+    shop.fill(subject.launch.listen).await?;
     drained(subject.launch.ops, CATCHES_UP_WITHIN).await?;
 
     let reply_bytes = mean_reply(&subject, &shop).await?;
-    let ceiling = Ceiling::start(&options.ceiling, reply_bytes).await?;
+    let ceiling = Companion::ceiling(&options.ceiling, reply_bytes).await?;
     let bench = Bench { options, ceiling, subject, shop };
     let mut report = Report::new(reply_bytes, bench.options.carts);
     for &connections in &bench.options.connections {
@@ -152,39 +111,16 @@ impl Bench {
             Scenario::CeilingPost | Scenario::CeilingGet => (self.ceiling.address, self.ceiling.pid),
             _ => (self.subject.launch.listen, self.subject.pid),
         };
-        let checkouts = match scenario {
-            Scenario::Checkout => prepare_checkouts(&self.shop, address, self.options.checkouts).await?,
-            _ => Vec::new(),
-        };
+        let load = Load { address, shop: &self.shop, token: &self.subject.launch.token, connections, turn };
+        let prepared = load.prepare(scenario, self.options.checkouts).await?;
         let ops = self.subject.launch.ops;
         drained(ops, CATCHES_UP_WITHIN).await?;
         let (cpu, metrics) = (cpu_micros(pid)?, Metrics::read(ops).await?);
-        let length = self.options.slice;
-        let expected = scenario.expected_status();
-        let shop = &self.shop;
-        let measured = match scenario {
-            Scenario::CeilingPost | Scenario::AddItem => {
-                drive(address, connections, length, expected, AddItem::new(shop, turn)).await?
-            }
-            Scenario::CeilingGet | Scenario::ReadCart => {
-                drive(address, connections, length, expected, ReadCart::new(shop, turn)).await?
-            }
-            Scenario::Hold => drive(address, connections, length, expected, Repeated(self.hold())).await?,
-            Scenario::Checkout => {
-                drive(address, connections, length, expected, Prepared::new(checkouts)).await?
-            }
-        };
+        let measured = load.drive(scenario, self.options.slice, prepared).await?;
         // What a change costs includes its way into the tables.
         drained(ops, CATCHES_UP_WITHIN).await?;
         total.cpu_micros += cpu_micros(pid)? - cpu;
         total.metrics.add(&Metrics::read(ops).await?.since(&metrics));
         total.measured.add(&measured)
-    }
-
-    fn hold(&self) -> Vec<u8> {
-        let bearer = format!("Bearer {}", self.subject.launch.token);
-        let body = format!("{{\"quantity\":1,\"ttl_seconds\":{HOLD_SECONDS}}}");
-        let path = format!("/v1/inventory/{HOT_SKU}/holds");
-        render("POST", &path, &[("authorization", &bearer)], Some(&body))
     }
 }

@@ -1,4 +1,5 @@
-//! Measures SmartCart: its throughput beside a server that does nothing, its memory, its start-up.
+//! Measures SmartCart: its throughput beside a server that does nothing, its memory, its start-up, and a fleet's PostgreSQL
+//! beside the usual way to use one.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use smartcart_loadtests::bench::{memory, restart, throughput};
+use smartcart_loadtests::bench::{memory, postgres, restart, throughput};
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -39,6 +40,41 @@ enum Measure {
         #[arg(long, default_value_t = 1_000_000)]
         at_rest: u64,
     },
+    /// On PostgreSQL: beside the usual way, rows written, the fence, a forwarded request.
+    Postgres(PostgresArguments),
+}
+
+#[derive(Debug, Args)]
+struct PostgresArguments {
+    /// A PostgreSQL server on which databases may be made: postgres://user@host:port/database.
+    #[arg(long, env = "SMARTCART_TEST_POSTGRES", hide_env_values = true)]
+    url: String,
+    /// Few carts and short slices: shows that everything works, not how fast.
+    #[arg(long)]
+    quick: bool,
+    /// One part only; may be given again.
+    #[arg(long = "part")]
+    parts: Vec<postgres::Part>,
+    #[arg(long)]
+    carts: Option<usize>,
+    /// May be given again.
+    #[arg(long)]
+    connections: Vec<usize>,
+    #[arg(long)]
+    slice_ms: Option<u64>,
+    #[arg(long)]
+    turns: Option<usize>,
+    /// Seconds for which written rows are counted.
+    #[arg(long)]
+    count_seconds: Option<u64>,
+    /// The usual way's connections to PostgreSQL.
+    #[arg(long, default_value_t = 32)]
+    pool: u32,
+    /// A setting of the pods, NAME=VALUE; may be given again.
+    #[arg(long = "set", value_parser = setting)]
+    settings: Vec<(String, String)>,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
 #[derive(Debug, Args)]
@@ -85,9 +121,51 @@ async fn main() -> anyhow::Result<ExitCode> {
             memory::run(&server, directory.path(), carts, &settings).await?;
         }
         Some(Measure::Restart { at_rest }) => restart::run(&server, directory.path(), at_rest).await?,
+        Some(Measure::Postgres(arguments)) => {
+            return measure_postgres(arguments, server, directory.path()).await;
+        }
         None => return measure_throughput(&arguments.throughput, server, directory.path()).await,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn measure_postgres(
+    arguments: PostgresArguments,
+    server: PathBuf,
+    directory: &Path,
+) -> anyhow::Result<ExitCode> {
+    use clap::ValueEnum as _;
+    let quick = arguments.quick;
+    let all = postgres::Part::value_variants();
+    let options = postgres::Options {
+        server,
+        usual: sibling("usual")?,
+        postgres: arguments.url,
+        pool: arguments.pool,
+        parts: if arguments.parts.is_empty() { all.to_vec() } else { arguments.parts },
+        carts: arguments.carts.unwrap_or(if quick { 1_000 } else { 100_000 }),
+        connections: if quick { vec![32] } else { or_connections(arguments.connections) },
+        slice: Duration::from_millis(arguments.slice_ms.unwrap_or(if quick { 500 } else { 2_000 })),
+        turns: arguments.turns.unwrap_or(if quick { 1 } else { 5 }),
+        checkouts: if quick { 200 } else { 8_000 },
+        count_for: Duration::from_secs(arguments.count_seconds.unwrap_or(if quick { 2 } else { 20 })),
+        forwarded_carts: if quick { 50 } else { 1_000 },
+        settings: arguments.settings,
+        seed: arguments.seed,
+    };
+    Ok(verdict(postgres::run(&options, directory).await?))
+}
+
+fn or_connections(given: Vec<usize>) -> Vec<usize> {
+    if given.is_empty() { vec![64, 256] } else { given }
+}
+
+fn verdict(clean: bool) -> ExitCode {
+    if clean {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("some answers were not as expected");
+    ExitCode::FAILURE
 }
 
 async fn measure_throughput(
@@ -96,8 +174,7 @@ async fn measure_throughput(
     directory: &Path,
 ) -> anyhow::Result<ExitCode> {
     let quick = arguments.quick;
-    let connections =
-        if arguments.connections.is_empty() { vec![64, 256] } else { arguments.connections.clone() };
+    let connections = or_connections(arguments.connections.clone());
     let options = throughput::Options {
         server,
         ceiling: sibling("ceiling")?,
@@ -114,11 +191,7 @@ async fn measure_throughput(
         std::fs::write(file, serde_json::to_string_pretty(&report)?)
             .with_context(|| format!("writing {}", file.display()))?;
     }
-    if report.is_clean() {
-        return Ok(ExitCode::SUCCESS);
-    }
-    eprintln!("some answers were not as expected");
-    Ok(ExitCode::FAILURE)
+    Ok(verdict(report.is_clean()))
 }
 
 /// A binary that was built with this one.

@@ -12,12 +12,8 @@ use axum::{
 };
 use bytes::Bytes;
 use clap::Parser;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
 use serde::Deserialize;
-use tokio::net::TcpListener;
+use smartcart_loadtests::bench::serve::serve;
 
 /// SmartCart's allocator too.
 #[global_allocator]
@@ -42,24 +38,12 @@ struct AddItem {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let listener = TcpListener::bind(arguments.listen).await?;
-    println!("{}", listener.local_addr()?);
     let reply = Bytes::from(vec![b' '; arguments.reply_bytes]);
     let router = Router::new()
         .route("/v1/carts/{id}/items", post(add_item))
         .route("/v1/carts/{id}", get(read_cart))
         .with_state(reply);
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        let service = TowerToHyperService::new(router.clone());
-        tokio::spawn(async move {
-            let mut server = hyper::server::conn::http1::Builder::new();
-            server.timer(TokioTimer::new());
-            // A client that hangs up is no news.
-            let _ = server.serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
+    serve(arguments.listen, router).await
 }
 
 async fn add_item(

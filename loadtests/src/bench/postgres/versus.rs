@@ -1,0 +1,341 @@
+//! SmartCart and the usual way on one PostgreSQL server, in turn, so that a noisy neighbour meets both.
+#![expect(clippy::float_arithmetic, reason = "rates, means and ratios")]
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::Path, rc::Rc, time::Duration};
+
+use super::{
+    Options,
+    database::{Cluster, tidy},
+    pods::{Pods, spread},
+    table::Table,
+};
+use crate::bench::{
+    child::{Companion, Subject},
+    load::Measured,
+    metrics::{Metrics, drained},
+    process::cpu_micros,
+    scenario::{Load, Scenario},
+    shop::Shop,
+    source::ReadCart,
+};
+
+/// The tables may lag behind the journal this long after a slice.
+pub const CATCHES_UP_WITHIN: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    SmartCart,
+    Usual,
+}
+
+impl Side {
+    pub const BOTH: [Self; 2] = [Self::SmartCart, Self::Usual];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SmartCart => "SmartCart",
+            Self::Usual => "the usual way",
+        }
+    }
+}
+
+/// Both servers, each with a shop of its own: the same SKUs, as many carts, the same baskets.
+#[derive(Debug)]
+pub struct Pair {
+    pod: Subject,
+    usual: Companion,
+    shops: [Rc<Shop>; 2],
+    databases: [String; 2],
+}
+
+/// What is compared.
+const SCENARIOS: [Scenario; 3] = [Scenario::AddItem, Scenario::Hold, Scenario::Checkout];
+
+/// What one side did in some slices.
+#[derive(Debug)]
+pub struct Total {
+    pub measured: Measured,
+    /// CPU of the server, and of PostgreSQL if it is here, until the tables had caught up.
+    pub server_cpu: u64,
+    pub postgres_cpu: Option<u64>,
+    pub log_bytes: i64,
+    pub metrics: Metrics,
+}
+
+impl Total {
+    pub fn nothing() -> anyhow::Result<Self> {
+        Ok(Self {
+            measured: Measured::nothing()?,
+            server_cpu: 0,
+            postgres_cpu: Some(0),
+            log_bytes: 0,
+            metrics: Metrics::default(),
+        })
+    }
+
+    pub fn per_second(&self) -> f64 {
+        self.measured.requests as f64 / self.measured.elapsed.as_secs_f64().max(f64::EPSILON)
+    }
+
+    pub fn per_request(&self, of: f64) -> f64 {
+        of / self.measured.requests.max(1) as f64
+    }
+
+    pub fn milliseconds(&self, quantile: f64) -> f64 {
+        self.measured.latency.value_at_quantile(quantile) as f64 / 1e6
+    }
+}
+
+impl Pair {
+    pub async fn start(options: &Options, cluster: &Cluster, directory: &Path) -> anyhow::Result<Self> {
+        let databases = [cluster.fresh("bench_smartcart").await?, cluster.fresh("bench_usual").await?];
+        let pod = Pods::new(options, databases[0].clone(), directory)?.start("a").await?;
+        spread(&[&pod]).await?;
+        let pool = options.pool.to_string();
+        let usual = Companion::start(&options.usual, &["--database", &databases[1], "--pool", &pool]).await?;
+        let mut shops = Vec::new();
+        for (side, address) in Side::BOTH.into_iter().zip([pod.launch.listen, usual.address]) {
+            eprintln!("{}: creating {} carts ...", side.name(), options.carts);
+            let shop = Shop::set_up(address, &pod.launch.token, options.carts, options.seed).await?;
+            shop.fill(address).await?;
+            shops.push(Rc::new(shop));
+        }
+        drained(pod.launch.ops, CATCHES_UP_WITHIN).await?;
+        for database in &databases {
+            tidy(database).await?;
+        }
+        let [ours, theirs] = [shops.remove(0), shops.remove(0)];
+        Ok(Self { pod, usual, shops: [ours, theirs], databases })
+    }
+
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.pod.stop().await?;
+        Ok(())
+    }
+
+    pub fn database(&self, side: Side) -> &str {
+        &self.databases[side as usize]
+    }
+
+    fn address(&self, side: Side) -> SocketAddr {
+        match side {
+            Side::SmartCart => self.pod.launch.listen,
+            Side::Usual => self.usual.address,
+        }
+    }
+
+    const fn pid(&self, side: Side) -> u32 {
+        match side {
+            Side::SmartCart => self.pod.pid,
+            Side::Usual => self.usual.pid,
+        }
+    }
+
+    fn load(&self, side: Side, connections: usize, turn: usize) -> Load<'_> {
+        let shop = &self.shops[side as usize];
+        Load { address: self.address(side), shop, token: &self.pod.launch.token, connections, turn }
+    }
+
+    /// Every scenario on both sides, at each number of connections.
+    pub async fn compare(&self, options: &Options, cluster: &Cluster) -> anyhow::Result<Report> {
+        let mut reply_bytes = [0; 2];
+        for (side, bytes) in Side::BOTH.into_iter().zip(&mut reply_bytes) {
+            *bytes = self.mean_reply(side).await?;
+        }
+        let mut rows = Vec::new();
+        for &connections in &options.connections {
+            let mut totals = Vec::new();
+            for scenario in SCENARIOS {
+                totals.push((scenario, [Total::nothing()?, Total::nothing()?]));
+            }
+            for turn in 0..options.turns {
+                eprintln!("{connections} connections, turn {} of {} ...", turn + 1, options.turns);
+                for (scenario, sides) in &mut totals {
+                    for side in Side::BOTH {
+                        let load = self.load(side, connections, turn);
+                        let prepared = load.prepare(*scenario, options.checkouts).await?;
+                        let total = &mut sides[side as usize];
+                        self.slice(side, *scenario, load, options.slice, prepared, cluster, total).await?;
+                    }
+                }
+            }
+            rows.extend(
+                totals.into_iter().flat_map(|(scenario, sides)| Row::both(scenario, connections, &sides)),
+            );
+        }
+        Ok(Report { carts: options.carts, pool: options.pool, reply_bytes, rows })
+    }
+
+    /// For so long, from so many connections, a load without preparation.
+    pub async fn run(
+        &self,
+        side: Side,
+        scenario: Scenario,
+        connections: usize,
+        length: Duration,
+        cluster: &Cluster,
+    ) -> anyhow::Result<Total> {
+        let mut total = Total::nothing()?;
+        let load = self.load(side, connections, 0);
+        self.slice(side, scenario, load, length, Vec::new(), cluster, &mut total).await?;
+        Ok(total)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a slice is just this")]
+    async fn slice(
+        &self,
+        side: Side,
+        scenario: Scenario,
+        load: Load<'_>,
+        length: Duration,
+        prepared: Vec<Vec<u8>>,
+        cluster: &Cluster,
+        total: &mut Total,
+    ) -> anyhow::Result<()> {
+        let (ops, pid) = (self.pod.launch.ops, self.pid(side));
+        drained(ops, CATCHES_UP_WITHIN).await?;
+        let (log, postgres, server) = (cluster.log_bytes().await?, cluster.cpu_micros()?, cpu_micros(pid)?);
+        let metrics = Metrics::read(ops).await?;
+        let measured = load.drive(scenario, length, prepared).await?;
+        if side == Side::SmartCart {
+            // What a change costs includes its way into the tables.
+            drained(ops, CATCHES_UP_WITHIN).await?;
+        }
+        total.server_cpu += cpu_micros(pid)? - server;
+        let since = |now: u64, before: Option<u64>| before.map(|before| now.saturating_sub(before));
+        total.postgres_cpu = match (total.postgres_cpu, cluster.cpu_micros()?) {
+            (Some(sum), Some(now)) => since(now, postgres).map(|used| sum + used),
+            _ => None,
+        };
+        total.log_bytes += cluster.log_bytes().await? - log;
+        total.metrics.add(&Metrics::read(ops).await?.since(&metrics));
+        total.measured.add(&measured)
+    }
+
+    async fn mean_reply(&self, side: Side) -> anyhow::Result<u64> {
+        let source = ReadCart::new(&self.shops[side as usize], 0);
+        let length = Duration::from_millis(500);
+        let measured = crate::bench::load::drive(self.address(side), 8, length, 200, source).await?;
+        anyhow::ensure!(measured.requests > 0, "{} could not be read from", side.name());
+        Ok(measured.bytes / measured.requests)
+    }
+}
+
+#[derive(Debug)]
+pub struct Report {
+    carts: usize,
+    pool: u32,
+    reply_bytes: [u64; 2],
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+struct Row {
+    scenario: Scenario,
+    side: Side,
+    connections: usize,
+    per_second: f64,
+    /// Throughput over the usual way's.
+    ratio: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    p999_ms: f64,
+    server_cpu_us: f64,
+    postgres_cpu_us: Option<f64>,
+    log_bytes: f64,
+    /// SmartCart's changes in one append to the journal, and how long that took.
+    append: Option<(f64, f64)>,
+    unexpected: BTreeMap<u16, u64>,
+    example: Option<String>,
+}
+
+impl Row {
+    fn both(scenario: Scenario, connections: usize, totals: &[Total; 2]) -> [Self; 2] {
+        Side::BOTH.map(|side| {
+            let (total, other) = (&totals[side as usize], &totals[Side::Usual as usize]);
+            let mean = |name| total.metrics.mean(name).filter(|_| side == Side::SmartCart);
+            let append = mean("smartcart_commit_batch_size").zip(mean("smartcart_commit_duration_seconds"));
+            Self {
+                scenario,
+                side,
+                connections,
+                per_second: total.per_second(),
+                ratio: total.per_second() / other.per_second(),
+                p50_ms: total.milliseconds(0.5),
+                p99_ms: total.milliseconds(0.99),
+                p999_ms: total.milliseconds(0.999),
+                server_cpu_us: total.per_request(total.server_cpu as f64),
+                postgres_cpu_us: total.postgres_cpu.map(|micros| total.per_request(micros as f64)),
+                log_bytes: total.per_request(total.log_bytes as f64),
+                append: append.map(|(changes, seconds)| (changes, seconds * 1e3)),
+                unexpected: total.measured.unexpected.clone(),
+                example: total.measured.example.clone(),
+            }
+        })
+    }
+}
+
+impl Report {
+    /// Whether every answer was as expected, and there were some in each row.
+    pub fn is_clean(&self) -> bool {
+        self.rows.iter().all(|row| row.unexpected.is_empty() && row.per_second > 0.0)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [ours, theirs] = self.reply_bytes;
+        writeln!(
+            f,
+            "On PostgreSQL: {} carts in each shop; a cart's reply has {ours} bytes, the usual way's {theirs}; the usual way \
+             has {} connections to PostgreSQL.\n",
+            self.carts, self.pool
+        )?;
+        let mut table = Table::new(&[
+            "scenario",
+            "server",
+            "#connections",
+            "#requests/s",
+            "#times the usual way",
+            "#p50 ms",
+            "#p99 ms",
+            "#p99.9 ms",
+            "#server CPU us",
+            "#PostgreSQL CPU us",
+            "#log bytes",
+            "#changes an append",
+            "#append ms",
+            "unexpected",
+        ]);
+        for row in &self.rows {
+            let [changes, append_ms] = match row.append {
+                Some((changes, milliseconds)) => [format!("{changes:.1}"), format!("{milliseconds:.2}")],
+                None => [String::new(), String::new()],
+            };
+            let unexpected: Vec<_> =
+                row.unexpected.iter().map(|(status, count)| format!("{count} x {status}")).collect();
+            table.row(vec![
+                row.scenario.name().to_owned(),
+                row.side.name().to_owned(),
+                row.connections.to_string(),
+                format!("{:.0}", row.per_second),
+                format!("{:.2}", row.ratio),
+                format!("{:.2}", row.p50_ms),
+                format!("{:.2}", row.p99_ms),
+                format!("{:.2}", row.p999_ms),
+                format!("{:.0}", row.server_cpu_us),
+                row.postgres_cpu_us.map_or_else(String::new, |micros| format!("{micros:.0}")),
+                format!("{:.0}", row.log_bytes),
+                changes,
+                append_ms,
+                unexpected.join(", "),
+            ]);
+        }
+        write!(f, "{table}")?;
+        for row in self.rows.iter().filter(|row| row.example.is_some()) {
+            let example = row.example.as_deref().unwrap_or_default();
+            writeln!(f, "\n{} of {}, unexpected: {example}", row.scenario.name(), row.side.name())?;
+        }
+        Ok(())
+    }
+}
