@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use smartcart_engine::engine::Engine;
+use smartcart_engine::{engine::Engine, time::Clock};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -38,15 +38,16 @@ pub struct App {
 
 impl App {
     /// The operator's listener first, so that recovery can be watched; the public one when all is ready.
-    pub async fn start(config: Config, target: Target) -> anyhow::Result<Self> {
+    pub async fn start(config: Config, target: Target, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let recorder = metrics::install()?;
         let mut chores = vec![tokio::spawn(metrics::upkeep(recorder.clone()))];
         let control = Arc::new(Ops::new(recorder));
         let ops_server = Server::start(config.ops, ops::router(control.clone())).await?;
         let token = ServiceToken::load_or_create(&config.admin_token_file)?;
-        let pod = Pod::start(&config, target.owns_shards()).await?;
+        let pod = Pod::start(&config, target.owns_shards(), clock).await?;
         let engine = pod.engine.clone();
         if config.shop.seed == Seed::Demo
+            && engine.is_first()
             && let Some(seeded) = demo::seed(&engine).await?
         {
             tracing::info!(

@@ -14,13 +14,19 @@ const DURATIONS: [f64; 16] = [
 const SIZES: [f64; 12] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0];
 
 /// Without labels: they are there from the start, at zero.
-const COUNTERS: [(&str, &str); 6] = [
+const COUNTERS: [(&str, &str); 9] = [
     ("smartcart_changes_total", "Changes of carts and stocks that were made durable"),
     ("smartcart_commit_unknown_total", "Appends to the journal whose outcome had to be asked again"),
     ("smartcart_actor_failures_total", "Actors that failed and were rebuilt by their next message"),
     ("smartcart_oversell_refused_total", "Holds and checkouts refused because there was not enough stock"),
     ("smartcart_flush_rows_total", "Rows written to the tables"),
     ("smartcart_flush_failures_total", "Flushes that the tables did not take and that were tried again"),
+    ("smartcart_forwarded_total", "Questions that went to the pod that owns the shard"),
+    ("smartcart_pods_declared_dead_total", "Silent pods that this one declared dead"),
+    (
+        "smartcart_journals_quarantined_total",
+        "Dead pods' journals that could not be finished: somebody must look",
+    ),
 ];
 const LABELLED_COUNTERS: [(&str, &str); 3] = [
     ("smartcart_http_requests_total", "Requests answered, by route, method and status"),
@@ -37,10 +43,14 @@ const GAUGES: [(&str, &str); 8] = [
     ("smartcart_write_behind_lag_entries", "Journal entries that the tables have not got"),
     ("smartcart_write_behind_lag_seconds", "Age of the oldest change that the tables have not got"),
 ];
-const HISTOGRAMS: [(&str, &str); 4] = [
+const HISTOGRAMS: [(&str, &str); 5] = [
     ("smartcart_http_request_duration_seconds", "From a request's head to its answer, by route and method"),
     ("smartcart_commit_duration_seconds", "One append to the journal, with its fsync"),
     ("smartcart_commit_batch_size", "Changes that one append made durable"),
+    (
+        "smartcart_shard_handoff_duration_seconds",
+        "From the closing of a shard to its new owner's name, for each shard given away",
+    ),
     ("smartcart_flush_duration_seconds", "One round of bringing the tables up to date"),
 ];
 

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use smartcart_engine::engine::Engine;
+use smartcart_engine::{engine::Engine, time::Clock};
 
 use crate::{
     config::{Config, PeerConfig, TrustConfig},
@@ -24,10 +24,10 @@ pub struct Pod {
 impl Pod {
     /// Alone: what the last run left is finished, and everything is served. In a fleet: joined, and every shard is served
     /// by somebody.
-    pub async fn start(config: &Config, owns_shards: bool) -> anyhow::Result<Self> {
+    pub async fn start(config: &Config, owns_shards: bool, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let storage = Storage::open(&config.storage).await?;
         let Some(peers) = &config.peers else {
-            let engine = storage.engine(config, None).await.context("the shop cannot be opened")?;
+            let engine = storage.engine(config, None, clock).await.context("the shop cannot be opened")?;
             return Ok(Self { engine, storage, peers: None });
         };
         let trust = trust(peers)?;
@@ -41,7 +41,10 @@ impl Pod {
             peers: Arc::new(GrpcPeers::new(trust.clone())),
         };
         let engine =
-            storage.engine(config, Some(introduction)).await.context("the fleet cannot be joined")?;
+            storage.engine(config, Some(introduction), clock).await.context("the fleet cannot be joined")?;
+        if let Trust::Secret(seal) = &trust {
+            seal.keep_time_by(engine.clock());
+        }
         let server = PeerServer::start(listener, trust, engine.clone())?;
         tokio::select! {
             () = engine.open() => {}

@@ -8,9 +8,8 @@ use smartcart_engine::{
     id::IncarnationId,
     journal::Journal,
     ownership::{FleetConfig, Member, MemberState},
-    peers::Peers,
     store::Store,
-    time::SystemClock,
+    time::Clock,
 };
 use smartcart_persistence::{
     postgres::{self, Shared},
@@ -18,7 +17,10 @@ use smartcart_persistence::{
     sqlite::{self, Embedded},
 };
 
-use crate::config::{Config, StorageConfig};
+use crate::{
+    config::{Config, StorageConfig},
+    peers::GrpcPeers,
+};
 
 /// Open, and this process's.
 #[derive(Debug)]
@@ -29,11 +31,12 @@ pub enum Storage {
 }
 
 /// How a pod is known to its peers.
+#[derive(Debug)]
 pub struct Introduction {
     pub pod: String,
     pub address: String,
     pub owns_shards: bool,
-    pub peers: Arc<dyn Peers>,
+    pub peers: Arc<GrpcPeers>,
 }
 
 impl Storage {
@@ -75,9 +78,10 @@ impl Storage {
         &self,
         config: &Config,
         introduction: Option<Introduction>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Arc<Engine>, StartError> {
         let (journal, store) = (self.journal(), self.store());
-        let (clock, gateway) = (Arc::new(SystemClock::default()), Arc::new(InvoiceGateway));
+        let gateway = Arc::new(InvoiceGateway);
         match (self, introduction) {
             (Self::Shared(shared, incarnation), Some(introduction)) => {
                 let Introduction { pod, address, owns_shards, peers } = introduction;

@@ -29,8 +29,8 @@ use crate::{
     limits::{Limits, SHARDS, SHOP_TIME_SKEW},
     orders::{ForbiddenTransition, Order, OrderStatus},
     ownership::{
-        Arrival, Epoch, FleetConfig, HandoverError, Keeper, KeeperParts, Member, MemberState, Registry,
-        RegistryError, Routes, Shards,
+        Arrival, Epoch, FleetConfig, HandoverError, Keeper, KeeperParts, Member, Registry, RegistryError,
+        Routes, Shards,
     },
     peers::{PeerError, Peers, Probed, Question, Reply},
     restock::Restocker,
@@ -462,12 +462,16 @@ impl Engine {
     /// What this pod says of itself to a peer.
     pub fn probed(&self, asker: IncarnationId) -> Probed {
         let keeper = self.keeper.as_ref();
-        let knows = |member: &Member| member.incarnation == asker && member.state != MemberState::Dead;
         Probed {
             incarnation: self.incarnation,
             sees_registry: keeper.is_some_and(|keeper| keeper.sees_registry()),
-            knows_asker: keeper.is_some_and(|keeper| keeper.members().iter().any(knows)),
+            knows_asker: keeper.is_some_and(|keeper| keeper.knows(asker)),
         }
+    }
+
+    /// Whether this is the one pod that does what one pod must do for all.
+    pub fn is_first(&self) -> bool {
+        self.routes.shards.serves(ShardId(0))
     }
 
     /// Returns when this process can change nothing any more: it must be started again.

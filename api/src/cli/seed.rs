@@ -1,10 +1,12 @@
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
+
+use smartcart_engine::time::SystemClock;
 
 use crate::{config::Config, demo, pod::Pod};
 
 /// In a fleet this process is a pod for as long as it takes.
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
-    let pod = Pod::start(&config, true).await?;
+    let pod = Pod::start(&config, true, Arc::new(SystemClock::default())).await?;
     let seeded = demo::seed(&pod.engine).await;
     pod.leave().await;
     pod.stop().await;

@@ -1,6 +1,7 @@
-use std::{io::Write as _, path::Path, process::ExitCode};
+use std::{io::Write as _, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, bail};
+use smartcart_engine::time::SystemClock;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{app::App, config::Config, target::Target};
@@ -15,7 +16,7 @@ pub(super) async fn run(target: Target, config: Config) -> anyhow::Result<ExitCo
     let mut terminate = signal(SignalKind::terminate()).context("signals cannot be watched")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be watched")?;
     let app = tokio::select! {
-        app = App::start(config, target) => app?,
+        app = App::start(config, target, Arc::new(SystemClock::default())) => app?,
         _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
         _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
     };

@@ -1,6 +1,7 @@
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
+use smartcart_engine::time::SystemClock;
 
 use crate::{config::Config, storage::Storage};
 
@@ -9,7 +10,8 @@ use crate::{config::Config, storage::Storage};
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let storage = Storage::open(&config.storage).await?;
     if !config.storage.is_shared() {
-        storage.engine(&config, None).await.context("the shop cannot be opened")?.stop().await;
+        let clock = Arc::new(SystemClock::default());
+        storage.engine(&config, None, clock).await.context("the shop cannot be opened")?.stop().await;
     }
     let findings = storage.store().audit().await;
     storage.close().await;

@@ -1,20 +1,21 @@
-use std::{fmt, fs, path::Path};
+use std::{fmt, fs, path::Path, sync::OnceLock};
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use smartcart_engine::time::{Clock as _, SystemClock, Timestamp};
+use smartcart_engine::time::{ShopClock, ShopTime};
 
 use super::wire::Sealed;
 
-/// A message this much older or younger than the receiver's clock is refused: a copy of it is worth nothing later.
+/// A message this much older or younger than the receiver's shop time is refused: a copy of it is worth nothing later.
 const TOLERANCE_MS: u64 = 5 * 60 * 1000;
 const MIN_BYTES: usize = 32;
 
-/// Signs messages between pods: HMAC-SHA256 over method, time and body.
+/// Signs messages between pods: HMAC-SHA256 over method, time and body. The time is the shop's, which the pods share: a
+/// pod whose wall clock jumps is understood all the same.
 pub struct Seal {
     secret: Vec<u8>,
-    clock: SystemClock,
+    clock: OnceLock<ShopClock>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +40,16 @@ impl Seal {
         if secret.len() < MIN_BYTES {
             return Err(SealError::Weak { path: shown() });
         }
-        Ok(Self { secret, clock: SystemClock::default() })
+        Ok(Self { secret, clock: OnceLock::new() })
+    }
+
+    /// Before this, it is always the shop's first moment.
+    pub(crate) fn keep_time_by(&self, clock: &ShopClock) {
+        self.clock.get_or_init(|| clock.clone());
+    }
+
+    fn now(&self) -> ShopTime {
+        self.clock.get().map_or(ShopTime(0), ShopClock::now)
     }
 
     fn mac(&self, method: &str, at: i64, body: &[u8]) -> Hmac<Sha256> {
@@ -52,14 +62,14 @@ impl Seal {
     }
 
     pub(super) fn sign(&self, method: &str, body: Bytes) -> Sealed {
-        let Timestamp(at) = self.clock.wall();
+        let ShopTime(at) = self.now();
         let signature = self.mac(method, at, &body).finalize().into_bytes();
         Sealed { signature: Bytes::copy_from_slice(&signature), at, body }
     }
 
     /// The body, when it was signed with this secret not long ago.
     pub(super) fn open(&self, method: &str, sealed: Sealed) -> Option<Bytes> {
-        let recent = self.clock.wall().0.abs_diff(sealed.at) <= TOLERANCE_MS;
+        let recent = self.now().0.abs_diff(sealed.at) <= TOLERANCE_MS;
         let genuine = self.mac(method, sealed.at, &sealed.body).verify_slice(&sealed.signature).is_ok();
         (recent && genuine).then_some(sealed.body)
     }
@@ -67,6 +77,10 @@ impl Seal {
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use smartcart_engine::time::{ManualClock, Timestamp};
+
     use super::*;
 
     fn seal(text: &str) -> Seal {
@@ -92,10 +106,14 @@ mod tests {
     #[test]
     fn an_old_message_is_refused() {
         let seal = seal(&"a".repeat(40));
-        let body = Bytes::from_static(b"two mugs");
-        let at = seal.clock.wall().0 - 10 * 60 * 1000;
-        let signature = Bytes::copy_from_slice(&seal.mac("/ask", at, &body).finalize().into_bytes());
-        assert!(seal.open("/ask", Sealed { body, at, signature }).is_none());
+        let hands = Arc::new(ManualClock::at(Timestamp(0)));
+        seal.keep_time_by(&ShopClock::starting_at(ShopTime(77_000_000), hands.clone()));
+        let sealed = seal.sign("/ask", Bytes::from_static(b"two mugs"));
+        hands.set_wall(Timestamp(3_600_000));
+        hands.advance(Duration::from_secs(4 * 60));
+        assert!(seal.open("/ask", sealed.clone()).is_some(), "a jump of the wall clock is no age");
+        hands.advance(Duration::from_secs(2 * 60));
+        assert!(seal.open("/ask", sealed).is_none());
     }
 
     #[test]

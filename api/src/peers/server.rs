@@ -1,6 +1,5 @@
 use std::{
     convert::Infallible,
-    future::Future,
     net::SocketAddr,
     pin::Pin,
     sync::Arc,

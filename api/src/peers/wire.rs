@@ -9,7 +9,7 @@ pub(super) const PROBE: &str = "/smartcart.peer.v1.Peers/Probe";
 pub(super) struct Sealed {
     #[prost(bytes = "bytes", tag = "1")]
     pub(super) body: bytes::Bytes,
-    /// Milliseconds since 1970.
+    /// Milliseconds of shop time.
     #[prost(int64, tag = "2")]
     pub(super) at: i64,
     #[prost(bytes = "bytes", tag = "3")]

@@ -1,10 +1,12 @@
-//! The real service on a free port, with SQLite in a folder of its own, asked over HTTP.
+//! The real service on a free port, with SQLite in a folder of its own, asked over HTTP; and pods that share a
+//! PostgreSQL.
 
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
 mod bad_input;
 mod carts;
 mod checkout;
+mod fleet;
 mod idempotency;
 mod inventory;
 mod openapi;

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -76,6 +79,9 @@ pub(crate) struct Keeper {
     /// Members as the last beat found them.
     pub(super) members: ArcSwap<Vec<Member>>,
     pub(super) observer: parking_lot::Mutex<Observer>,
+    /// A pod that this one does not know has asked after it, since the registry last answered: who joined meanwhile may
+    /// have taken its shards.
+    stranger: AtomicBool,
     /// Wakes the steward.
     pub(super) news: Notify,
     /// Shards are moved by one at a time: the steward, or an operator, or the end.
@@ -142,6 +148,7 @@ impl Keeper {
             gate,
             clock,
             members: ArcSwap::default(),
+            stranger: AtomicBool::new(false),
             news: Notify::new(),
             moving: tokio::sync::Mutex::default(),
             catalog: watch::Sender::new(catalog_generation),
@@ -150,6 +157,16 @@ impl Keeper {
 
     pub(crate) fn members(&self) -> Arc<Vec<Member>> {
         self.members.load_full()
+    }
+
+    /// Whether, as far as this pod knows, the one who asks after it is a living member.
+    pub(crate) fn knows(&self, asker: IncarnationId) -> bool {
+        let members = self.members();
+        let asking = members.iter().find(|member| member.incarnation == asker);
+        if asking.is_none() {
+            self.stranger.store(true, Ordering::SeqCst);
+        }
+        asking.is_some_and(|member| member.state != MemberState::Dead)
     }
 
     /// Whether the registry has answered lately.
@@ -186,6 +203,7 @@ impl Keeper {
         let beat = self.registry.beat(self.me.incarnation, self.clock.now()).await?;
         let rows = self.registry.shards().await?;
         self.routes.shards.confirm(asked);
+        self.stranger.store(false, Ordering::SeqCst);
         self.gate.set_away(Away::Registry, false);
         self.learn(beat, asked);
         self.keep_books(&rows)
@@ -260,7 +278,8 @@ impl Keeper {
         let others = members.iter().filter(|member| member.incarnation != self.me.incarnation);
         let asking = others.map(|member| peers.probe(member, self.me.incarnation));
         let all = futures_util::future::join_all(asking).await;
-        if all.iter().all(|probed| probed.as_ref().is_ok_and(|probed| probed.knows_asker)) {
+        let known = all.iter().all(|probed| probed.as_ref().is_ok_and(|probed| probed.knows_asker));
+        if known && !self.stranger.load(Ordering::SeqCst) {
             self.routes.shards.confirm_readers(asked);
         }
     }

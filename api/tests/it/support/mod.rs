@@ -1,4 +1,5 @@
 mod client;
+pub(crate) mod fleet;
 mod shop;
 
 pub(crate) use client::{Answer, Client, Request};

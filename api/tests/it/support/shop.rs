@@ -1,5 +1,6 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -9,6 +10,7 @@ use smartcart_api::{
     config::{Seed, Settings},
     target::Target,
 };
+use smartcart_engine::time::SystemClock;
 use tempfile::TempDir;
 
 use super::{Answer, Client, Request};
@@ -28,7 +30,9 @@ impl TestShop {
 
     pub(crate) async fn open_with(change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let app = App::start(settings(&folder, change), Target::All).await.unwrap();
+        let app = App::start(settings(&folder, change), Target::All, Arc::new(SystemClock::default()))
+            .await
+            .unwrap();
         let token = std::fs::read_to_string(folder.path().join("admin-token")).unwrap().trim().to_owned();
         let shop = Self { app, token, folder };
         shop.stock().await;
@@ -39,7 +43,9 @@ impl TestShop {
     pub(crate) async fn reopen(self) -> Self {
         let Self { app, token, folder } = self;
         app.stop().await;
-        let app = App::start(settings(&folder, |_| {}), Target::All).await.unwrap();
+        let app = App::start(settings(&folder, |_| {}), Target::All, Arc::new(SystemClock::default()))
+            .await
+            .unwrap();
         Self { app, token, folder }
     }
 
