@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod chaos;
+pub mod crowd;
 pub mod fleet;
 pub mod http;
 pub mod proxy;

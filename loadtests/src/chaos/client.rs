@@ -1,20 +1,20 @@
 //! Sends a request and says what is known of it afterwards.
 
 use std::{
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
+use super::doors::{Doors, Opened};
 use crate::wire::{Connection, Response, render};
 
-/// An answer later than this is none.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// An answer later than this is none. The server gives up before.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -60,48 +60,72 @@ impl Ticks {
 pub struct Timed {
     pub sent: u64,
     pub answered: u64,
+    pub took: Duration,
     pub outcome: Outcome,
 }
 
-/// One client: a keep-alive connection that is opened again when it breaks.
+/// One client: a keep-alive connection that is opened again when it breaks, at the next door when there are several.
 #[derive(Debug)]
 pub struct Client {
-    address: SocketAddr,
+    doors: Arc<Doors>,
+    /// Which of them it uses.
+    door: usize,
     token: Arc<str>,
     ticks: Ticks,
-    connection: Option<Connection>,
+    connection: Option<(Opened, Connection)>,
 }
 
 impl Client {
-    pub fn new(address: SocketAddr, token: &str, ticks: Ticks) -> Self {
-        Self { address, token: token.into(), ticks, connection: None }
+    pub fn new(doors: Arc<Doors>, token: &str, ticks: Ticks) -> Self {
+        let door = doors.next();
+        Self { doors, door, token: token.into(), ticks, connection: None }
     }
 
+    /// Sends it once.
     pub async fn send(&mut self, request: &Request) -> Timed {
-        let sent = self.ticks.next();
+        let (sent, began) = (self.ticks.next(), Instant::now());
         let outcome = self.attempt(request).await;
-        Timed { sent, answered: self.ticks.next(), outcome }
+        Timed { sent, answered: self.ticks.next(), took: began.elapsed(), outcome }
     }
 
     async fn attempt(&mut self, request: &Request) -> Outcome {
         let bytes = self.rendered(request);
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => match Connection::open(self.address).await {
-                Ok(connection) => connection,
-                Err(_) => return Outcome::NotSent,
-            },
-        };
+        let Some((opened, mut connection)) = self.connected().await else { return Outcome::NotSent };
         match tokio::time::timeout(PATIENCE, connection.call(&bytes)).await {
-            Err(_) => Outcome::Indeterminate(format!("no answer within {PATIENCE:?}")),
-            Ok(Err(error)) => Outcome::Indeterminate(error.to_string()),
+            Err(_) => self.lost(format!("no answer within {PATIENCE:?}")),
+            Ok(Err(error)) => self.lost(error.to_string()),
             Ok(Ok(response)) => {
                 if response.header("connection") != Some("close") {
-                    self.connection = Some(connection);
+                    self.connection = Some((opened, connection));
                 }
                 classify(&response)
             }
         }
+    }
+
+    /// Whoever does not answer is not asked next.
+    fn lost(&mut self, why: String) -> Outcome {
+        let why = format!("{}: {why}", self.doors.address(self.door));
+        self.door += 1;
+        Outcome::Indeterminate(why)
+    }
+
+    /// A connection at this client's door, or at another one that is open.
+    async fn connected(&mut self) -> Option<(Opened, Connection)> {
+        for _ in 0..self.doors.len() {
+            if let Some(opened) = self.doors.open(self.door) {
+                match self.connection.take() {
+                    Some((before, connection)) if before == opened => return Some((opened, connection)),
+                    _ => {}
+                }
+                let opening = Connection::open(self.doors.address(self.door));
+                if let Ok(Ok(connection)) = tokio::time::timeout(PATIENCE, opening).await {
+                    return Some((opened, connection));
+                }
+            }
+            self.door += 1;
+        }
+        None
     }
 
     fn rendered(&self, request: &Request) -> Vec<u8> {

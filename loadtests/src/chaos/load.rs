@@ -1,21 +1,21 @@
 //! The load: clients that do at random what shoppers and the shop's back office do, each request into the journal.
 
 use std::{
-    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use serde_json::json;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{
     cart::{CartChange, image_of},
     check::{cart, stock},
     client::{Client, Outcome, Request, Ticks, Timed},
+    doors::Doors,
     kill::Fuse,
     world::{Entry, Fate, Meaning, World},
 };
@@ -33,22 +33,55 @@ const LONG_TTL: u64 = 24 * 60 * 60;
 #[derive(Debug)]
 pub struct Stage {
     pub world: Mutex<World>,
-    pub address: SocketAddr,
+    pub doors: Arc<Doors>,
     pub token: String,
     pub ticks: Ticks,
     pub stop: AtomicBool,
     pub fuse: Fuse,
     /// Told of each checkout that was answered.
     pub checkout_answered: Notify,
+    /// Reads that got no answer, or a 5xx.
+    failed_reads: Mutex<Vec<String>>,
+    /// Changes that found no door open.
+    not_sent: AtomicUsize,
+    /// How long each read took.
+    read_times: Mutex<Vec<Duration>>,
 }
 
 impl Stage {
+    pub fn new(doors: Doors, token: &str) -> Self {
+        Self {
+            world: Mutex::default(),
+            doors: Arc::new(doors),
+            token: token.to_owned(),
+            ticks: Ticks::default(),
+            stop: AtomicBool::new(false),
+            fuse: Fuse::default(),
+            checkout_answered: Notify::new(),
+            failed_reads: Mutex::default(),
+            not_sent: AtomicUsize::new(0),
+            read_times: Mutex::default(),
+        }
+    }
+
     pub fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.world)
+    }
+
+    pub fn take_read_times(&self) -> Vec<Duration> {
+        std::mem::take(&mut *locked(&self.read_times))
+    }
+
+    pub fn take_failed_reads(&self) -> Vec<String> {
+        std::mem::take(&mut *locked(&self.failed_reads))
+    }
+
+    pub fn take_not_sent(&self) -> usize {
+        self.not_sent.swap(0, Ordering::Relaxed)
     }
 
     pub fn client(&self) -> Client {
-        Client::new(self.address, &self.token, self.ticks.clone())
+        Client::new(self.doors.clone(), &self.token, self.ticks.clone())
     }
 }
 
@@ -84,8 +117,16 @@ impl Worker {
         Self { stage, client, rival, rng, mix }
     }
 
-    pub async fn run(mut self) {
+    pub async fn run(self) {
+        self.run_paced(Duration::ZERO).await;
+    }
+
+    /// One thing after another, and none sooner than `pace` after the one before.
+    pub async fn run_paced(mut self, pace: Duration) {
+        let mut due = Instant::now() + pace.mul_f64(self.rng.fraction());
         while !self.stage.stop.load(Ordering::SeqCst) {
+            tokio::time::sleep_until(due).await;
+            due = (due + pace).max(Instant::now());
             match self.rng.below(100) {
                 0..36 => self.change_a_cart().await,
                 36..40 => {
@@ -307,7 +348,7 @@ impl Worker {
     async fn read_a_cart(&mut self) {
         let Some(index) = self.shared_cart() else { return };
         let path = format!("/v1/carts/{}", self.stage.world().carts[index].id);
-        let Timed { sent, answered, outcome } = self.client.send(&Request::read(path, false)).await;
+        let Timed { sent, answered, outcome, .. } = self.read(Request::read(path, false)).await;
         if let Outcome::Acknowledged(answer) = outcome
             && let Some(image) = image_of(&answer.body)
         {
@@ -315,10 +356,19 @@ impl Worker {
         }
     }
 
+    async fn read(&mut self, request: Request) -> Timed {
+        let timed = self.client.send(&request).await;
+        locked(&self.stage.read_times).push(timed.took);
+        if matches!(timed.outcome, Outcome::NotSent | Outcome::Indeterminate(_)) {
+            locked(&self.stage.failed_reads).push(format!("{}: {:?}", request.path, timed.outcome));
+        }
+        timed
+    }
+
     async fn read_a_stock(&mut self) {
         let sku = self.sku();
         let request = Request::read(format!("/v1/inventory/{sku}"), true);
-        let Timed { sent, answered, outcome } = self.client.send(&request).await;
+        let Timed { sent, answered, outcome, .. } = self.read(request).await;
         if let Outcome::Acknowledged(answer) = outcome
             && let Some(level) = level_of(&answer.body)
         {
@@ -327,8 +377,14 @@ impl Worker {
     }
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn note(stage: &Stage, meaning: Meaning, request: Request, first: Timed) {
-    if !matches!(first.outcome, Outcome::NotSent) {
+    if matches!(first.outcome, Outcome::NotSent) {
+        stage.not_sent.fetch_add(1, Ordering::Relaxed);
+    } else {
         stage.world().journal.push(Entry { request, meaning, first, again: None });
     }
 }

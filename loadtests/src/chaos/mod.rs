@@ -17,6 +17,7 @@ pub mod aftermath;
 pub mod cart;
 pub mod check;
 pub mod client;
+pub mod doors;
 pub mod kill;
 pub mod load;
 pub mod run;

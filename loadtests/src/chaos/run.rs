@@ -13,8 +13,9 @@ use tokio::{task::JoinSet, time::sleep};
 use super::{
     Violation,
     aftermath::{self, Findings},
-    client::{Outcome, Ticks},
-    kill::{Fuse, Moment, Plan},
+    client::Outcome,
+    doors::Doors,
+    kill::{Moment, Plan},
     load::{Mix, SHARED_CARTS, Stage, Worker},
     setup,
     world::{Meaning, World},
@@ -81,15 +82,7 @@ impl std::fmt::Display for Summary {
 /// Runs the rounds in `directory`, and prints a line for each. Ends at the first round with violations.
 pub async fn run(options: &Options, directory: &Path) -> anyhow::Result<Summary> {
     let launch = Launch::prepare(&options.server, directory, &[("SMARTCART_SEED", "none".to_owned())])?;
-    let stage = Arc::new(Stage {
-        world: World::default().into(),
-        address: launch.listen,
-        token: launch.token.clone(),
-        ticks: Ticks::default(),
-        stop: false.into(),
-        fuse: Fuse::default(),
-        checkout_answered: tokio::sync::Notify::new(),
-    });
+    let stage = Arc::new(Stage::new(Doors::new(&[launch.listen]), &launch.token));
     let mut server = launch.start()?;
     server.ready(READY_WITHIN).await?;
     let mut world = World::default();

@@ -444,7 +444,7 @@ mod tests {
     }
 
     fn timed(outcome: Outcome) -> Timed {
-        Timed { sent: 1, answered: 2, outcome }
+        Timed { sent: 1, answered: 2, took: std::time::Duration::ZERO, outcome }
     }
 
     fn entry(meaning: Meaning, first: Outcome, again: Option<Outcome>) -> Entry {

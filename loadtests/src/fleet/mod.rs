@@ -8,9 +8,20 @@
 //! fleet.kill(0).await?;  fleet.start(0).await?;
 //! fleet.finish().await?;                                         // level tables, SIGTERM, exit 0, `verify` agrees
 //! ```
+//!
+//! `scenario` has what can go wrong, a file each; the load and the judgement are those of [`crate::chaos`].
 
+mod balancer;
+mod load;
 mod pods;
 mod postgres;
+mod probe;
+pub mod scenario;
+mod shard;
 
+pub use balancer::Balancer;
+pub use load::{Load, Pace, open_shop};
 pub use pods::{Fleet, Setup, get_json};
 pub use postgres::Postgres;
+pub use probe::Probes;
+pub use shard::{shard_of_cart, shard_of_sku};

@@ -267,8 +267,12 @@ impl Fleet {
 
     /// Waits until the tables have everything of every running pod.
     pub async fn level(&self) -> anyhow::Result<()> {
+        self.level_of(&self.running()).await
+    }
+
+    pub async fn level_of(&self, pods: &[usize]) -> anyhow::Result<()> {
         let began = Instant::now();
-        for pod in self.running() {
+        for &pod in pods {
             loop {
                 let status = self.status(pod).await?;
                 let behind = &status["engine"]["tables_behind"];

@@ -1,0 +1,91 @@
+//! Pods of a fleet are killed, paused, cut off and restarted under load; exits 1 with a list when a promise was not kept.
+
+use std::{path::PathBuf, process::ExitCode, time::Instant};
+
+use anyhow::Context;
+use clap::{Parser, ValueEnum as _};
+use smartcart_loadtests::fleet::scenario::{Options, Scenario, Verdict};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The server's binary.
+    #[arg(long)]
+    server: PathBuf,
+    /// The binary `replay` [beside this one]
+    #[arg(long)]
+    replay: Option<PathBuf>,
+    #[arg(long, default_value = "loadtests/data/online-retail.csv.gz")]
+    trade: PathBuf,
+    /// What starts and stops a PostgreSQL.
+    #[arg(long, default_value = "scripts/postgres.sh")]
+    postgres: PathBuf,
+    /// Only these.
+    #[arg(long)]
+    scenario: Vec<Scenario>,
+    /// Some seconds each, for a build that is not optimised.
+    #[arg(long)]
+    short: bool,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// With the fence taken out of the database: the scenario `zombie` must then fail.
+    #[arg(long)]
+    without_fence: bool,
+    /// Keep the directories though all went well.
+    #[arg(long)]
+    keep: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let mut terminate = signal(SignalKind::terminate())?;
+    // Whatever was started ends with the future that holds it.
+    tokio::select! {
+        outcome = run_all(&arguments) => outcome,
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+        _ = terminate.recv() => anyhow::bail!("asked to end"),
+    }
+}
+
+async fn run_all(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let scenarios =
+        if arguments.scenario.is_empty() { Scenario::value_variants() } else { &arguments.scenario[..] };
+    let mut clean = true;
+    for scenario in scenarios {
+        clean &= run_one(arguments, *scenario).await?;
+    }
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn run_one(arguments: &Arguments, scenario: Scenario) -> anyhow::Result<bool> {
+    let name = scenario.to_possible_value().context("every scenario has a name")?.get_name().to_owned();
+    let mut directory = tempfile::Builder::new().prefix(&format!("smartcart-fleet-{name}-")).tempdir()?;
+    let replay = match &arguments.replay {
+        Some(replay) => replay.clone(),
+        None => std::env::current_exe()?.with_file_name("replay"),
+    };
+    let options = Options {
+        server: arguments.server.clone(),
+        replay,
+        trade: arguments.trade.clone(),
+        postgres: arguments.postgres.clone(),
+        directory: directory.path().canonicalize()?,
+        short: arguments.short,
+        seed: arguments.seed,
+        without_fence: arguments.without_fence,
+    };
+    let began = Instant::now();
+    let outcome = scenario.run(&options).await;
+    let clean = outcome.as_ref().is_ok_and(|verdict| verdict.violations.is_empty());
+    if arguments.keep || !clean {
+        directory.disable_cleanup(true);
+        println!("kept: {}", directory.path().display());
+    }
+    let Verdict { line, violations } = outcome.with_context(|| name.clone())?;
+    for violation in violations.iter().take(20) {
+        println!("VIOLATION {violation}");
+    }
+    println!("{name}: {line}; {} violations; {} s in all", violations.len(), began.elapsed().as_secs());
+    Ok(clean)
+}

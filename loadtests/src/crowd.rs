@@ -1,0 +1,276 @@
+//! A crowd and one SKU: buyers compete for its units until there are none, through carts and checkouts and through
+//! holds. Exactly what was there must have been sold.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail, ensure};
+use serde_json::{Value, json};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use crate::{
+    chaos::{
+        cart::lines_of,
+        client::{Answer, Client, Outcome, Request, Ticks},
+        doors::Doors,
+    },
+    rng::Rng,
+};
+
+/// What the crowd wants, and how many there are.
+#[derive(Debug, Clone)]
+pub struct Sale {
+    pub sku: String,
+    pub units: u32,
+    pub buyers: u64,
+    /// Of them at work at once.
+    pub at_once: usize,
+    /// Every so many of a hundred holds are forgotten by whoever asked for them, and end by themselves.
+    pub forgotten: usize,
+    pub seed: u64,
+}
+
+/// What was found in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Takings {
+    pub ordered: u64,
+    pub committed: u64,
+    pub sold: u64,
+    pub on_hand: u64,
+    pub held: u64,
+}
+
+/// The time of a hold that is going to be forgotten.
+const FORGOTTEN_SECONDS: u64 = 3;
+/// How long after its time a hold may still be there: a pod's shop time may be behind, and its shard be taken over.
+const HOLDS_END_WITHIN: Duration = Duration::from_secs(25);
+
+/// How often a request whose outcome is unknown is sent again, with its key.
+const ATTEMPTS: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(100);
+
+struct Buyer {
+    client: Client,
+    rng: Rng,
+    sku: String,
+    forgotten: usize,
+    holds: bool,
+    /// Units in orders and in committed holds.
+    ordered: u32,
+    committed: u32,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Try {
+    Bought,
+    SoldOut,
+}
+
+impl Sale {
+    /// Offers the units and lets the crowd in. It ends when nobody gets anything any more.
+    pub async fn hold(&self, doors: &Arc<Doors>, token: &str) -> anyhow::Result<Takings> {
+        let client = || Client::new(doors.clone(), token, Ticks::default());
+        offer(&mut client(), &self.sku, self.units).await?;
+        let at_once = Arc::new(Semaphore::new(self.at_once));
+        let mut crowd = JoinSet::new();
+        for number in 0..self.buyers {
+            let buyer = self.buyer(client(), number);
+            let at_once = at_once.clone();
+            crowd.spawn(async move {
+                let _turn = at_once.acquire().await?;
+                buyer.buy_until_sold_out().await
+            });
+        }
+        let (mut ordered, mut committed) = (0, 0);
+        let mut count = |buyer: Buyer| {
+            ordered += u64::from(buyer.ordered);
+            committed += u64::from(buyer.committed);
+        };
+        while let Some(buyer) = crowd.join_next().await {
+            count(buyer.context("a buyer")??);
+        }
+        let began = Instant::now();
+        loop {
+            // What was forgotten comes back: somebody takes it.
+            count(self.buyer(client(), self.buyers).without_holds().buy_until_sold_out().await?);
+            let (sold, on_hand, held) = level(&mut client(), &self.sku).await?;
+            if (on_hand, held) == (0, 0) || began.elapsed() > HOLDS_END_WITHIN {
+                return Ok(Takings { ordered, committed, sold, on_hand, held });
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    fn buyer(&self, client: Client, number: u64) -> Buyer {
+        let rng = Rng::new(self.seed).fork(number);
+        Buyer {
+            client,
+            rng,
+            sku: self.sku.clone(),
+            forgotten: self.forgotten,
+            holds: true,
+            ordered: 0,
+            committed: 0,
+        }
+    }
+}
+
+impl Takings {
+    pub fn is_exact(&self, units: u32) -> bool {
+        self.sold == u64::from(units)
+            && self.on_hand == 0
+            && self.held == 0
+            && self.ordered + self.committed == self.sold
+    }
+}
+
+impl std::fmt::Display for Takings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { ordered, committed, sold, on_hand, held } = self;
+        write!(
+            f,
+            "{ordered} ordered and {committed} bought by holds; the shop sold {sold}, {on_hand} on hand, {held} held"
+        )
+    }
+}
+
+async fn level(client: &mut Client, sku: &str) -> anyhow::Result<(u64, u64, u64)> {
+    let level = done(client, &Request::read(format!("/v1/inventory/{sku}"), true)).await?.body;
+    let units = |name: &str| level[name].as_u64().with_context(|| format!("no `{name}` in {level}"));
+    Ok((units("sold")?, units("on_hand")?, units("held")?))
+}
+
+/// A new product with so many units.
+async fn offer(client: &mut Client, sku: &str, units: u32) -> anyhow::Result<()> {
+    let variant = json!({ "sku": sku, "attributes": {}, "prices": [{ "amount": 9900, "currency": "USD" }] });
+    let product = json!({
+        "name": "One that everybody wants", "description": "", "category": "test", "images": [], "variants": [variant],
+    });
+    let product = keyless("PUT", format!("/v1/products/{}", sku.to_lowercase()), Some(product));
+    done(client, &product).await?;
+    done(client, &keyless("PUT", format!("/v1/inventory/{sku}"), Some(json!({ "on_hand": units })))).await?;
+    Ok(())
+}
+
+impl Buyer {
+    fn without_holds(self) -> Self {
+        Self { holds: false, ..self }
+    }
+
+    async fn buy_until_sold_out(mut self) -> anyhow::Result<Self> {
+        loop {
+            let quantity = [1, 2, 3][self.rng.below(3)];
+            let tried = self.buy(quantity).await?;
+            // Two may be too many where one is left.
+            if tried == Try::SoldOut && (quantity == 1 || self.buy(1).await? == Try::SoldOut) {
+                return Ok(self);
+            }
+        }
+    }
+
+    async fn buy(&mut self, quantity: u32) -> anyhow::Result<Try> {
+        if !self.holds || self.rng.chance(50) {
+            self.buy_by_checkout(quantity).await
+        } else {
+            self.buy_by_hold(quantity).await
+        }
+    }
+
+    async fn buy_by_checkout(&mut self, quantity: u32) -> anyhow::Result<Try> {
+        let cart = self.post("/v1/carts".to_owned(), json!({ "currency": "USD" }), false).await?;
+        let cart = id_of(&expect_done(cart)?)?;
+        let item = json!({ "sku": self.sku, "quantity": quantity });
+        let added = self.post(format!("/v1/carts/{cart}/items"), item, false).await?;
+        expect_done(added)?;
+        let body = json!({ "email": "crowd@example.com" });
+        match self.post(format!("/v1/carts/{cart}/checkout"), body, false).await? {
+            Outcome::Acknowledged(answer) => {
+                let lines = lines_of(&answer.body).context("an order's lines")?;
+                ensure!(
+                    lines.get(&self.sku) == Some(&quantity),
+                    "{quantity} were asked for, {lines:?} ordered"
+                );
+                self.ordered += quantity;
+                Ok(Try::Bought)
+            }
+            other => sold_out(&other),
+        }
+    }
+
+    async fn buy_by_hold(&mut self, quantity: u32) -> anyhow::Result<Try> {
+        let holds = format!("/v1/inventory/{}/holds", self.sku);
+        let forgets = self.rng.chance(self.forgotten);
+        let ttl = if forgets { FORGOTTEN_SECONDS } else { 900 };
+        let held =
+            self.post(holds.clone(), json!({ "quantity": quantity, "ttl_seconds": ttl }), true).await?;
+        let Outcome::Acknowledged(answer) = held else { return sold_out(&held) };
+        if forgets {
+            return Ok(Try::Bought);
+        }
+        let hold = format!("{holds}/{}", id_of(&answer)?);
+        // Some think better of it; the crowd gets those units.
+        if self.rng.chance(10) {
+            let key = Some(self.key());
+            let release = Request { method: "DELETE", path: hold, body: None, key, service: true };
+            expect_done(settled(&mut self.client, &release).await?)?;
+            return Ok(Try::Bought);
+        }
+        let key = Some(self.key());
+        let commit =
+            Request { method: "POST", path: format!("{hold}/commit"), body: None, key, service: true };
+        expect_done(settled(&mut self.client, &commit).await?)?;
+        self.committed += quantity;
+        Ok(Try::Bought)
+    }
+
+    async fn post(&mut self, path: String, body: Value, service: bool) -> anyhow::Result<Outcome> {
+        let key = Some(self.key());
+        settled(&mut self.client, &Request { method: "POST", path, body: Some(body), key, service }).await
+    }
+
+    fn key(&mut self) -> String {
+        format!("crowd-{}-{:016x}{:016x}", std::process::id(), self.rng.next_u64(), self.rng.next_u64())
+    }
+}
+
+/// Sends until the outcome is known.
+async fn settled(client: &mut Client, request: &Request) -> anyhow::Result<Outcome> {
+    for _ in 0..ATTEMPTS {
+        match client.send(request).await.outcome {
+            Outcome::NotSent | Outcome::Indeterminate(_) => tokio::time::sleep(PAUSE).await,
+            known => return Ok(known),
+        }
+    }
+    bail!("{request:?} got no answer in {ATTEMPTS} attempts")
+}
+
+async fn done(client: &mut Client, request: &Request) -> anyhow::Result<Answer> {
+    expect_done(settled(client, request).await?)
+}
+
+fn expect_done(outcome: Outcome) -> anyhow::Result<Answer> {
+    match outcome {
+        Outcome::Acknowledged(answer) => Ok(answer),
+        other => bail!("unexpected: {other:?}"),
+    }
+}
+
+/// A refusal must say that the stock does not suffice.
+fn sold_out(outcome: &Outcome) -> anyhow::Result<Try> {
+    match outcome {
+        Outcome::Refused(answer) if answer.status == 409 && answer.body["code"] == "insufficient_stock" => {
+            Ok(Try::SoldOut)
+        }
+        other => bail!("unexpected: {other:?}"),
+    }
+}
+
+fn id_of(answer: &Answer) -> anyhow::Result<String> {
+    Ok(answer.body["id"].as_str().with_context(|| format!("no id in {}", answer.body))?.to_owned())
+}
+
+fn keyless(method: &'static str, path: String, body: Option<Value>) -> Request {
+    Request { method, path, body, key: None, service: true }
+}
