@@ -176,7 +176,7 @@ mod tests {
         let (example, usual) = (file(text).unwrap(), Settings::default());
         let unset = format!("{:?}", example.clone()).matches("None").count();
         assert_eq!(
-            unset, 9,
+            unset, 8,
             "another journal, and a fleet's settings, have no value of their own: {example:?}"
         );
         let mut example = example.build().unwrap();

@@ -195,7 +195,7 @@ impl EntityRow for CartRow<'_> {
             .bind(column(&carts, |cart| cart.last_order.map(|order| id_bytes(order.0))))
             .bind(column(&carts, |cart| cart.currency.to_string()))
             .bind(column(&carts, |cart| signed(cart.quantity())))
-            .bind(column(&carts, |cart| cart.subtotal()))
+            .bind(column(&carts, Cart::subtotal))
             .bind(column(&carts, |cart| cart.updated_at.0))
             .bind(column(&carts, |cart| cart.expires_at.0))
     }
