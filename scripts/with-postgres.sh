@@ -6,16 +6,7 @@ source "$(dirname "$0")/lib.sh"
 
 [ $# -gt 0 ] || die "usage: $0 COMMAND [ARGS...]"
 directory=$(mktemp -d)
-
-# shellcheck disable=SC2329 # the trap calls it
-cleanup() {
-  local code=$?
-  scripts/postgres.sh stop "$directory" immediate || say "PostgreSQL in $directory was not running any more"
-  rm -rf "$directory"
-  exit "$code"
-}
-trap cleanup EXIT
-
+trap 'scripts/postgres.sh remove "$directory"' EXIT
 chmod 755 "$directory"
 read -r port < <(free_ports 1)
 SMARTCART_TEST_POSTGRES=$(scripts/postgres.sh start "$directory" "$port")
