@@ -32,6 +32,12 @@ help: ## list the commands
 run: ## serve a demo shop on http://127.0.0.1:8080, state under ./data
 	cargo run --release --locked --bin smartcart -- serve
 
+.PHONY: fleet
+fleet: ## PostgreSQL, three pods that share a demo shop, and the stateless targets; until interrupted
+	scripts/install-postgres.sh
+	cargo build --release --locked --bin smartcart
+	scripts/fleet.sh $(RELEASE)
+
 .PHONY: clean-data
 clean-data: ## forget the shop: delete ./data
 	rm -rf data
@@ -62,7 +68,7 @@ clippy:
 
 .PHONY: unit
 unit: ## the Rust tests
-	$(STEP) 'Rust tests' cargo test --locked --workspace
+	$(STEP) 'Rust tests' scripts/with-postgres.sh cargo test --locked --workspace
 
 .PHONY: sqlx-check sqlx-prepare
 sqlx-check:
