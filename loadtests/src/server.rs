@@ -165,7 +165,13 @@ impl Server {
 
     /// SIGSTOP: nothing of the process runs until it is resumed, and its connections stay open.
     pub async fn pause(&self) -> anyhow::Result<()> {
-        self.signal("STOP").await
+        self.signal("STOP").await?;
+        let pid = self.pid().context("the server has ended already")?;
+        // The signal is on its way when it has been sent.
+        while !is_stopped(pid)? {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
     }
 
     pub async fn resume(&self) -> anyhow::Result<()> {
@@ -190,6 +196,18 @@ impl Server {
         ensure!(sent.success(), "kill -{name} {pid}: {sent}");
         Ok(())
     }
+}
+
+/// Whether every thread of the process is stopped (Linux).
+fn is_stopped(pid: u32) -> anyhow::Result<bool> {
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let stat = fs::read_to_string(task?.path().join("stat"))?;
+        // The state follows the program's name, which is in parentheses.
+        if !stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The last lines of a log, for a report.

@@ -17,7 +17,7 @@ use crate::{
     chaos::{
         aftermath,
         cart::lines_of,
-        client::Request,
+        client::{Client, Request},
         load::{Mix, Stage},
     },
     fleet::{Fleet, Load, Pace, open_shop, probe::Probe},
@@ -49,12 +49,13 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
     let mut verdict = Verdict::default();
     let incarnation = fleet.incarnation(VICTIM).await?;
     let mut witnesses = Witness::create_all(&stage, &fleet).await?;
+    let mut client = stage.client();
 
     let load = Load::start(&stage, pace, Mix { short_holds: false, checkouts: true }, &rng.fork(1)).await;
     sleep(Duration::from_secs(1)).await;
     // What the tables have not got when the pod falls asleep, so that its next flush has something to write.
     for witness in &mut witnesses {
-        witness.add(&stage, "CHAOS-1").await?;
+        witness.add(&mut client, "CHAOS-1").await?;
     }
     fleet.pause(VICTIM).await?;
     let paused = Instant::now();
@@ -62,7 +63,7 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
     let later = connect_all(&witnesses).await?;
     let taken_over = taken_over(&fleet, paused).await?;
     for witness in &mut witnesses {
-        witness.add(&stage, "CHAOS-2").await?;
+        witness.add(&mut client, "CHAOS-2").await?;
     }
     sleep(asleep.saturating_sub(paused.elapsed())).await;
     load.stop().await?;
@@ -70,10 +71,12 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
     let before = Traces::look(&pool, &incarnation, &witnesses).await?;
 
     fleet.resume(VICTIM).await?;
+    let woken = Instant::now();
     let late = ask_again(later, &witnesses);
-    let zombie = fleet.take(VICTIM)?;
+    let ended = fleet.take(VICTIM)?.ended(ENDS_WITHIN).await;
+    let ended_after = woken.elapsed();
     let (acknowledged, stale, refused) = judge_answers(early, late, &witnesses, &mut verdict).await?;
-    match zombie.ended(ENDS_WITHIN).await {
+    match ended {
         Ok(status) if status.success() => verdict.violation("ended_well", format!("{status}")),
         Ok(_) => {
             if !fleet.log(VICTIM)?.contains("declared dead") {
@@ -91,11 +94,12 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
     fleet.balanced(Duration::from_secs(30)).await?;
     let findings = aftermath::judge(&stage, &mut rng).await;
     verdict.line = format!(
-        "asleep for {} s, taken over after {} ms; of {} requests to the old epoch {acknowledged} were acknowledged, {stale} \
+        "asleep for {} s, taken over after {} ms, ended {} ms after it woke up; of {} requests to the old epoch {acknowledged} were acknowledged, {stale} \
          read stale, {refused} refused or cut off, {made} made; {} entries and {} watermarks of it in PostgreSQL; {requests} \
          requests beside it, {} sent again ({} had been made)",
-        paused.elapsed().as_secs(),
+        woken.duration_since(paused).as_secs(),
         taken_over.as_millis(),
+        ended_after.as_millis(),
         acknowledged + stale + refused,
         after.entries,
         after.watermarks.len(),
@@ -143,7 +147,7 @@ impl Witness {
     }
 
     /// By whoever owns it; tried until it is done.
-    async fn add(&mut self, stage: &Stage, sku: &str) -> anyhow::Result<()> {
+    async fn add(&mut self, client: &mut Client, sku: &str) -> anyhow::Result<()> {
         let request = Request {
             method: "POST",
             path: format!("/v1/carts/{}/items", self.cart),
@@ -151,7 +155,6 @@ impl Witness {
             key: Some(format!("witness-of-the-old-epoch-{sku}-{}", self.cart)),
             service: false,
         };
-        let mut client = stage.client();
         let began = Instant::now();
         loop {
             match expect_done(client.send(&request).await.outcome) {
