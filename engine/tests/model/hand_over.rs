@@ -1,0 +1,118 @@
+//! Giving a shard away on purpose: close, wait for those inside, write what waits, forget, and then the new owner's name.
+
+use super::{
+    rules::Rules,
+    state::{Asked, Book, Flush, Phase, Place, State},
+    steps::{Transaction, when},
+};
+
+impl State {
+    /// To another pod, or to nobody, when the last one goes.
+    pub(crate) fn close(&mut self, place: Place, to: Option<Place>) -> Option<()> {
+        let pod = &mut self.pods[place];
+        when(pod.runs && pod.book == Book::Owned && to != Some(place))?;
+        when(to.is_some() || self.left.partings > 0)?;
+        self.left.hand_overs = self.left.hand_overs.checked_sub(1)?;
+        pod.book = Book::Closing;
+        pod.settled = false;
+        pod.hand_over = Some((to, Asked::Sent));
+        Some(())
+    }
+
+    /// Those inside do not finish in time.
+    pub(crate) fn reopen(&mut self, place: Place) -> Option<()> {
+        let pod = &mut self.pods[place];
+        when(pod.runs && pod.book == Book::Closing && pod.append.is_some() && !pod.settled)?;
+        pod.book = Book::Owned;
+        pod.hand_over = None;
+        Some(())
+    }
+
+    pub(crate) fn settle(&mut self, place: Place, rules: &Rules) -> Option<()> {
+        let pod = &mut self.pods[place];
+        when(pod.runs && pod.book == Book::Closing && !pod.settled && pod.urgent.is_none())?;
+        when(pod.append.is_none() || !rules.drain)?;
+        // What belongs to a flush that has begun stays in it, too.
+        match pod.gathering.take().or(pod.flushing.map(|flushing| flushing.image)) {
+            Some(image) if rules.flush_before_hand_over => {
+                pod.urgent = Some(Flush { phase: Phase::Sent, image, watermark: None });
+            }
+            waiting => {
+                pod.gathering = waiting.filter(|_| pod.flushing.is_none());
+                pod.settled = true;
+            }
+        }
+        Some(())
+    }
+
+    /// A load in progress ends first.
+    pub(crate) fn clear(&mut self, place: Place) -> Option<()> {
+        let pod = &mut self.pods[place];
+        when(pod.book == Book::Closing && pod.settled && pod.loading.is_none())?;
+        pod.book = Book::Handing;
+        pod.settled = false;
+        pod.memory = None;
+        Some(())
+    }
+
+    /// One transaction: fenced, only while the new owner is live, only at the epoch that is given away.
+    pub(crate) fn write_owner(&mut self, place: Place, part: Transaction, rules: &Rules) -> Option<()> {
+        let pod = self.pods[place];
+        let (to, asked) = pod.hand_over.filter(|_| pod.book == Book::Handing)?;
+        match (part, asked) {
+            (Transaction::Commit, Asked::Sent) if !self.admits(place, rules) => {
+                self.pods[place].hand_over = None;
+                self.stop(place);
+            }
+            (Transaction::Commit, Asked::Sent) => {
+                if to.is_none_or(|to| self.is_live(to))
+                    && self.owner == Some(place)
+                    && self.epoch == pod.epoch
+                {
+                    (self.owner, self.epoch) = (to, self.epoch + 1);
+                    self.pods[place].hand_over = Some((to, Asked::Committed));
+                } else if pod.runs {
+                    self.pods[place].hand_over = None;
+                    self.pods[place].book = Book::Owned;
+                }
+            }
+            (Transaction::Answer, Asked::Committed) => {
+                when(pod.runs)?;
+                self.give(place, pod.epoch + 1);
+            }
+            (Transaction::LoseAnswer, Asked::Committed) => {
+                when(pod.runs)?;
+                self.left.lost_answers = self.left.lost_answers.checked_sub(1)?;
+                self.pods[place].hand_over = Some((to, Asked::Unknown));
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    pub(crate) fn read_rows(&mut self, place: Place, rules: &Rules) -> Option<()> {
+        let pod = self.pods[place];
+        when(pod.runs && matches!(pod.hand_over, Some((_, Asked::Unknown))))?;
+        self.give(place, if rules.one_epoch_each { pod.epoch + 1 } else { self.epoch });
+        Some(())
+    }
+
+    /// It owns nothing and is forgotten, with its journal.
+    pub(crate) fn part(&mut self, place: Place) -> Option<()> {
+        let pod = &self.pods[place];
+        let finished = pod.append.is_none() && pod.gathering.is_none() && pod.flushing.is_none();
+        when(pod.runs && pod.book == Book::Foreign && finished)?;
+        when(self.is_live(place) && self.owner != Some(place))?;
+        self.left.partings = self.left.partings.checked_sub(1)?;
+        self.forget(place);
+        self.stop(place);
+        Some(())
+    }
+
+    fn give(&mut self, place: Place, epoch: u8) {
+        let pod = &mut self.pods[place];
+        pod.hand_over = None;
+        pod.book = Book::Foreign;
+        pod.epoch = epoch;
+    }
+}

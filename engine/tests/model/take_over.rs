@@ -1,0 +1,104 @@
+//! How pods go without being asked, and how others get what they had.
+
+use super::{
+    rules::Rules,
+    state::{Changes, Member, PODS, Phase, Place, State, TakeOver},
+    steps::when,
+};
+
+impl State {
+    pub(crate) fn crash(&mut self, place: Place) -> Option<()> {
+        when(self.pods[place].runs)?;
+        self.left.crashes = self.left.crashes.checked_sub(1)?;
+        self.stop(place);
+        Some(())
+    }
+
+    /// For so long that nothing confirms its ownership any more. It may go on at any moment, or beat again.
+    pub(crate) fn fall_silent(&mut self, place: Place) -> Option<()> {
+        when(self.pods[place].runs && self.pods[place].confirmed && self.is_live(place))?;
+        self.left.silences = self.left.silences.checked_sub(1)?;
+        self.pods[place].confirmed = false;
+        Some(())
+    }
+
+    /// The fence's other side: its lock is got when nobody shares it, and nobody shares it to write afterwards.
+    pub(crate) fn declare_dead(&mut self, place: Place, rules: &Rules) -> Option<()> {
+        let pod = &self.pods[place];
+        when(self.is_live(place) && !(pod.runs && pod.confirmed && rules.patience))?;
+        when((0..PODS).any(|other| other != place && self.is_live(other) && self.pods[other].runs))?;
+        let in_flight = pod.claim.is_some()
+            || pod.append.is_some_and(|append| append.phase == Phase::Admitted)
+            || [pod.flushing, pod.urgent].iter().flatten().any(|flush| flush.phase == Phase::Admitted);
+        when(!in_flight || !rules.wait_for_in_flight)?;
+        self.members[place] = Member::Dead;
+        Some(())
+    }
+
+    /// Several may do so at once: a lock that goes with its connection saves work, and keeps nothing safe.
+    pub(crate) fn read_journal(&mut self, place: Place, dead: Place) -> Option<()> {
+        when(self.pods[place].runs && self.pods[place].take_over.is_none() && place != dead)?;
+        when(self.members[dead] == Member::Dead)?;
+        match self.finished(dead) {
+            Some(image) => self.pods[place].take_over = Some(TakeOver { dead, image, written: false }),
+            None => self.wrong = Some("a journal has a hole: what it goes on from is not in the tables"),
+        }
+        Some(())
+    }
+
+    /// A flush like any other: fenced as the one who writes, only over lower versions, with the dead one's watermark.
+    pub(crate) fn finish_journal(&mut self, place: Place, rules: &Rules) -> Option<()> {
+        let take_over = self.pods[place].take_over.filter(|take_over| !take_over.written)?;
+        if !self.admits(place, rules) {
+            self.stop(place);
+            return Some(());
+        }
+        self.write(take_over.image, rules);
+        if self.members[take_over.dead] == Member::Dead {
+            self.watermark[take_over.dead] = Changes::VERSIONS;
+        }
+        self.pods[place].take_over = Some(TakeOver { written: true, ..take_over });
+        Some(())
+    }
+
+    /// One transaction: the dead one's shard to somebody live, or to nobody; its journal and its rows go.
+    pub(crate) fn deal(&mut self, place: Place, to: Option<Place>) -> Option<()> {
+        let dead = self.pods[place].take_over.filter(|take_over| take_over.written)?.dead;
+        when(to.is_none_or(|to| self.is_live(to)))?;
+        self.pods[place].take_over = None;
+        if self.members[dead] == Member::Dead {
+            if self.owner == Some(dead) {
+                (self.owner, self.epoch) = (to, self.epoch + 1);
+            }
+            self.forget(dead);
+        }
+        Some(())
+    }
+
+    /// What would happen if the journal were finished later.
+    pub(crate) fn deal_early(&mut self, dead: Place, to: Place, rules: &Rules) -> Option<()> {
+        when(!rules.finish_first && self.members[dead] == Member::Dead && self.owner == Some(dead))?;
+        when(self.is_live(to))?;
+        (self.owner, self.epoch) = (Some(to), self.epoch + 1);
+        Some(())
+    }
+
+    /// The shard is free at this moment; the row's lock may come later.
+    pub(crate) fn begin_claim(&mut self, place: Place) -> Option<()> {
+        let there = self.members.map(|member| !matches!(member, Member::NotYet | Member::Gone));
+        when(self.pods[place].runs && self.pods[place].claim.is_none() && self.is_live(place))?;
+        when(self.owner.is_none_or(|owner| !there[owner]))?;
+        self.pods[place].claim = Some(there);
+        Some(())
+    }
+
+    pub(crate) fn end_claim(&mut self, place: Place, rules: &Rules) -> Option<()> {
+        let then = self.pods[place].claim.take()?;
+        let now = self.members.map(|member| !matches!(member, Member::NotYet | Member::Gone));
+        let there = if rules.claim_looks_again { now } else { then };
+        if self.owner.is_none_or(|owner| !there[owner]) {
+            (self.owner, self.epoch) = (Some(place), self.epoch + 1);
+        }
+        Some(())
+    }
+}
