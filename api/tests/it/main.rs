@@ -12,6 +12,7 @@ mod inventory;
 mod openapi;
 mod operations;
 mod orders;
+mod peers;
 mod products;
 mod sessions;
 mod slow_clients;
