@@ -1,6 +1,6 @@
 //! A small JSON client over kept-alive HTTP/1.1 connections, with retries that are safe because the keys are.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,15 +22,22 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 type Connection = SendRequest<Full<Bytes>>;
 
-/// One server, and the connections to it that wait for their next request.
+/// One shop, by its servers: each has the same goods, and each request goes to the next one.
 #[derive(Debug)]
 pub struct Client {
-    /// `host:port`.
-    authority: String,
+    servers: Vec<Server>,
     patience: Duration,
-    idle: Mutex<Vec<Connection>>,
+    turn: AtomicUsize,
     sent: AtomicU64,
     retried: AtomicU64,
+}
+
+/// One server, and the connections to it that wait for their next request.
+#[derive(Debug)]
+struct Server {
+    /// `host:port`.
+    authority: String,
+    idle: Mutex<Vec<Connection>>,
 }
 
 /// One request. A change needs a key, or must be harmless when it comes twice.
@@ -118,16 +125,14 @@ impl std::fmt::Display for Reply {
 }
 
 impl Client {
-    /// A client of `http://host[:port]`, which retries a request for at most `patience`.
-    pub fn new(base_url: &str, patience: Duration) -> Result<Self> {
-        let uri: Uri = base_url.parse().with_context(|| format!("'{base_url}' is no URL"))?;
-        ensure!(uri.scheme_str() == Some("http"), "'{base_url}' does not begin with http://");
-        ensure!(matches!(uri.path(), "" | "/"), "'{base_url}' has a path; name the server only");
-        let host = uri.host().with_context(|| format!("'{base_url}' has no host"))?;
+    /// A client of `http://host[:port]`, one or several, which retries a request for at most `patience`.
+    pub fn new<U: AsRef<str>>(base_urls: &[U], patience: Duration) -> Result<Self> {
+        ensure!(!base_urls.is_empty(), "name a server");
+        let servers = base_urls.iter().map(|url| Server::new(url.as_ref())).collect::<Result<_>>()?;
         Ok(Self {
-            authority: format!("{host}:{}", uri.port_u16().unwrap_or(80)),
+            servers,
             patience,
-            idle: Mutex::default(),
+            turn: AtomicUsize::new(0),
             sent: AtomicU64::new(0),
             retried: AtomicU64::new(0),
         })
@@ -166,12 +171,24 @@ impl Client {
         }
     }
 
-    /// One try. An error says nothing about whether the server has done it.
+    /// One try, at the next server. An error says nothing about whether the server has done it.
     pub async fn once(&self, call: &Call) -> Result<Reply> {
-        match timeout(TIME_OUT, self.exchange(call)).await {
-            Ok(reply) => reply,
-            Err(_) => bail!("{} has not answered within {} s", self.authority, TIME_OUT.as_secs()),
-        }
+        let server = &self.servers[self.turn.fetch_add(1, Ordering::Relaxed) % self.servers.len()];
+        let Ok(reply) = timeout(TIME_OUT, server.exchange(call)).await else {
+            bail!("{} has not answered within {} s", server.authority, TIME_OUT.as_secs())
+        };
+        self.sent.fetch_add(u64::from(reply.is_ok()), Ordering::Relaxed);
+        reply
+    }
+}
+
+impl Server {
+    fn new(base_url: &str) -> Result<Self> {
+        let uri: Uri = base_url.parse().with_context(|| format!("'{base_url}' is no URL"))?;
+        ensure!(uri.scheme_str() == Some("http"), "'{base_url}' does not begin with http://");
+        ensure!(matches!(uri.path(), "" | "/"), "'{base_url}' has a path; name the server only");
+        let host = uri.host().with_context(|| format!("'{base_url}' has no host"))?;
+        Ok(Self { authority: format!("{host}:{}", uri.port_u16().unwrap_or(80)), idle: Mutex::default() })
     }
 
     async fn exchange(&self, call: &Call) -> Result<Reply> {
@@ -182,7 +199,6 @@ impl Client {
         if !connection.is_closed() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
-        self.sent.fetch_add(1, Ordering::Relaxed);
         Ok(Reply { status, headers, body })
     }
 

@@ -69,7 +69,7 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<String> {
 #[tokio::test]
 async fn given_a_lost_connection_and_a_busy_server_then_the_same_key_is_sent_again() {
     let (address, seen) = serve(vec![Act::HangUp, BUSY, OK]).await;
-    let client = Client::new(&address, Duration::from_secs(10)).unwrap();
+    let client = Client::new(&[&address], Duration::from_secs(10)).unwrap();
     let reply = client.send(&Call::post("/v1/carts", json!({})).key("the-key")).await.unwrap();
     assert_eq!((reply.status.as_u16(), client.retried()), (200, 2));
     let seen = seen.lock().unwrap().clone();
@@ -79,7 +79,7 @@ async fn given_a_lost_connection_and_a_busy_server_then_the_same_key_is_sent_aga
 #[tokio::test]
 async fn given_one_request_after_another_then_they_share_a_connection() {
     let (address, seen) = serve(vec![OK, OK]).await;
-    let client = Client::new(&address, Duration::from_secs(10)).unwrap();
+    let client = Client::new(&[&address], Duration::from_secs(10)).unwrap();
     for _ in 0..2 {
         client.send(&Call::get("/v1/products")).await.unwrap();
     }
@@ -89,7 +89,7 @@ async fn given_one_request_after_another_then_they_share_a_connection() {
 #[tokio::test]
 async fn given_a_server_that_stays_busy_then_the_client_gives_up_and_says_so() {
     let (address, _) = serve(vec![BUSY; 10_000]).await;
-    let client = Client::new(&address, Duration::from_millis(50)).unwrap();
+    let client = Client::new(&[&address], Duration::from_millis(50)).unwrap();
     let error = client.send(&Call::get("/v1/products")).await.unwrap_err();
     assert!(format!("{error:#}").contains("GET /v1/products did not succeed"), "{error:#}");
 }
@@ -119,8 +119,19 @@ fn given_a_problem_then_its_code_is_read_and_else_the_status() {
 
 #[test]
 fn given_a_base_url_then_only_a_plain_http_server_is_taken() {
-    assert_eq!(Client::new("http://shop.example", TIME_OUT).unwrap().authority, "shop.example:80");
+    assert_eq!(Server::new("http://shop.example").unwrap().authority, "shop.example:80");
     for wrong in ["https://shop.example", "shop.example", "http://shop.example/v1"] {
-        assert!(Client::new(wrong, TIME_OUT).is_err(), "{wrong}");
+        assert!(Client::new(&[wrong], TIME_OUT).is_err(), "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn the_next_try_goes_to_the_next_server() {
+    let (first, seen_by_first) = serve(vec![BUSY]).await;
+    let (second, seen_by_second) = serve(vec![OK]).await;
+    let client = Client::new(&[first, second], Duration::from_secs(10)).unwrap();
+    let reply = client.send(&Call::post("/", json!({})).key("k")).await.unwrap();
+    assert_eq!(reply.status, StatusCode::OK);
+    let keys = |seen: &Seen| seen.lock().unwrap().iter().map(|(_, key)| key.clone()).collect::<Vec<_>>();
+    assert_eq!((keys(&seen_by_first), keys(&seen_by_second)), (vec!["k".to_owned()], vec!["k".to_owned()]));
 }

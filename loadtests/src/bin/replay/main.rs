@@ -35,8 +35,9 @@ use crate::trading::Trading;
     about = "Replays a real shop's nine months through the API and compares the books; exit code 1 if they differ"
 )]
 struct Args {
+    /// One server, or every pod of a fleet.
     #[arg(long, default_value = "http://127.0.0.1:8080")]
-    base_url: String,
+    base_url: Vec<String>,
     /// File with the shop's service token.
     #[arg(long, default_value = "data/admin-token")]
     token_file: PathBuf,

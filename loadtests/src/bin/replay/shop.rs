@@ -142,13 +142,13 @@ impl From<StockItem> for Stock {
 
 impl<'a> Shop<'a> {
     pub(crate) fn new(
-        base_url: &str,
+        base_urls: &[String],
         service_token: String,
         state: &'a State,
         customers: impl Iterator<Item = u32>,
     ) -> Result<Self> {
         Ok(Self {
-            client: Client::new(base_url, PATIENCE)?,
+            client: Client::new(base_urls, PATIENCE)?,
             service_token,
             state,
             accounts: customers.map(|customer| (customer, Account::default())).collect(),
