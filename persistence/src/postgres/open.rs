@@ -14,6 +14,8 @@ use crate::error::ConnectError;
 
 fn migrations() -> Migrator {
     let mut migrations = sqlx::migrate!("migrations/postgres");
+    #[cfg(feature = "next")]
+    migrations.migrations.to_mut().extend(sqlx::migrate!("tests/next-version").migrations.iter().cloned());
     // Those of the next version.
     migrations.set_ignore_missing(true);
     migrations

@@ -12,7 +12,7 @@ use smartcart_engine::{
 };
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Malformed, V1, v1};
+use super::{Malformed, V1, grow, v1};
 
 const MAGIC: [u8; 3] = *b"SCJ";
 const HEADER: usize = 3 + 1 + 16 + 2 + 8;
@@ -42,6 +42,7 @@ pub fn encode_entry(entry: &Entry) -> Vec<u8> {
     bytes.extend_from_slice(&entry.lane.0.to_le_bytes());
     bytes.extend_from_slice(&entry.sequence.to_le_bytes());
     record.encode_raw(&mut bytes);
+    grow(&mut bytes);
     let checksum = xxh3_64(&bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());
     bytes

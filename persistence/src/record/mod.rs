@@ -54,10 +54,21 @@ impl From<prost::DecodeError> for Malformed {
 /// The first byte of an image or of changes in a table.
 const V1: u8 = 1;
 
+/// With the feature `next`, every record has a field that this version does not know, as the next version's may: a fleet
+/// of both must work.
+fn grow(record: &mut Vec<u8>) {
+    // Field 2047, a varint: 1.
+    const NEW_FIELD: [u8; 3] = [0xf8, 0x7f, 1];
+    if cfg!(feature = "next") {
+        record.extend_from_slice(&NEW_FIELD);
+    }
+}
+
 fn versioned(record: &impl prost::Message) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1 + record.encoded_len());
     bytes.push(V1);
     record.encode_raw(&mut bytes);
+    grow(&mut bytes);
     bytes
 }
 

@@ -13,14 +13,20 @@ use smartcart_engine::{
     peers::{Question, Reply},
 };
 
-use super::Malformed;
+use super::{Malformed, grow};
 
 /// Raised when a pod must not talk to one that speaks a lower version.
 pub const PROTOCOL: u32 = 1;
 
+fn grown(message: &impl prost::Message) -> Vec<u8> {
+    let mut bytes = message.encode_to_vec();
+    grow(&mut bytes);
+    bytes
+}
+
 /// A question, unless it is one of those that only a pod's own engine asks.
 pub fn encode_question(question: &Question) -> Option<Vec<u8>> {
-    Some(question::Question::of(question)?.encode_to_vec())
+    question::Question::of(question).map(|question| grown(&question))
 }
 
 /// A question as the receiver's engine takes it, with its own catalogue.
@@ -29,7 +35,7 @@ pub fn decode_question(bytes: &[u8], catalog: &Arc<Catalog>) -> Result<Question,
 }
 
 pub fn encode_reply(reply: &Reply) -> Vec<u8> {
-    reply::Reply::from(reply).encode_to_vec()
+    grown(&reply::Reply::from(reply))
 }
 
 pub fn decode_reply(bytes: &[u8]) -> Result<Reply, Malformed> {
