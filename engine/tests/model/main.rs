@@ -26,6 +26,7 @@ const NOTHING: Bounds = Bounds {
     silences: 0,
     hand_overs: 0,
     lost_answers: 0,
+    late_news: 0,
     readers: 0,
     reloads: 0,
     partings: 0,
@@ -36,6 +37,8 @@ const NOTHING: Bounds = Bounds {
 const DEATHS: Bounds = Bounds { crashes: 1, silences: 1, ..NOTHING };
 /// Shards go from pod to pod.
 const MOVES: Bounds = Bounds { hand_overs: 2, lost_answers: 1, readers: 1, ..NOTHING };
+/// The registry's news arrive late.
+const LATE: Bounds = Bounds { changes: 1, hand_overs: 2, late_news: 1, ..NOTHING };
 /// Pods come, go, and leave shards to nobody.
 const GOING: Bounds = Bounds { hand_overs: 2, partings: 2, ..NOTHING };
 /// A pod dies while it hands over.
@@ -97,6 +100,11 @@ fn the_promises_hold_when_shards_move() {
 #[test]
 fn the_promises_hold_when_pods_go() {
     holds("going", GOING, &["Close", "Part", "BeginClaim", "EndClaim"], &[]);
+}
+
+#[test]
+fn the_promises_hold_when_news_are_late() {
+    holds("late news", LATE, &["ReadLate", "BelieveLate"], &[]);
 }
 
 #[test]

@@ -14,23 +14,45 @@ impl State {
         Some(())
     }
 
-    /// The registry confirms what is here, or says that this incarnation is over. The rows may also be read now and
-    /// believed later: epochs tell which news is older. Where
-    /// others' shards are is a hint for the way there, and not in the model.
+    /// The registry confirms what is here, or says that this incarnation is over. Where others' shards are is a hint for
+    /// the way there, and not in the model.
     pub(crate) fn beat(&mut self, place: Place) -> Option<()> {
         when(self.pods[place].runs)?;
-        let (owner, epoch) = (self.owner, self.epoch);
-        let pod = &mut self.pods[place];
-        let taken_away = matches!(pod.book, Book::Owned | Book::Closing) && epoch > pod.epoch;
-        if !matches!(self.members[place], Member::Live) || taken_away {
+        if !self.is_live(place) {
             self.stop(place);
             return Some(());
         }
-        pod.confirmed = true;
-        if pod.book == Book::Foreign && owner == Some(place) && epoch > pod.epoch {
-            (pod.book, pod.epoch) = (Book::Owned, epoch);
-        }
+        self.pods[place].confirmed = true;
+        self.believe(place, (self.owner, self.epoch));
         Some(())
+    }
+
+    /// The same, but the rows are believed later.
+    pub(crate) fn read_late(&mut self, place: Place) -> Option<()> {
+        when(self.pods[place].runs && self.is_live(place) && self.pods[place].news.is_none())?;
+        self.left.late_news = self.left.late_news.checked_sub(1)?;
+        self.pods[place].confirmed = true;
+        self.pods[place].news = Some((self.owner, self.epoch));
+        Some(())
+    }
+
+    pub(crate) fn believe_late(&mut self, place: Place) -> Option<()> {
+        let news = self.pods[place].news.take()?;
+        self.believe(place, news);
+        Some(())
+    }
+
+    /// The epochs tell which news is older.
+    fn believe(&mut self, place: Place, (owner, epoch): (Option<Place>, u8)) {
+        let pod = &mut self.pods[place];
+        match pod.book {
+            Book::Foreign if owner == Some(place) && epoch > pod.epoch => {
+                (pod.book, pod.epoch) = (Book::Owned, epoch);
+            }
+            Book::Owned | Book::Closing if epoch > pod.epoch => self.stop(place),
+            // What is being handed over is settled by who hands it over.
+            Book::Foreign | Book::Owned | Book::Closing | Book::Handing => {}
+        }
     }
 
     /// A new change, or one whose client asks again. It is decided on what is in memory, one at a time.

@@ -55,6 +55,8 @@ pub(crate) struct Bounds {
     pub(crate) silences: u8,
     pub(crate) hand_overs: u8,
     pub(crate) lost_answers: u8,
+    /// What a pod has read in the registry reaches its books later.
+    pub(crate) late_news: u8,
     /// Loads for a reader, who is not counted among those inside.
     pub(crate) readers: u8,
     /// An entity leaves its owner's memory.

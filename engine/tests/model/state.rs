@@ -107,6 +107,8 @@ pub(crate) struct Pod {
     pub(crate) runs: bool,
     /// It has heard from the registry lately.
     pub(crate) confirmed: bool,
+    /// Owner and epoch as the registry had them, read and not believed yet.
+    pub(crate) news: Option<(Option<Place>, u8)>,
     pub(crate) book: Book,
     pub(crate) epoch: u8,
     /// The entity as far as it is durable, once it is loaded.
@@ -159,6 +161,7 @@ impl State {
         let pod = Pod {
             runs: true,
             confirmed: true,
+            news: None,
             book: Book::Foreign,
             epoch: 1,
             memory: None,
@@ -240,6 +243,7 @@ impl State {
         *pod = Pod {
             runs: false,
             confirmed: false,
+            news: None,
             book: if asking.is_some() { Book::Handing } else { Book::Foreign },
             epoch: if asking.is_some() { pod.epoch } else { 0 },
             memory: None,

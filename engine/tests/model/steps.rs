@@ -22,6 +22,8 @@ pub(crate) enum Transaction {
 pub(crate) enum Step {
     Join(Place),
     Beat(Place),
+    ReadLate(Place),
+    BelieveLate(Place),
     Accept(Place, u16),
     Append(Place, Transaction),
     BeginFlush(Place),
@@ -59,13 +61,13 @@ impl Step {
         let (moves, deaths) = (bounds.hand_overs > 0, bounds.crashes + bounds.silences > 0);
         for pod in 0..PODS {
             may(true, &[Beat(pod), BeginFlush(pod)]);
+            may(bounds.late_news > 0, &[ReadLate(pod), BelieveLate(pod)]);
             may(bounds.readers > 0, &[ReaderEnters(pod), ReaderLoads(pod), ReaderInserts(pod)]);
             may(bounds.reloads > 0, &[LeaveMemory(pod)]);
             may(moves, &[Close(pod, None), Reopen(pod), Settle(pod), Clear(pod), ReadRows(pod), Part(pod)]);
-            may(
-                deaths,
-                &[Crash(pod), FallSilent(pod), DeclareDead(pod), FinishJournal(pod), Deal(pod, None)],
-            );
+            may(deaths, &[Crash(pod), FallSilent(pod), DeclareDead(pod), FinishJournal(pod)]);
+            // To keep the other searches small.
+            may(bounds.crashes > 0, &[Deal(pod, None)]);
             may(bounds.new_fleet, &[Join(pod)]);
             may(true, &[BeginClaim(pod), EndClaim(pod)]);
             for change in 1..=u16::from(bounds.changes) {
@@ -89,6 +91,8 @@ impl Step {
         match self {
             Self::Join(pod) => next.join(pod),
             Self::Beat(pod) => next.beat(pod),
+            Self::ReadLate(pod) => next.read_late(pod),
+            Self::BelieveLate(pod) => next.believe_late(pod),
             Self::Accept(pod, change) => next.accept(pod, change, rules),
             Self::Append(pod, part) => next.append(pod, part, rules),
             Self::BeginFlush(pod) => next.begin_flush(pod),
@@ -149,6 +153,8 @@ impl fmt::Display for Step {
         match *self {
             Self::Join(pod) => write!(f, "{} joins", name(pod)),
             Self::Beat(pod) => write!(f, "{} beats and reads the registry", name(pod)),
+            Self::ReadLate(pod) => write!(f, "{} beats and reads the registry, but is slow", name(pod)),
+            Self::BelieveLate(pod) => write!(f, "{} learns what it has read", name(pod)),
             Self::Accept(pod, change) => {
                 write!(f, "{} takes change {change} and sends what must be written", name(pod))
             }
