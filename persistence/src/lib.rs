@@ -1,7 +1,8 @@
 //! Everything durable: the journal and the tables behind the engine's traits.
 //!
 //! The embedded default is SQLite ([`sqlite`]): one file for the journal, one for the tables, so that neither waits for
-//! the other. What lies on disk in binary has a versioned form of its own, apart from the live types ([`record`]).
+//! the other. A fleet's pods share a PostgreSQL ([`postgres`]), which also knows who owns what. What the two keep alike is in
+//! `rows`. What lies on disk in binary has a versioned form of its own, apart from the live types ([`record`]).
 //!
 //! Architecture Invariant: only this crate knows SQL, and only [`error`] knows databases' error codes.
 //!
@@ -14,10 +15,12 @@
 //!    idempotency key (`keys::seen`) and remembers it (`keys::remember`) before it commits. Constraints that a client can
 //!    meet are met by `ON CONFLICT` and become a `Conflict`; the others stay a second line of defence.
 //! 4. Refresh `.sqlx` (`make sqlx-prepare`); without a database the build checks the queries against it.
-//! 5. Say what it does in `tests/it/store_suite/noun.rs`, and what must never be in `tables/audit.rs`.
+//! 5. The same for PostgreSQL: `migrations/postgres/NNNN_noun.sql`, which the version before must be able to live with, and
+//!    `src/postgres/tables/noun.rs`, where a row that another pod may change is locked before it is looked at.
+//! 6. Say what it does in `tests/it/store_suite/noun.rs`, which runs on both, and what must never be in `rows/audit.rs`.
 //!
 //! # To add a database
-//! Another folder beside `sqlite/`, with migrations beside `migrations/sqlite/`, and a `Backend` in
+//! Another folder beside `sqlite/` and `postgres/`, with migrations beside theirs, and a `Backend` in
 //! `tests/it/backend.rs`: the suites `tests/it/{journal_suite,store_suite}` are the same for all.
 //!
 //! # To change a record
