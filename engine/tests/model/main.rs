@@ -140,7 +140,7 @@ without! {
     only_over_lower: MOVES,
     claim_looks_again: NEW_FLEET,
     load_while_here: MOVES,
-    tables_may_be_newer: MOVES,
+    tables_may_be_newer: GOING,
     one_epoch_each: MOVES,
     confirmed_answers: DEATHS,
     patience: DEATHS,
