@@ -19,6 +19,7 @@ TRADE := loadtests/data/online-retail.csv.gz
 ROUNDS ?= 50
 BENCH_ARGS ?=
 REPLAY_ARGS ?=
+FLEET_ARGS ?=
 
 export PATH := $(CURDIR)/.tools/bin:$(CURDIR)/.tools/python/bin:$(PATH)
 
@@ -111,11 +112,13 @@ buyers: build ## 64 buyers on one SKU with 1,000 units: exactly 1,000 sold
 	$(STEP) '64 buyers, 1,000 units' $(WITH_SERVER) scripts/buyers.sh $(DEBUG)/buyers
 
 .PHONY: chaos chaos-short
-chaos: ## kill -9 under load, ROUNDS times; release build
+chaos: ## kill -9 under load, ROUNDS times; then everything that can go wrong with a fleet; release build
 	cargo build --release --locked --workspace --bins
 	$(ON_DISK) $(RELEASE)/chaos --server $(RELEASE)/smartcart --rounds $(ROUNDS)
+	$(ON_DISK) $(RELEASE)/fleet --server $(RELEASE)/smartcart $(FLEET_ARGS)
 chaos-short: build
 	$(STEP) 'Chaos, short' $(DEBUG)/chaos --server $(DEBUG)/smartcart --rounds 10
+	$(STEP) 'Chaos in a fleet, short' $(DEBUG)/fleet --server $(DEBUG)/smartcart --short
 
 .PHONY: replay replay-short
 replay: ## nine months of real trade, once with enough stock and once with too little; release build

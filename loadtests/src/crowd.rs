@@ -8,7 +8,10 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
 
 use crate::{
     chaos::{
@@ -30,6 +33,8 @@ pub struct Sale {
     /// Every so many of a hundred holds are forgotten by whoever asked for them, and end by themselves.
     pub forgotten: usize,
     pub seed: u64,
+    /// Units that buyers have got so far, forgotten ones too.
+    pub taken: Arc<watch::Sender<u32>>,
 }
 
 /// What was found in the end.
@@ -56,6 +61,7 @@ struct Buyer {
     rng: Rng,
     sku: String,
     forgotten: usize,
+    taken: Arc<watch::Sender<u32>>,
     holds: bool,
     /// Units in orders and in committed holds.
     ordered: u32,
@@ -110,6 +116,7 @@ impl Sale {
             rng,
             sku: self.sku.clone(),
             forgotten: self.forgotten,
+            taken: self.taken.clone(),
             holds: true,
             ordered: 0,
             committed: 0,
@@ -163,6 +170,9 @@ impl Buyer {
         loop {
             let quantity = [1, 2, 3][self.rng.below(3)];
             let tried = self.buy(quantity).await?;
+            if tried == Try::Bought {
+                self.taken.send_modify(|taken| *taken += quantity);
+            }
             // Two may be too many where one is left.
             if tried == Try::SoldOut && (quantity == 1 || self.buy(1).await? == Try::SoldOut) {
                 return Ok(self);

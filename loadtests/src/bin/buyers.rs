@@ -44,6 +44,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         at_once: Semaphore::MAX_PERMITS,
         forgotten: 0,
         seed: arguments.seed,
+        taken: Arc::default(),
     };
     let takings = sale.hold(&doors, token.trim()).await?;
     println!("{} buyers, {} units: {takings}", sale.buyers, sale.units);

@@ -53,7 +53,13 @@ async fn run_all(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         if arguments.scenario.is_empty() { Scenario::value_variants() } else { &arguments.scenario[..] };
     let mut clean = true;
     for scenario in scenarios {
-        clean &= run_one(arguments, *scenario).await?;
+        match run_one(arguments, *scenario).await {
+            Ok(kept) => clean &= kept,
+            Err(error) => {
+                println!("{error:?}");
+                clean = false;
+            }
+        }
     }
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -3,7 +3,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::time::sleep;
+use anyhow::Context;
+use tokio::time::{sleep, timeout};
 
 use super::{Options, Verdict};
 use crate::{chaos::doors::Doors, crowd::Sale, fleet::shard_of_sku};
@@ -12,9 +13,11 @@ const PODS: usize = 3;
 const BALANCED_WITHIN: Duration = Duration::from_secs(30);
 /// Holds that their buyers forget, in a hundred.
 const FORGOTTEN: usize = 10;
+/// The sale is half over within this.
+const HALF_WITHIN: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
-    let (units, buyers, at_once, middle) = options.short_or((200, 1_000, 64, 400), (1_000, 5_000, 500, 700));
+    let (units, buyers, at_once) = options.short_or((200, 1_000, 64), (1_000, 5_000, 500));
     let mut fleet = options.fleet(PODS).await?;
     fleet.start_all().await?;
     let doors = Arc::new(Doors::new(&fleet.addresses()));
@@ -22,21 +25,25 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
     // The pod that has the SKU: nobody else's death could cost a unit.
     let owner = fleet.owners(0).await?[shard_of_sku(&sku)?].clone().unwrap_or_default();
     let victim = (0..PODS).find(|&pod| fleet.name(pod) == owner).unwrap_or(0);
-    let sale = Sale { sku, units, buyers, at_once, forgotten: FORGOTTEN, seed: options.seed };
+    let sale =
+        Sale { sku, units, buyers, at_once, forgotten: FORGOTTEN, seed: options.seed, taken: Arc::default() };
     let began = Instant::now();
     let token = fleet.token.clone();
     let killing = async {
-        sleep(Duration::from_millis(middle)).await;
+        let mut taken = sale.taken.subscribe();
+        let half_over = timeout(HALF_WITHIN, taken.wait_for(|taken| *taken >= units / 2));
+        let taken = *half_over.await.context("the sale does not come to its middle")??;
         fleet.kill(victim).await?;
         sleep(Duration::from_secs(1)).await;
-        fleet.start(victim).await
+        fleet.start(victim).await?;
+        anyhow::Ok(taken)
     };
-    let (takings, restarted) = tokio::join!(sale.hold(&doors, &token), killing);
-    let (takings, took) = (takings?, began.elapsed());
-    restarted?;
+    let (takings, taken) = tokio::join!(sale.hold(&doors, &token), killing);
+    let (takings, took, taken) = (takings?, began.elapsed(), taken?);
     let mut verdict = Verdict {
         line: format!(
-            "{buyers} buyers, {units} units, the SKU's owner {owner} killed after {middle} ms: {takings}; settled after {} ms",
+            "{buyers} buyers, {units} units, the SKU's owner killed when {taken} were taken: {takings}; settled after \
+             {} ms",
             took.as_millis()
         ),
         ..Verdict::default()
