@@ -115,6 +115,12 @@ pub struct Counts {
     pub resets: AtomicU64,
 }
 
+impl Counts {
+    pub fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
+    }
+}
+
 fn add(counter: &AtomicU64, bytes: usize) {
     counter.fetch_add(bytes as u64, Ordering::Relaxed);
 }

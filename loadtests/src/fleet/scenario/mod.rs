@@ -4,6 +4,7 @@
 mod drain;
 mod flash_sale;
 mod kill;
+mod network;
 mod outage;
 mod replay;
 mod rolling;
@@ -50,6 +51,14 @@ pub enum Scenario {
     FlashSale,
     /// Real trade, while pods are restarted at random.
     Replay,
+    /// A pod is cut off from PostgreSQL, both ways and one way.
+    CutPostgres,
+    /// The same, from its peers.
+    CutPeers,
+    /// From both.
+    CutBoth,
+    /// Answers of PostgreSQL to COMMIT are lost.
+    LostCommits,
     /// How long a pod with many carts takes to hand them over.
     Drain,
 }
@@ -69,6 +78,10 @@ impl Scenario {
             Self::Rolling => rolling::run(options).await,
             Self::FlashSale => flash_sale::run(options).await,
             Self::Replay => replay::run(options).await,
+            Self::CutPostgres => network::cut_postgres(options).await,
+            Self::CutPeers => network::cut_peers(options).await,
+            Self::CutBoth => network::cut_both(options).await,
+            Self::LostCommits => network::lost_commits(options).await,
             Self::Drain => drain::run(options).await,
         }
     }

@@ -1,0 +1,130 @@
+//! PostgreSQL commits, and the answer is lost, five times in a hundred: nothing is lost with it, and nothing comes twice.
+//! Meanwhile a pod is killed and one is stopped, so that takeover and hand-over lose answers too.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::{
+    super::{Options, Verdict},
+    Networks,
+};
+use crate::{
+    chaos::{aftermath, load::Mix},
+    fleet::{Fleet, Load, Pace, open_shop},
+    rng::Rng,
+};
+
+const PODS: usize = 3;
+const PERCENT: u64 = 5;
+const BALANCED_WITHIN: Duration = Duration::from_secs(60);
+
+pub(in super::super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
+    let (rounds, length, pace) = options.short_or(
+        (1, Duration::from_secs(6), Pace { clients: 24, rate: 120 }),
+        (5, Duration::from_secs(20), Pace { clients: 96, rate: 500 }),
+    );
+    let mut fleet = options.fleet(PODS).await?;
+    let networks = Networks::around(&mut fleet, options.seed).await?;
+    fleet.start_all().await?;
+    let stage = open_shop(&fleet).await?;
+    let mut verdict = Verdict::default();
+    let (mut requests, mut indeterminate, mut again, mut made) = (0, 0, 0, 0);
+    for round in 1..=rounds {
+        let mut rng = Rng::new(options.seed).fork(round);
+        lose(&networks, PERCENT);
+        let mix = Mix { short_holds: false, checkouts: true };
+        let load = Load::start(&stage, pace, mix, &rng).await;
+        sleep(length / 2).await;
+        disturb(&mut fleet, &networks, &mut rng).await?;
+        sleep(length / 2).await;
+        load.stop().await?;
+        fleet.check_alive()?;
+        let doubts = stage.world().journal.iter().filter(|entry| entry.is_indeterminate()).count();
+        let sent = stage.world().journal.len();
+        // What is sent again, and what is settled behind the answers, meets the same losses.
+        let findings = aftermath::judge(&stage, &mut rng).await;
+        lose(&networks, 0);
+        println!(
+            "  round {round}: {sent} requests, {doubts} indeterminate, {} sent again ({} had been made), {} repeated; settled in {} ms; \
+             {} violations",
+            findings.retried,
+            findings.replayed,
+            findings.repeated,
+            findings.settled_after.as_millis(),
+            findings.violations.len()
+        );
+        requests += sent;
+        indeterminate += doubts;
+        again += findings.retried;
+        made += findings.replayed;
+        verdict.violations.extend(findings.violations);
+        if !verdict.violations.is_empty() {
+            break;
+        }
+    }
+    let lost = Lost::of(&networks);
+    lost.check(&mut verdict);
+    verdict.line = format!(
+        "{requests} requests, {indeterminate} indeterminate ({again} sent again, {made} had been made); of {} answers to \
+         commits {} were lost, {} of them to appends",
+        lost.commits, lost.lost, lost.appends
+    );
+    verdict.finish(&mut fleet, Some(&stage)).await?;
+    Ok(verdict)
+}
+
+fn lose(networks: &Networks, percent: u64) {
+    for losses in networks.losses() {
+        losses.lose(percent);
+    }
+}
+
+/// A pod dies and comes back, and another leaves and comes back. A pod that cannot start because an answer was lost would
+/// be started again by whoever runs it: starts lose none.
+async fn disturb(fleet: &mut Fleet, networks: &Networks, rng: &mut Rng) -> anyhow::Result<()> {
+    let dies = rng.below(PODS);
+    let leaves = (dies + 1) % PODS;
+    fleet.kill(dies).await?;
+    start(fleet, networks, dies).await?;
+    fleet.stop(leaves).await?;
+    start(fleet, networks, leaves).await
+}
+
+async fn start(fleet: &mut Fleet, networks: &Networks, pod: usize) -> anyhow::Result<()> {
+    let losses = networks.postgres[pod].losses();
+    losses.inspect(|losses| losses.lose(0));
+    fleet.start(pod).await?;
+    losses.inspect(|losses| losses.lose(PERCENT));
+    fleet.balanced(BALANCED_WITHIN).await
+}
+
+/// Over all pods.
+#[derive(Debug, Default)]
+struct Lost {
+    commits: u64,
+    lost: u64,
+    appends: u64,
+    unreadable: u64,
+}
+
+impl Lost {
+    fn of(networks: &Networks) -> Self {
+        networks.losses().fold(Self::default(), |sum, losses| Self {
+            commits: sum.commits + losses.commits(),
+            lost: sum.lost + losses.lost(),
+            appends: sum.appends + losses.appends_lost(),
+            unreadable: sum.unreadable + losses.unreadable(),
+        })
+    }
+
+    fn check(&self, verdict: &mut Verdict) {
+        // Half of what is expected at least: a run that lost little proves little.
+        if self.lost * 200 < self.commits * PERCENT || self.appends == 0 {
+            verdict.violation("not_exercised", format!("{self:?}"));
+        }
+        if self.unreadable > 0 {
+            verdict.violation("unreadable", format!("{} connections could not be followed", self.unreadable));
+        }
+    }
+}
