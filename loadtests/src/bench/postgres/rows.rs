@@ -90,8 +90,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "Rows written to PostgreSQL for a thousand changes, {} s each from {CONNECTIONS} connections. A journal's row is \
-             deleted once, some minutes later.\n",
+            "Rows written to PostgreSQL for a thousand changes, {} s each from {CONNECTIONS} connections, until the tables had \
+             everything. An entry of the journal counts twice: it is written, and deleted when the tables have it.\n",
             self.seconds
         )?;
         let mut table = Table::new(&[

@@ -245,6 +245,8 @@ struct Row {
     log_bytes: f64,
     /// SmartCart's changes in one append to the journal, and how long that took.
     append: Option<(f64, f64)>,
+    /// SmartCart's rows in one transaction of the write-behind, and how long that took.
+    flush: Option<(f64, f64)>,
     unexpected: BTreeMap<u16, u64>,
     example: Option<String>,
 }
@@ -255,6 +257,9 @@ impl Row {
             let (total, other) = (&totals[side as usize], &totals[Side::Usual as usize]);
             let mean = |name| total.metrics.mean(name).filter(|_| side == Side::SmartCart);
             let append = mean("smartcart_commit_batch_size").zip(mean("smartcart_commit_duration_seconds"));
+            let flushes = total.metrics.get("smartcart_flush_duration_seconds_count");
+            let rows = total.metrics.get("smartcart_flush_rows_total") / flushes.max(1.0);
+            let flush = mean("smartcart_flush_duration_seconds").map(|seconds| (rows, seconds * 1e3));
             Self {
                 scenario,
                 side,
@@ -268,6 +273,7 @@ impl Row {
                 postgres_cpu_us: total.postgres_cpu.map(|micros| total.per_request(micros as f64)),
                 log_bytes: total.per_request(total.log_bytes as f64),
                 append: append.map(|(changes, seconds)| (changes, seconds * 1e3)),
+                flush,
                 unexpected: total.measured.unexpected.clone(),
                 example: total.measured.example.clone(),
             }
@@ -305,13 +311,17 @@ impl fmt::Display for Report {
             "#log bytes",
             "#changes an append",
             "#append ms",
+            "#rows a flush",
+            "#flush ms",
             "unexpected",
         ]);
         for row in &self.rows {
-            let [changes, append_ms] = match row.append {
-                Some((changes, milliseconds)) => [format!("{changes:.1}"), format!("{milliseconds:.2}")],
-                None => [String::new(), String::new()],
+            let pair = |pair: Option<(f64, f64)>| {
+                pair.map_or_else(<[String; 2]>::default, |(many, ms)| {
+                    [format!("{many:.1}"), format!("{ms:.2}")]
+                })
             };
+            let ([changes, append_ms], [rows, flush_ms]) = (pair(row.append), pair(row.flush));
             let unexpected: Vec<_> =
                 row.unexpected.iter().map(|(status, count)| format!("{count} x {status}")).collect();
             table.row(vec![
@@ -328,6 +338,8 @@ impl fmt::Display for Report {
                 format!("{:.0}", row.log_bytes),
                 changes,
                 append_ms,
+                rows,
+                flush_ms,
                 unexpected.join(", "),
             ]);
         }

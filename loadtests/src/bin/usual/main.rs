@@ -38,7 +38,7 @@ struct Arguments {
     #[arg(long)]
     database: String,
     /// Connections to PostgreSQL.
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 16)]
     pool: u32,
 }
 
