@@ -70,6 +70,13 @@ impl<E: AtRest> Assembled<E> {
         Ok(())
     }
 
+    /// A row that waits in a long flush may be older than what an urgent one has brought to the tables since.
+    fn replace_older(&mut self, image: &Image) -> Result<(), StoreError> {
+        let version = self.entity.version();
+        let (entity, _) = E::from_image(image).ok_or_else(|| wrong_kind(image))?;
+        if entity.version() > version { self.replace(image) } else { Ok(()) }
+    }
+
     /// Goes on by the changes that it has not seen. A gap between them is damage, never skipped.
     pub(crate) fn follow(&mut self, changes: &[Change]) -> Result<(), StoreError> {
         for change in changes {
@@ -101,16 +108,13 @@ impl<E: AtRest> Assembled<E> {
         waiting: &[Arc<Row>],
     ) -> Result<Option<Self>, StoreError> {
         let mut assembled = Self::absent(id);
-        let newest_image = waiting.iter().rposition(|row| row.image.is_some());
-        if newest_image.is_none()
-            && let Some((image, tail)) = E::fetch(store, id).await?
-        {
+        if let Some((image, tail)) = E::fetch(store, id).await? {
             assembled.replace(&image)?;
             assembled.follow(&tail)?;
         }
-        for row in &waiting[newest_image.unwrap_or(0)..] {
+        for row in waiting {
             if let Some(image) = &row.image {
-                assembled.replace(image)?;
+                assembled.replace_older(image)?;
             }
             assembled.follow(&row.tail)?;
         }

@@ -151,6 +151,10 @@ impl<E: AtRest> Directory<E> {
         permit: Permit,
         deadline: Instant,
     ) -> Result<Answer<E>, Refusal<E::Rejection>> {
+        // What changes nothing is answered without the journal, whose fence would tell.
+        if !self.parts.routes.shards.is_confirmed() {
+            return Err(Unavailable::not_confirmed().into());
+        }
         let Some(slot) = self.slot(id, &request).await? else {
             let absent = E::absent(id);
             return Err(self.decide_absent(&absent, &request));
@@ -244,6 +248,10 @@ impl<E: AtRest> Directory<E> {
 
     async fn bring_in(&self, shard: &Shard<E>, id: &E::Id) -> Result<Option<Arc<Slot<E>>>, NotHere> {
         let _loading = shard.loading.lock().await;
+        // From here on the shard does not leave before the load has ended: `clear` waits for the lock.
+        if !self.parts.routes.shards.serves(shard.id) {
+            return Err(NotHere::Moved);
+        }
         if let Some(slot) = self.resident(shard, id).filter(|slot| slot.read().is_ok()) {
             return Ok(Some(slot));
         }

@@ -96,6 +96,12 @@ impl<R> From<Unavailable> for Refusal<R> {
 #[error("{0}")]
 pub struct Unavailable(pub String);
 
+impl Unavailable {
+    pub(super) fn not_confirmed() -> Self {
+        Self("whether the cart or SKU is still here is not known".to_owned())
+    }
+}
+
 impl From<StoreError> for Unavailable {
     fn from(error: StoreError) -> Self {
         Self(error.to_string())

@@ -33,7 +33,7 @@ impl<E: AtRest + Travels> Directory<E> {
             let way = routes.shards.reading(shard, arrival.epoch, arrival.deadline).await;
             match way.map_err(|shed| Unavailable(shed.reason.to_owned()))? {
                 None if !routes.shards.is_confirmed() => {
-                    return Err(Unavailable("whether the cart or SKU is still here is not known".to_owned()));
+                    return Err(Unavailable::not_confirmed());
                 }
                 None => match self.read_here(id).await {
                     Ok(published) => return Ok(published),

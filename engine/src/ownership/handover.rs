@@ -100,11 +100,12 @@ impl Keeper {
             match answer {
                 Ok(rows) => {
                     let was = |row: &super::ShardRow| mine.iter().find(|(shard, _)| *shard == row.shard);
-                    return Ok(rows
-                        .iter()
-                        .filter(|row| was(row).is_some_and(|(_, epoch)| row.epoch > *epoch))
-                        .map(|row| (row.shard, row.epoch))
-                        .collect());
+                    // It went at the next epoch, whatever has become of it since.
+                    let went = |row: &super::ShardRow| {
+                        let (shard, epoch) = was(row).filter(|(_, epoch)| row.epoch > *epoch)?;
+                        Some((*shard, Epoch(epoch.0 + 1)))
+                    };
+                    return Ok(rows.iter().filter_map(went).collect());
                 }
                 Err(RegistryError::Unavailable(why)) => {
                     tracing::warn!(why, "a hand-over's outcome is not known yet; asking again");

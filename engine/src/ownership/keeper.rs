@@ -159,14 +159,19 @@ impl Keeper {
         self.members.load_full()
     }
 
-    /// Whether, as far as this pod knows, the one who asks after it is a living member.
+    /// Whether, as far as this pod knows, the one who asks after it is a living member, and stays one for as long as its
+    /// readers go by this answer.
     pub(crate) fn knows(&self, asker: IncarnationId) -> bool {
         let members = self.members();
         let asking = members.iter().find(|member| member.incarnation == asker);
         if asking.is_none() {
             self.stranger.store(true, Ordering::SeqCst);
         }
-        asking.is_some_and(|member| member.state != MemberState::Dead)
+        asking.is_some_and(|member| {
+            let observer = self.observer.lock();
+            member.state != MemberState::Dead
+                && !observer.is_close_to_suspicion(member, READS_WITHOUT_CONFIRMATION, Instant::now())
+        })
     }
 
     /// Whether the registry has answered lately.

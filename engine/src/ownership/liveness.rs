@@ -49,6 +49,12 @@ impl Observer {
         self.seen.get(&member.incarnation).map_or(Duration::ZERO, |seen| now.duration_since(seen.since))
     }
 
+    /// Whether a member may come to be suspected within `soon`, by who can see that it is silent.
+    pub(crate) fn is_close_to_suspicion(&self, member: &Member, soon: Duration, now: Instant) -> bool {
+        let sees = self.looked.is_some_and(|looked| now.duration_since(looked) <= BLIND);
+        sees && self.silence(member, now) + soon >= self.patience
+    }
+
     /// Members that have been silent for too long.
     pub(crate) fn suspects<'a>(&self, members: &'a [Member], now: Instant) -> Vec<&'a Member> {
         members
@@ -92,6 +98,20 @@ mod tests {
         assert!(suspected_after(&[(0, 7), (1, 7), (2, 7), (3, 7), (4, 7), (5, 7)]));
         assert!(!suspected_after(&[(0, 7), (1, 7), (2, 7), (3, 7), (4, 8), (5, 8)]));
         assert!(!suspected_after(&[(0, 7), (1, 7), (2, 7), (3, 7), (4, 7)]));
+    }
+
+    #[test]
+    fn who_sees_a_silence_says_so_before_it_accuses() {
+        let start = Instant::now();
+        let at = |second| start + Duration::from_secs(second);
+        let mut observer = Observer::new(PATIENCE);
+        for second in 0..=3 {
+            observer.observe(&[member(7)], at(second));
+        }
+        let close = |second| observer.is_close_to_suspicion(&member(7), Duration::from_secs(2), at(second));
+        assert!(close(3) && !observer.is_close_to_suspicion(&member(7), Duration::from_secs(1), at(3)));
+        // Blind by now: it will count again from the beginning.
+        assert!(!close(7));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::{
     commit::{Lane, RecoveryError, finish_write_behind},
     id::IncarnationId,
     journal::JournalError,
+    limits::READS_WITHOUT_CONFIRMATION,
     shard::ShardId,
     store::StoreError,
 };
@@ -91,6 +92,8 @@ impl Keeper {
     /// Declares dead who is silent and does not answer; sooner whoever had this pod's own name before it.
     async fn accuse(&self, members: &[Member]) -> Result<(), RegistryError> {
         let now = Instant::now();
+        // Its readers do not trust any more that nobody has taken its shards.
+        let gone_after = READS_WITHOUT_CONFIRMATION + self.config.beat;
         let accused: Vec<(Member, bool)> = {
             let observer = self.observer.lock();
             let suspects = observer.suspects(members, now);
@@ -100,8 +103,7 @@ impl Keeper {
                     member.incarnation != self.me.incarnation && member.state != MemberState::Dead
                 })
                 .filter_map(|member| {
-                    let gone =
-                        member.pod == self.me.pod && observer.silence(member, now) >= 3 * self.config.beat;
+                    let gone = member.pod == self.me.pod && observer.silence(member, now) >= gone_after;
                     let silent = suspects.iter().any(|suspect| suspect.incarnation == member.incarnation);
                     (gone || silent).then(|| (member.clone(), gone))
                 })

@@ -84,9 +84,10 @@ impl Registry for PostgresRegistry {
     }
 
     async fn take_over(&self, dead: IncarnationId) -> Result<Option<Box<dyn Takeover>>, RegistryError> {
-        // A connection of its own: its lock goes when it ends.
+        // A connection of its own: its lock goes when it ends, and when whoever has it does not go on.
+        let options = self.options.clone().options([("idle_session_timeout", "10s")]);
         let right = within(async {
-            let mut connection = self.options.connect().await?;
+            let mut connection = options.connect().await?;
             Ok(right_to(&mut connection, dead).await?.then_some(Right { connection, dead }))
         });
         let right = right.await.map_err(registry_error)?;
@@ -251,13 +252,19 @@ async fn claim(
     let mut transaction = connection.begin().await?;
     fence(&mut transaction, me).await?;
     // Locked in order, so that two who claim the same wait and do not block each other.
+    sqlx::query(
+        "SELECT id FROM shard WHERE id = ANY($1)
+         AND (owner IS NULL OR owner NOT IN (SELECT incarnation FROM member)) ORDER BY id FOR UPDATE",
+    )
+    .bind(&wanted)
+    .execute(&mut *transaction)
+    .await?;
+    // Looked at again under the locks: whoever had one of them may have joined after the other statement began, which
+    // does not see it.
     let taken = sqlx::query(
-        "WITH free AS (
-             SELECT id FROM shard
-             WHERE id = ANY($2) AND (owner IS NULL OR owner NOT IN (SELECT incarnation FROM member))
-             AND EXISTS (SELECT 1 FROM member WHERE incarnation = $1 AND state = 'live')
-             ORDER BY id FOR UPDATE)
-         UPDATE shard SET owner = $1, epoch = epoch + 1 FROM free WHERE shard.id = free.id",
+        "UPDATE shard SET owner = $1, epoch = epoch + 1
+         WHERE id = ANY($2) AND (owner IS NULL OR owner NOT IN (SELECT incarnation FROM member))
+         AND EXISTS (SELECT 1 FROM member WHERE incarnation = $1 AND state = 'live')",
     )
     .bind(&id)
     .bind(&wanted)

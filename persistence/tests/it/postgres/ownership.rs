@@ -9,6 +9,7 @@ use smartcart_engine::{
     shard::ShardId,
     time::ShopTime,
 };
+use sqlx::Connection as _;
 
 use crate::{
     backend::{Backend as _, Postgres, member},
@@ -48,6 +49,25 @@ async fn a_shard_is_claimed_once() {
     assert_eq!(shop.registry().claim(ONE, &every).await.unwrap(), one);
     let rows = shop.registry().shards().await.unwrap();
     assert_eq!((owned(&rows, ONE).len(), owned(&rows, TWO).len()), (one.len(), two.len()));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_shard_takes_nothing_from_who_joined_meanwhile() {
+    let shop = Postgres::new().await;
+    let mut connection = shop.raw().await;
+    let mut held = connection.begin().await.unwrap();
+    sqlx::query("SELECT FROM shard WHERE id = 0 FOR UPDATE").execute(&mut *held).await.unwrap();
+    let registry = shop.shared.registry.clone();
+    let waiting = tokio::spawn(async move { registry.claim(ONE, &[ShardId(0), ShardId(1)]).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let registry = shop.registry();
+    registry.join(&member(FAR.0), ShopTime(0)).await.unwrap();
+    assert_eq!(registry.claim(FAR, &[ShardId(1)]).await.unwrap().len(), 1);
+    held.rollback().await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap().len(), 1);
+    let rows = registry.shards().await.unwrap();
+    assert_eq!((owned(&rows, ONE), owned(&rows, FAR)), (vec![0], vec![1]));
+    assert_eq!(rows[1].epoch, Epoch(1));
 }
 
 #[tokio::test]
