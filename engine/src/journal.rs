@@ -31,8 +31,31 @@ pub trait Journal: Send + Sync + 'static {
     /// Every incarnation of which there is something, with each lane's last sequence.
     async fn incarnations(&self) -> Result<Vec<(IncarnationId, Vec<(Lane, u64)>)>, JournalError>;
 
+    /// The last sequence of each lane of an incarnation of which there is something. What is said of a sealed one stays so.
+    async fn last(&self, incarnation: IncarnationId) -> Result<Vec<(Lane, u64)>, JournalError> {
+        let known = self.incarnations().await?;
+        let one = known.into_iter().find(|(known, _)| *known == incarnation);
+        Ok(one.map_or_else(Vec::new, |(_, lanes)| lanes))
+    }
+
     /// Forgets a sealed incarnation whole, once the tables have all of it.
     async fn remove(&self, incarnation: IncarnationId) -> Result<(), JournalError>;
+
+    /// Whether the journal itself, and without the registry, can say now that the incarnation is not sealed and that what it
+    /// appends would be durable.
+    async fn vouches_for(&self, _incarnation: IncarnationId) -> bool {
+        false
+    }
+
+    /// Bytes of entries that it keeps in memory until they are trimmed.
+    fn held(&self) -> u64 {
+        0
+    }
+
+    /// Where it is, for an operator.
+    fn status(&self) -> String {
+        "beside the tables".to_owned()
+    }
 
     /// Lanes worth having: appends that overlap.
     fn lanes(&self) -> u16;

@@ -47,6 +47,34 @@ pub enum ConnectError {
     Schema(String),
 }
 
+/// Why a Redis cannot be the journal, and how to mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum RedisError {
+    #[error("'{0}' is not the address of a Redis: write redis://user:password@host:6379")]
+    Address(String),
+    #[error("Redis does not answer: {0}")]
+    Unreachable(String),
+    #[error("Redis {found} is too old: {needed}.0 or newer is needed")]
+    TooOld { found: String, needed: u32 },
+    #[error("this Redis is a replica: give the address of the one that is written to")]
+    Replica,
+    #[error("Redis runs with {setting} = {found}: {consequence}; set it to {needed}")]
+    Weak { setting: &'static str, found: String, needed: &'static str, consequence: &'static str },
+}
+
+impl RedisError {
+    /// It may be better later; otherwise somebody must mend it.
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Replica)
+    }
+}
+
+impl From<redis::RedisError> for RedisError {
+    fn from(error: redis::RedisError) -> Self {
+        Self::Unreachable(error.to_string())
+    }
+}
+
 /// What a function over a connection can end with.
 #[derive(Debug)]
 pub(crate) enum TableError {

@@ -28,7 +28,9 @@
 
 mod columns;
 pub mod error;
+pub mod fast;
 pub mod postgres;
 pub mod record;
+pub mod redis;
 mod rows;
 pub mod sqlite;

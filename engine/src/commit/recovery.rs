@@ -54,8 +54,8 @@ impl Recovered {
 /// Finishes every incarnation in the journal. The caller owns the store: nobody else writes to it.
 pub async fn recover(journal: &dyn Journal, store: &dyn Store) -> Result<Recovered, RecoveryError> {
     let mut recovered = Recovered { shop: store.shop_time().await?, ..Recovered::default() };
-    for (incarnation, lanes) in journal.incarnations().await? {
-        recovered.add(finish_write_behind(journal, store, incarnation, &lanes).await?);
+    for (incarnation, _) in journal.incarnations().await? {
+        recovered.add(finish_write_behind(journal, store, incarnation).await?);
         journal.remove(incarnation).await?;
         store.forget_incarnation(incarnation).await?;
     }
@@ -67,15 +67,18 @@ pub(crate) async fn finish_write_behind(
     journal: &dyn Journal,
     store: &dyn Store,
     incarnation: IncarnationId,
-    lanes: &[(Lane, u64)],
 ) -> Result<Recovered, RecoveryError> {
+    // First: until then it may grow.
     journal.seal(incarnation).await?;
     let watermarks = store.watermarks(incarnation).await?;
     let mut unwritten = Unwritten::default();
-    for (lane, last) in lanes {
-        let watermark = watermarks.iter().find(|watermark| watermark.lane == *lane);
+    for (lane, last) in journal.last(incarnation).await? {
+        let watermark = watermarks.iter().find(|watermark| watermark.lane == lane);
         let after = watermark.map_or(0, |watermark| watermark.sequence);
-        read_lane(journal, incarnation, *lane, after, *last, &mut unwritten).await?;
+        if last < after {
+            tracing::error!(%incarnation, lane = lane.0, last, after, "a journal has forgotten entries that the tables have");
+        }
+        read_lane(journal, incarnation, lane, after, last, &mut unwritten).await?;
     }
     let recovered = Recovered {
         incarnations: 1,

@@ -11,7 +11,7 @@ use metrics::counter;
 
 use super::{HandoverError, Keeper, Member, MemberState, RegistryError, ShardRow, rendezvous::best_owner};
 use crate::{
-    commit::{Lane, RecoveryError, finish_write_behind},
+    commit::{RecoveryError, finish_write_behind},
     id::IncarnationId,
     journal::JournalError,
     limits::READS_WITHOUT_CONFIRMATION,
@@ -153,21 +153,20 @@ impl Keeper {
                 memory.quarantined.insert(dead.incarnation, Instant::now());
                 Ok(())
             }
-            Err(error) => Err(RegistryError::Unavailable(error.to_string())),
+            // Its journal or the tables do not answer: the rest of the fleet is seen to meanwhile.
+            Err(error) => {
+                tracing::warn!(%error, pod = dead.pod, incarnation = %dead.incarnation,
+                    "a dead pod's journal cannot be finished yet");
+                Ok(())
+            }
         }
     }
 
     async fn take_over(self: &Arc<Self>, dead: &Member, members: &[Member]) -> Result<(), TakeoverError> {
         let Some(right) = self.registry.take_over(dead.incarnation).await? else { return Ok(()) };
         let began = Instant::now();
-        let lanes: Vec<(Lane, u64)> = self
-            .journal
-            .incarnations()
-            .await?
-            .into_iter()
-            .find(|(incarnation, _)| *incarnation == dead.incarnation)
-            .map_or_else(Vec::new, |(_, lanes)| lanes);
-        let finished = finish_write_behind(&*self.journal, &*self.store, dead.incarnation, &lanes).await?;
+        let finished = finish_write_behind(&*self.journal, &*self.store, dead.incarnation).await?;
+        self.journal.remove(dead.incarnation).await?;
         let rows = self.registry.shards().await?;
         let new_owners: Vec<(ShardId, IncarnationId)> = rows
             .iter()

@@ -1,6 +1,6 @@
 //! The journal as a table: an append is one fenced row, in one round trip.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use smartcart_engine::{
@@ -11,7 +11,11 @@ use smartcart_engine::{
 };
 use sqlx::{Connection as _, PgConnection, PgPool};
 
-use super::{lease::on, open::LANES, registry::fence_key};
+use super::{
+    lease::on,
+    open::LANES,
+    registry::{fence, fence_key},
+};
 use crate::{
     columns::{id_bytes, id_of, limit_of, signed, unsigned},
     error::{PostgresRefusal, TableError, TableResult, postgres_refusal},
@@ -31,28 +35,120 @@ impl PostgresJournal {
     pub async fn close(&self) {
         self.pool.close().await;
     }
-}
 
-#[async_trait]
-impl Journal for PostgresJournal {
-    async fn append(&self, entry: &Entry) -> Result<(), AppendError> {
-        let body = encode_entry(entry);
-        let answer = on!(&self.pool, connection => append(connection, entry, &body));
+    pub(crate) async fn append_record(&self, name: EntryName, body: &[u8]) -> Result<(), AppendError> {
+        let answer = on!(&self.pool, connection => append(connection, name, body));
         match answer {
-            Ok(0) => Ok(()),
-            Ok(-1) => Err(AppendError::Conflict { sequence: entry.sequence }),
-            Ok(expected) => Err(AppendError::Gap { expected: unsigned(expected) }),
             Err(TableError::Sql(error)) if postgres_refusal(&error) == Some(PostgresRefusal::Fenced) => {
                 Err(AppendError::Sealed)
             }
             // Also what the database has refused is not known to be nowhere: an earlier attempt at the same entry may be
             // on its way still. The entry itself, appended again, tells.
             Err(error) => Err(AppendError::Unknown(text(error))),
+            Ok(answer) => accepted(name, answer),
         }
     }
 
-    async fn seal(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
+    /// Nothing of the incarnation is written from now on.
+    pub(crate) async fn fence(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
         on!(&self.pool, connection => seal(connection, incarnation)).map_err(unavailable)
+    }
+
+    /// Where a member's entries are; nothing: here, always.
+    pub(crate) async fn place_of(&self, incarnation: IncarnationId) -> Result<Option<Place>, JournalError> {
+        on!(&self.pool, connection => place_of(connection, incarnation)).map_err(unavailable)
+    }
+
+    /// Says where one's own entries are from now on.
+    pub(crate) async fn say_place(&self, me: IncarnationId, place: Place) -> Result<(), Unsaid> {
+        Ok(on!(&self.pool, connection => say_place(connection, me, place))?)
+    }
+
+    /// A dead member's entries are all in the tables: nothing of it is elsewhere.
+    pub(crate) async fn finished(&self, dead: IncarnationId) -> Result<(), JournalError> {
+        on!(&self.pool, connection => finished(connection, dead)).map_err(unavailable)
+    }
+
+    pub(crate) async fn is_member(&self, incarnation: IncarnationId) -> Result<bool, JournalError> {
+        on!(&self.pool, connection => is_member(connection, incarnation)).map_err(unavailable)
+    }
+
+    /// Takes in entries that were elsewhere: those after `base`, in order. Those that are here already are left alone.
+    pub(crate) async fn take_in(
+        &self,
+        me: IncarnationId,
+        lane: Lane,
+        base: u64,
+        entries: &[(u64, Arc<[u8]>)],
+    ) -> Result<(), Unsaid> {
+        on!(&self.pool, connection => begin_after(connection, me, lane, base))?;
+        for some in entries.chunks(TAKEN_AT_ONCE) {
+            on!(&self.pool, connection => take_some_in(connection, me, lane, some))?;
+        }
+        Ok(())
+    }
+}
+
+/// Entries of one transaction.
+const TAKEN_AT_ONCE: usize = 128;
+
+/// Where a member's entries are that the tables have not got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In Redis, and some perhaps here.
+    Redis,
+    /// Here.
+    Postgres,
+}
+
+impl Place {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+/// Why a pod could not write about itself.
+#[derive(Debug)]
+pub(crate) enum Unsaid {
+    /// It was declared dead.
+    Fenced,
+    Failed(String),
+}
+
+impl From<TableError> for Unsaid {
+    fn from(error: TableError) -> Self {
+        match error {
+            TableError::Sql(error) if postgres_refusal(&error) == Some(PostgresRefusal::Fenced) => Self::Fenced,
+            error => Self::Failed(text(error)),
+        }
+    }
+}
+
+fn accepted(name: EntryName, answer: i64) -> Result<(), AppendError> {
+    match answer {
+        0 => Ok(()),
+        -1 => Err(AppendError::Conflict { sequence: name.sequence }),
+        expected => Err(AppendError::Gap { expected: unsigned(expected) }),
+    }
+}
+
+#[async_trait]
+impl Journal for PostgresJournal {
+    async fn append(&self, entry: &Entry) -> Result<(), AppendError> {
+        self.append_record(EntryName::of(entry), &encode_entry(entry)).await
+    }
+
+    async fn seal(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
+        self.fence(incarnation).await?;
+        match self.place_of(incarnation).await? {
+            Some(Place::Redis) => Err(JournalError::Unavailable(format!(
+                "journal {incarnation} is in Redis: a pod that has its address (SMARTCART_JOURNAL_URL) must finish it"
+            ))),
+            Some(Place::Postgres) | None => Ok(()),
+        }
     }
 
     async fn read(
@@ -85,6 +181,10 @@ impl Journal for PostgresJournal {
         on!(&self.pool, connection => incarnations(connection)).map_err(unavailable)
     }
 
+    async fn last(&self, incarnation: IncarnationId) -> Result<Vec<(Lane, u64)>, JournalError> {
+        on!(&self.pool, connection => last(connection, incarnation)).map_err(unavailable)
+    }
+
     async fn remove(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
         on!(&self.pool, connection => remove(connection, incarnation)).map_err(unavailable)
     }
@@ -105,12 +205,12 @@ fn unavailable(error: TableError) -> JournalError {
     JournalError::Unavailable(text(error))
 }
 
-async fn append(connection: &mut PgConnection, entry: &Entry, body: &[u8]) -> TableResult<i64> {
+async fn append(connection: &mut PgConnection, name: EntryName, body: &[u8]) -> TableResult<i64> {
     let answer = sqlx::query_scalar("SELECT journal_append($1, $2, $3, $4, $5)")
-        .bind(id_bytes(entry.incarnation.0))
-        .bind(fence_key(entry.incarnation))
-        .bind(number(entry.lane))
-        .bind(signed(entry.sequence))
+        .bind(id_bytes(name.incarnation.0))
+        .bind(fence_key(name.incarnation))
+        .bind(number(name.lane))
+        .bind(signed(name.sequence))
         .bind(body)
         .fetch_one(connection)
         .await?;
@@ -128,6 +228,81 @@ async fn seal(connection: &mut PgConnection, incarnation: IncarnationId) -> Tabl
         .bind(fence_key(incarnation))
         .execute(connection)
         .await?;
+    Ok(())
+}
+
+async fn place_of(connection: &mut PgConnection, incarnation: IncarnationId) -> TableResult<Option<Place>> {
+    let place: Option<Option<String>> = sqlx::query_scalar("SELECT journal FROM member WHERE incarnation = $1")
+        .bind(id_bytes(incarnation.0))
+        .fetch_optional(connection)
+        .await?;
+    match place.flatten().as_deref() {
+        None => Ok(None),
+        Some("redis") => Ok(Some(Place::Redis)),
+        Some("postgres") => Ok(Some(Place::Postgres)),
+        Some(other) => Err(StoreError::Corrupt(format!("a member's journal is {other:?}")).into()),
+    }
+}
+
+async fn say_place(connection: &mut PgConnection, me: IncarnationId, place: Place) -> TableResult<()> {
+    let mut transaction = connection.begin().await?;
+    fence(&mut transaction, me).await?;
+    sqlx::query("UPDATE member SET journal = $2 WHERE incarnation = $1")
+        .bind(id_bytes(me.0))
+        .bind(place.as_str())
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+async fn finished(connection: &mut PgConnection, dead: IncarnationId) -> TableResult<()> {
+    sqlx::query("UPDATE member SET journal = NULL WHERE incarnation = $1 AND state = 'dead'")
+        .bind(id_bytes(dead.0))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn is_member(connection: &mut PgConnection, incarnation: IncarnationId) -> TableResult<bool> {
+    let there = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM member WHERE incarnation = $1)")
+        .bind(id_bytes(incarnation.0))
+        .fetch_one(connection)
+        .await?;
+    Ok(there)
+}
+
+async fn begin_after(
+    connection: &mut PgConnection,
+    me: IncarnationId,
+    lane: Lane,
+    base: u64,
+) -> TableResult<()> {
+    sqlx::query("SELECT journal_begin_after($1, $2, $3, $4)")
+        .bind(id_bytes(me.0))
+        .bind(fence_key(me))
+        .bind(number(lane))
+        .bind(signed(base))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn take_some_in(
+    connection: &mut PgConnection,
+    me: IncarnationId,
+    lane: Lane,
+    entries: &[(u64, Arc<[u8]>)],
+) -> TableResult<()> {
+    let mut transaction = connection.begin().await?;
+    for (sequence, body) in entries {
+        let name = EntryName { incarnation: me, lane, sequence: *sequence };
+        let answer = append(&mut transaction, name, body).await?;
+        if let Err(error) = accepted(name, answer) {
+            return Err(StoreError::Corrupt(error.to_string()).into());
+        }
+    }
+    transaction.commit().await?;
     Ok(())
 }
 
@@ -206,6 +381,19 @@ async fn incarnations(connection: &mut PgConnection) -> TableResult<Vec<(Incarna
         lanes.push((Lane(lane.cast_unsigned()), unsigned(last)));
     }
     Ok(found.into_iter().collect())
+}
+
+async fn last(connection: &mut PgConnection, incarnation: IncarnationId) -> TableResult<Vec<(Lane, u64)>> {
+    let rows: Vec<(i16, i64)> = sqlx::query_as(
+        "SELECT lane, max(last) FROM (
+             SELECT lane, max(sequence) AS last FROM entry WHERE incarnation = $1 GROUP BY lane
+             UNION ALL SELECT lane, through FROM trimmed WHERE incarnation = $1) AS known
+         GROUP BY lane ORDER BY lane",
+    )
+    .bind(id_bytes(incarnation.0))
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(lane, last)| (Lane(lane.cast_unsigned()), unsigned(last))).collect())
 }
 
 async fn remove(connection: &mut PgConnection, incarnation: IncarnationId) -> TableResult<()> {

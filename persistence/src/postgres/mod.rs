@@ -11,6 +11,7 @@ mod registry;
 mod tables;
 
 pub use journal::PostgresJournal;
+pub(crate) use journal::{Place, Unsaid};
 pub use open::{Shared, migrate, open};
 pub use registry::PostgresRegistry;
 pub use tables::PostgresStore;

@@ -16,10 +16,16 @@ use smartcart_persistence::{
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
+pub(crate) use crate::redis::server::Redis;
+
 pub(crate) trait Backend {
     fn journal(&self) -> &dyn Journal;
-    fn store(&self) -> &dyn Store;
     async fn restarted(self) -> Self;
+}
+
+/// One that has tables too.
+pub(crate) trait Shop: Backend {
+    fn store(&self) -> &dyn Store;
 }
 
 pub(crate) struct Sqlite {
@@ -53,10 +59,6 @@ fn address(directory: &TempDir) -> String {
 impl Backend for Sqlite {
     fn journal(&self) -> &dyn Journal {
         &*self.embedded.journal
-    }
-
-    fn store(&self) -> &dyn Store {
-        &*self.embedded.store
     }
 
     async fn restarted(self) -> Self {
@@ -156,13 +158,21 @@ impl Backend for Postgres {
         &*self.shared.journal
     }
 
-    fn store(&self) -> &dyn Store {
-        &*self.shared.store
-    }
-
     async fn restarted(self) -> Self {
         self.shared.close().await;
         let shared = opened(&self.address, 1).await;
         Self { address: self.address, shared }
+    }
+}
+
+impl Shop for Sqlite {
+    fn store(&self) -> &dyn Store {
+        &*self.embedded.store
+    }
+}
+
+impl Shop for Postgres {
+    fn store(&self) -> &dyn Store {
+        &*self.shared.store
     }
 }

@@ -4,7 +4,7 @@ use smartcart_engine::{commit::Lane, id::IncarnationId, journal::AppendError};
 use smartcart_persistence::{error::OpenError, sqlite};
 
 use crate::{
-    backend::{Backend, Sqlite},
+    backend::{Backend as _, Sqlite},
     journal_suite::append,
     samples::entry,
 };

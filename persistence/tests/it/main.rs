@@ -1,4 +1,4 @@
-//! The conformance suites of journals and tables, run against SQLite and PostgreSQL, and what only one of them can
+//! The conformance suites of journals and tables, run against SQLite, PostgreSQL and Redis, and what only one of them can
 //! suffer. File names are failure modes.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -11,32 +11,31 @@ mod fencing;
 mod journal_suite;
 mod postgres;
 mod record;
+mod redis;
 mod samples;
 mod store_suite;
 
-/// Runs each function of a suite against every database, each in a place of its own.
+/// Runs each function of a suite against every database named, each in a place of its own.
 macro_rules! suite {
-    ($suite:ident: $($case:ident,)*) => {
-        mod $suite {
-            mod sqlite {$(
-                #[tokio::test]
-                async fn $case() {
-                    crate::$suite::$case(crate::backend::Sqlite::new().await).await;
-                }
-            )*}
-            mod postgres {$(
-                #[tokio::test]
-                async fn $case() {
-                    crate::$suite::$case(crate::backend::Postgres::new().await).await;
-                }
-            )*}
-        }
+    ($suite:ident on $databases:tt: $($case:ident,)*) => {
+        mod $suite {$(
+            suite! { @on $databases $suite $case }
+        )*}
+    };
+    (@on [$($database:ident)*] $suite:ident $case:ident) => {
+        mod $case {$(
+            #[tokio::test]
+            #[expect(non_snake_case, reason = "named after the database")]
+            async fn $database() {
+                crate::$suite::$case(crate::backend::$database::new().await).await;
+            }
+        )*}
     };
 }
 
 mod every {
     suite! {
-        journal_suite:
+        journal_suite on [Sqlite Postgres Redis]:
         gives_back_what_was_appended_in_order,
         refuses_a_gap,
         keeps_lanes_and_incarnations_apart,
@@ -46,13 +45,13 @@ mod every {
         removes_only_what_is_sealed,
     }
     suite! {
-        ambiguous_commit:
+        ambiguous_commit on [Sqlite Postgres Redis]:
         the_same_entry_again_is_accepted_once,
         another_entry_of_the_same_number_is_refused,
         an_append_that_was_given_up_can_be_asked_again,
     }
     suite! {
-        store_suite:
+        store_suite on [Sqlite Postgres]:
         a_cart_comes_back_as_it_was_flushed,
         a_stock_comes_back_as_it_was_flushed,
         changes_follow_their_image,

@@ -7,7 +7,7 @@ use smartcart_engine::{
 };
 
 use crate::{
-    backend::{Backend as _, Postgres},
+    backend::{Postgres, Shop as _},
     samples::{product, user},
 };
 

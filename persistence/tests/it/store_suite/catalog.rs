@@ -7,7 +7,7 @@ use smartcart_engine::{
 };
 
 use crate::{
-    backend::Backend,
+    backend::Shop,
     samples::{product, sku},
 };
 
@@ -15,7 +15,7 @@ fn key(key: u128, request: u64, now: i64) -> Option<TableKey> {
     Some(TableKey { guard: KeyGuard { key, request }, now: Timestamp(now) })
 }
 
-pub(crate) async fn products_are_versioned(backend: impl Backend) {
+pub(crate) async fn products_are_versioned(backend: impl Shop) {
     let store = backend.store();
     assert_eq!(store.load_catalog().await.unwrap(), (0, vec![]));
     let heart = product("heart", &["85123A", "85123B"]);
@@ -46,7 +46,7 @@ pub(crate) async fn products_are_versioned(backend: impl Backend) {
     assert_eq!((generation, products.len()), (4, 1));
 }
 
-pub(crate) async fn a_sku_belongs_to_one_product(backend: impl Backend) {
+pub(crate) async fn a_sku_belongs_to_one_product(backend: impl Shop) {
     let store = backend.store();
     store.put_product(&product("heart", &["85123A"]), None, None).await.unwrap();
     let taken = store.put_product(&product("lamp", &["22423", "85123A"]), None, None).await;
@@ -58,7 +58,7 @@ pub(crate) async fn a_sku_belongs_to_one_product(backend: impl Backend) {
     store.put_product(&product("lamp", &["22423", "85123A"]), None, None).await.unwrap();
 }
 
-pub(crate) async fn an_import_is_all_or_nothing(backend: impl Backend) {
+pub(crate) async fn an_import_is_all_or_nothing(backend: impl Shop) {
     let store = backend.store();
     store.put_products(&[product("heart", &["85123A"]), product("lamp", &["22423"])]).await.unwrap();
     let clash = [product("bag", &["20725"]), product("box", &["20725"])];
@@ -72,7 +72,7 @@ pub(crate) async fn an_import_is_all_or_nothing(backend: impl Backend) {
     assert_eq!(store.load_catalog().await.unwrap(), (2, written));
 }
 
-pub(crate) async fn keys_replay_and_guard(backend: impl Backend) {
+pub(crate) async fn keys_replay_and_guard(backend: impl Shop) {
     let store = backend.store();
     let heart = product("heart", &["85123A"]);
     let first = store.put_product(&heart, Some(0), key(1, 10, 0)).await.unwrap();
@@ -94,7 +94,7 @@ pub(crate) async fn keys_replay_and_guard(backend: impl Backend) {
     assert!(!store.delete_product(&heart.id, None, key(3, 30, 7)).await.unwrap().replayed);
 }
 
-pub(crate) async fn keys_are_forgotten_after_a_day(backend: impl Backend) {
+pub(crate) async fn keys_are_forgotten_after_a_day(backend: impl Shop) {
     let store = backend.store();
     let day = i64::try_from(KEY_RETENTION.as_millis()).unwrap();
     let heart = product("heart", &["85123A"]);

@@ -8,7 +8,7 @@ use smartcart_engine::{
 };
 
 use crate::{
-    backend::Backend,
+    backend::Shop,
     samples::{cart, order, rows, sku, stock},
 };
 
@@ -24,7 +24,7 @@ fn image_of(row: &smartcart_engine::commit::Row) -> CartImage {
     }
 }
 
-pub(crate) async fn a_cart_comes_back_as_it_was_flushed(backend: impl Backend) {
+pub(crate) async fn a_cart_comes_back_as_it_was_flushed(backend: impl Shop) {
     assert_eq!(loaded(backend.store(), 1).await, None);
     let row = cart(1).adding("85123A", 5).adding("22423", 1).checking_out(9).image();
     backend.store().flush(&rows([row.clone()])).await.unwrap();
@@ -33,7 +33,7 @@ pub(crate) async fn a_cart_comes_back_as_it_was_flushed(backend: impl Backend) {
     assert_eq!(loaded(backend.store(), 2).await, None);
 }
 
-pub(crate) async fn a_stock_comes_back_as_it_was_flushed(backend: impl Backend) {
+pub(crate) async fn a_stock_comes_back_as_it_was_flushed(backend: impl Shop) {
     let stock = stock("85123A", 40).holding(1, 3, 60_000).holding(2, 4, 50_000).selling(1);
     backend.store().flush(&rows([stock.image()])).await.unwrap();
     let backend = backend.restarted().await;
@@ -44,7 +44,7 @@ pub(crate) async fn a_stock_comes_back_as_it_was_flushed(backend: impl Backend) 
     assert!(backend.store().load_stock(&sku("22423")).await.unwrap().is_none());
 }
 
-pub(crate) async fn changes_follow_their_image(backend: impl Backend) {
+pub(crate) async fn changes_follow_their_image(backend: impl Shop) {
     let store = backend.store();
     let young = cart(1).adding("85123A", 1);
     store.flush(&rows([young.image()])).await.unwrap();
@@ -66,7 +66,7 @@ pub(crate) async fn changes_follow_their_image(backend: impl Backend) {
     assert_eq!(store.stocks_with_holds().await.unwrap(), [sku("85123A")]);
 }
 
-pub(crate) async fn a_new_image_takes_the_place_of_image_and_tail(backend: impl Backend) {
+pub(crate) async fn a_new_image_takes_the_place_of_image_and_tail(backend: impl Shop) {
     let store = backend.store();
     let young = cart(1).adding("85123A", 1);
     let older = cart(1).adding("85123A", 1).adding("22423", 2);
@@ -77,7 +77,7 @@ pub(crate) async fn a_new_image_takes_the_place_of_image_and_tail(backend: impl 
     assert_eq!(loaded(store, 1).await, Some((image_of(&oldest.image()), vec![])));
 }
 
-pub(crate) async fn an_image_may_bring_its_own_tail(backend: impl Backend) {
+pub(crate) async fn an_image_may_bring_its_own_tail(backend: impl Shop) {
     let store = backend.store();
     let young = cart(1).adding("85123A", 1);
     let older = cart(1).adding("85123A", 1).adding("22423", 2);
@@ -87,7 +87,7 @@ pub(crate) async fn an_image_may_bring_its_own_tail(backend: impl Backend) {
     assert_eq!(loaded(store, 1).await, Some((image_of(&young.image()), vec![3])));
 }
 
-pub(crate) async fn a_lower_version_is_never_written(backend: impl Backend) {
+pub(crate) async fn a_lower_version_is_never_written(backend: impl Shop) {
     let store = backend.store();
     let young = cart(1);
     let older = cart(1).adding("85123A", 1);
@@ -99,7 +99,7 @@ pub(crate) async fn a_lower_version_is_never_written(backend: impl Backend) {
     assert_eq!(loaded(store, 1).await, Some((image_of(&older.image()), vec![3])));
 }
 
-pub(crate) async fn the_same_flush_again_changes_nothing(backend: impl Backend) {
+pub(crate) async fn the_same_flush_again_changes_nothing(backend: impl Shop) {
     let store = backend.store();
     let older = cart(1).adding("85123A", 1);
     for _ in 0..2 {
@@ -109,7 +109,7 @@ pub(crate) async fn the_same_flush_again_changes_nothing(backend: impl Backend) 
     assert_eq!(loaded(store, 1).await, Some((image_of(&cart(1).image()), vec![2])));
 }
 
-pub(crate) async fn tails_may_overlap(backend: impl Backend) {
+pub(crate) async fn tails_may_overlap(backend: impl Shop) {
     let store = backend.store();
     let older = cart(1).adding("85123A", 1).adding("85123A", 2);
     let oldest = cart(1).adding("85123A", 1).adding("85123A", 2).adding("85123A", 3);
@@ -119,7 +119,7 @@ pub(crate) async fn tails_may_overlap(backend: impl Backend) {
     assert_eq!(loaded(store, 1).await, Some((image_of(&cart(1).image()), vec![2, 3, 4])));
 }
 
-pub(crate) async fn changes_that_follow_nothing_are_refused(backend: impl Backend) {
+pub(crate) async fn changes_that_follow_nothing_are_refused(backend: impl Shop) {
     let store = backend.store();
     let cart_row = cart(1).adding("85123A", 1).tail(1);
     let stock_row = stock("85123A", 40).holding(1, 3, 60_000).tail(1);
@@ -134,7 +134,7 @@ pub(crate) async fn changes_that_follow_nothing_are_refused(backend: impl Backen
     assert_eq!(loaded(store, 2).await, Some((image_of(&cart(2).image()), vec![])));
 }
 
-pub(crate) async fn a_refused_flush_writes_nothing(backend: impl Backend) {
+pub(crate) async fn a_refused_flush_writes_nothing(backend: impl Shop) {
     let store = backend.store();
     let batch = TableBatch {
         orders: vec![Arc::new(order(5, 1, 10))],
@@ -152,7 +152,7 @@ pub(crate) async fn a_refused_flush_writes_nothing(backend: impl Backend) {
 }
 
 /// The second line of defence against selling a unit twice.
-pub(crate) async fn stock_that_does_not_add_up_is_refused(backend: impl Backend) {
+pub(crate) async fn stock_that_does_not_add_up_is_refused(backend: impl Shop) {
     let store = backend.store();
     for (on_hand, held, sold) in [(40, 41, 0), (40, -1, 0), (-1, 0, 41), (41, 0, -1), (40, 0, 1)] {
         let mut row = stock("85123A", 40).image();
@@ -164,7 +164,7 @@ pub(crate) async fn stock_that_does_not_add_up_is_refused(backend: impl Backend)
     assert_eq!(loaded(store, 1).await, None);
 }
 
-pub(crate) async fn thousands_of_rows_fit_one_flush(backend: impl Backend) {
+pub(crate) async fn thousands_of_rows_fit_one_flush(backend: impl Shop) {
     let store = backend.store();
     let ids = (1..=1000_u128).map(|id| id * 0x9E37_79B9_7F4A_7C15_0000_0001);
     let carts: Vec<_> = ids.clone().map(|id| cart(id).adding("85123A", 1)).collect();
@@ -181,7 +181,7 @@ pub(crate) async fn thousands_of_rows_fit_one_flush(backend: impl Backend) {
     }
 }
 
-pub(crate) async fn watermarks_and_shop_time_never_go_back(backend: impl Backend) {
+pub(crate) async fn watermarks_and_shop_time_never_go_back(backend: impl Shop) {
     let incarnation = IncarnationId(1);
     let mark = |lane, sequence| Watermark { incarnation, lane: Lane(lane), sequence };
     for (sequence, shop) in [(5, 500), (3, 300)] {
@@ -197,7 +197,7 @@ pub(crate) async fn watermarks_and_shop_time_never_go_back(backend: impl Backend
     assert_eq!(backend.store().watermarks(incarnation).await.unwrap(), []);
 }
 
-pub(crate) async fn checkouts_and_holds_are_found(backend: impl Backend) {
+pub(crate) async fn checkouts_and_holds_are_found(backend: impl Shop) {
     let store = backend.store();
     let order = order(9, 1, 10);
     let busy = cart(1).adding("85123A", 5).checking_out(9);
@@ -216,7 +216,7 @@ pub(crate) async fn checkouts_and_holds_are_found(backend: impl Backend) {
     assert_eq!(store.stocks_with_holds().await.unwrap(), []);
 }
 
-pub(crate) async fn the_secret_stays(backend: impl Backend) {
+pub(crate) async fn the_secret_stays(backend: impl Shop) {
     let first = backend.store().secret().await.unwrap().derive("test", &[]);
     assert_eq!(backend.store().secret().await.unwrap().derive("test", &[]), first);
     let backend = backend.restarted().await;

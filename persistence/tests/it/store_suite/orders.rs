@@ -9,14 +9,14 @@ use smartcart_engine::{
     time::Timestamp,
 };
 
-use crate::{backend::Backend, samples::order};
+use crate::{backend::Shop, samples::order};
 
 async fn place(store: &dyn Store, orders: impl IntoIterator<Item = Order>) {
     let orders = orders.into_iter().map(Arc::new).collect();
     store.flush(&TableBatch { orders, ..TableBatch::default() }).await.unwrap();
 }
 
-pub(crate) async fn an_order_is_written_once(backend: impl Backend) {
+pub(crate) async fn an_order_is_written_once(backend: impl Shop) {
     let store = backend.store();
     let first = order(5, 1, 10);
     place(store, [first.clone()]).await;
@@ -27,7 +27,7 @@ pub(crate) async fn an_order_is_written_once(backend: impl Backend) {
     assert_eq!(store.order(OrderId(6)).await.unwrap(), None);
 }
 
-pub(crate) async fn orders_are_paged_newest_first(backend: impl Backend) {
+pub(crate) async fn orders_are_paged_newest_first(backend: impl Shop) {
     let store = backend.store();
     let somebody_else = Order { user: None, ..order(9, 1, 35) };
     place(store, [order(1, 1, 10), order(4, 1, 30), order(2, 1, 30), order(3, 1, 40), somebody_else]).await;
@@ -41,7 +41,7 @@ pub(crate) async fn orders_are_paged_newest_first(backend: impl Backend) {
     assert_eq!(ids(&store.orders(Some(UserId(78)), None, 10).await.unwrap()), [0; 0]);
 }
 
-pub(crate) async fn an_order_goes_through_its_states(backend: impl Backend) {
+pub(crate) async fn an_order_goes_through_its_states(backend: impl Shop) {
     let store = backend.store();
     let placed = order(5, 1, 10);
     let paid = placed.transition(OrderStatus::Paid, Timestamp(20)).unwrap();
@@ -72,7 +72,7 @@ pub(crate) async fn an_order_goes_through_its_states(backend: impl Backend) {
     assert_eq!(backend.store().order(OrderId(5)).await.unwrap(), Some(packed));
 }
 
-pub(crate) async fn a_cancelled_order_waits_to_be_restocked(backend: impl Backend) {
+pub(crate) async fn a_cancelled_order_waits_to_be_restocked(backend: impl Shop) {
     let store = backend.store();
     let placed = [order(5, 1, 10), order(6, 1, 11), order(7, 1, 12)];
     place(store, placed.clone()).await;

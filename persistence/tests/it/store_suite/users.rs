@@ -6,7 +6,7 @@ use smartcart_engine::{
     users::{Address, Session, User},
 };
 
-use crate::{backend::Backend, samples::user};
+use crate::{backend::Shop, samples::user};
 
 fn key(key: u128, request: u64) -> Option<TableKey> {
     Some(TableKey { guard: KeyGuard { key, request }, now: Timestamp(0) })
@@ -17,7 +17,7 @@ fn session(id: u128, user: u128) -> Session {
     Session { id: SessionId(id), user: UserId(user), generation: 1, created_at, expires_at, revoked: false }
 }
 
-pub(crate) async fn an_address_has_one_account(backend: impl Backend) {
+pub(crate) async fn an_address_has_one_account(backend: impl Shop) {
     let store = backend.store();
     let ada = user(1, "Ada@Example.com");
     assert!(!store.create_user(&ada, key(1, 1)).await.unwrap().replayed);
@@ -46,7 +46,7 @@ pub(crate) async fn an_address_has_one_account(backend: impl Backend) {
     assert_eq!(backend.store().user(UserId(3)).await.unwrap(), None);
 }
 
-pub(crate) async fn sessions_rotate_and_end(backend: impl Backend) {
+pub(crate) async fn sessions_rotate_and_end(backend: impl Shop) {
     let store = backend.store();
     store.create_user(&user(1, "ada@example.com"), None).await.unwrap();
     for id in 1..=3 {
@@ -76,7 +76,7 @@ pub(crate) async fn sessions_rotate_and_end(backend: impl Backend) {
     assert_eq!(store.session(SessionId(8)).await.unwrap(), None);
 }
 
-pub(crate) async fn addresses_are_versioned(backend: impl Backend) {
+pub(crate) async fn addresses_are_versioned(backend: impl Shop) {
     let store = backend.store();
     store.create_user(&user(1, "ada@example.com"), None).await.unwrap();
     let address = |id, version, body: &str| Address {

@@ -1,0 +1,162 @@
+//! Decides where entries are acknowledged: in Redis when it can be had, otherwise in PostgreSQL, otherwise nowhere.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use super::{Acknowledging, Shared};
+use crate::{
+    error::RedisError,
+    postgres::{Place, Unsaid},
+    redis::Refused,
+};
+
+/// Redis may be away this long before the pod goes over to PostgreSQL.
+const MOMENT: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(50);
+/// In PostgreSQL, Redis is looked for this often.
+const BACK: Duration = Duration::from_secs(2);
+
+/// Why a place could not be had.
+#[derive(Debug)]
+enum NotHad {
+    /// This incarnation was declared dead.
+    Over,
+    Failed(String),
+}
+
+impl From<RedisError> for NotHad {
+    fn from(error: RedisError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<Refused> for NotHad {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Sealed => Self::Over,
+            Refused::Failed(why) => Self::Failed(why),
+        }
+    }
+}
+
+impl From<Unsaid> for NotHad {
+    fn from(unsaid: Unsaid) -> Self {
+        match unsaid {
+            Unsaid::Fenced => Self::Over,
+            Unsaid::Failed(why) => Self::Failed(why),
+        }
+    }
+}
+
+pub(super) async fn care(shared: Arc<Shared>) {
+    // A member of no shards appends nothing, and needs no place.
+    shared.wanted.notified().await;
+    while let Err(NotHad::Failed(why)) = shared.keep_a_place().await {
+        tracing::debug!(why, "looking for a place for the journal");
+    }
+    tracing::error!("this incarnation was declared dead: its journal takes nothing more");
+    shared.acknowledge(Acknowledging::Over).await;
+}
+
+impl Shared {
+    async fn acknowledge(&self, place: Acknowledging) {
+        *self.place.write().await = place;
+        self.moved();
+    }
+
+    /// Tells those who wait. The number of changes so far.
+    fn moved(&self) -> u64 {
+        let mut number = 0;
+        self.moves.send_modify(|moves| {
+            *moves += 1;
+            number = *moves;
+        });
+        number
+    }
+
+    /// From nowhere to a place, and until it is left. Never returns well.
+    async fn keep_a_place(&self) -> Result<(), NotHad> {
+        let began = Instant::now();
+        loop {
+            let away = match self.to_redis().await {
+                Ok(number) => return Err(self.until_failed(number).await),
+                Err(NotHad::Failed(why)) => why,
+                Err(NotHad::Over) => return Err(NotHad::Over),
+            };
+            if began.elapsed() >= MOMENT {
+                match self.to_postgres().await {
+                    Ok(()) => {
+                        tracing::warn!(away, "Redis is away: the journal goes on in PostgreSQL");
+                        return self.back_to_redis().await;
+                    }
+                    Err(NotHad::Failed(why)) => {
+                        tracing::warn!(redis = away, postgres = why, "the journal has no place to go");
+                    }
+                    Err(NotHad::Over) => return Err(NotHad::Over),
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// The rules of a new connection: first it is there, then PostgreSQL says that this pod is alive, then Redis has all
+    /// that the tables have not got, and only then something is acknowledged.
+    /// The connection's number.
+    async fn to_redis(&self) -> Result<u64, NotHad> {
+        let (link, durability) = self.server.connect().await?;
+        self.postgres.say_place(self.me, Place::Redis).await?;
+        let mut place = self.place.write().await;
+        let kept = self.kept.lock().all();
+        for (lane, base, entries) in kept {
+            link.publish(self.me, lane, base, &entries).await?;
+        }
+        let number = self.moved();
+        *place = Acknowledging::Redis(link, number);
+        *self.durability.lock() = Some(durability);
+        tracing::info!("the journal is in Redis");
+        Ok(number)
+    }
+
+    async fn until_failed(&self, number: u64) -> NotHad {
+        // The sender lives as long as we do.
+        let mut failed = self.failed.subscribe();
+        drop(failed.wait_for(|failed| *failed >= number).await);
+        self.acknowledge(Acknowledging::Nowhere).await;
+        NotHad::Failed("a connection to Redis has failed".to_owned())
+    }
+
+    /// PostgreSQL gets all that the tables have not got. Then nobody needs Redis to finish this journal, and the row says so.
+    async fn to_postgres(&self) -> Result<(), NotHad> {
+        let mut place = self.place.write().await;
+        self.in_postgres.store(true, Ordering::Release);
+        let kept = self.kept.lock().all();
+        for (lane, base, entries) in kept {
+            self.postgres.take_in(self.me, lane, base, &entries).await?;
+        }
+        self.postgres.say_place(self.me, Place::Postgres).await?;
+        *place = Acknowledging::Postgres;
+        self.moved();
+        Ok(())
+    }
+
+    /// Entries are acknowledged in PostgreSQL until Redis has them all.
+    async fn back_to_redis(&self) -> Result<(), NotHad> {
+        loop {
+            tokio::time::sleep(BACK).await;
+            match self.to_redis().await {
+                Ok(number) => return Err(self.until_failed(number).await),
+                Err(NotHad::Over) => return Err(NotHad::Over),
+                // All of it is in PostgreSQL still.
+                Err(NotHad::Failed(why)) => {
+                    tracing::debug!(why, "the journal stays in PostgreSQL");
+                    self.postgres.say_place(self.me, Place::Postgres).await.or_else(|unsaid| match unsaid {
+                        Unsaid::Fenced => Err(NotHad::Over),
+                        Unsaid::Failed(_) => Ok(()),
+                    })?;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! One connection, and what can be asked over it.
+
+use std::time::Duration;
+
+use redis::{AsyncConnectionConfig, Client, Cmd, IntoConnectionInfo, aio::MultiplexedConnection, cmd, io::tcp::TcpSettings};
+use smartcart_engine::{commit::Lane, id::IncarnationId, journal::AppendError};
+
+use super::Durability;
+use crate::{error::RedisError, record::EntryName};
+
+const FUNCTIONS: &str = include_str!("functions.lua");
+const CONNECTING: Duration = Duration::from_secs(1);
+/// Without an answer for so long an outcome is unknown.
+const ANSWERING: Duration = Duration::from_secs(1);
+/// Records sent at once when many are written again.
+const SENT_AT_ONCE: usize = 64;
+
+/// Where it is.
+#[derive(Debug, Clone)]
+pub struct Server(Client);
+
+impl Server {
+    /// Of a `redis:` address.
+    pub fn at(address: &str) -> Result<Self, RedisError> {
+        // An address may hold a password: only its end is repeated.
+        let refuse = || RedisError::Address(address.split('@').next_back().unwrap_or_default().to_owned());
+        if !address.starts_with("redis:") {
+            return Err(refuse());
+        }
+        let info = address.into_connection_info().map_err(|_| refuse())?;
+        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        Client::open(info).map(Self).map_err(|_| refuse())
+    }
+
+    /// A new connection to a server that is known to keep what it acknowledges. It never connects again by itself.
+    pub(crate) async fn connect(&self) -> Result<(Link, Durability), RedisError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECTING))
+            .set_response_timeout(Some(ANSWERING));
+        let connection = self.0.get_multiplexed_async_connection_with_config(&config).await?;
+        let link = Link(connection);
+        let durability = Durability::of(&link).await?;
+        // Over a connection that may write: a replica refuses.
+        link.ask::<String>(cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(FUNCTIONS)).await?;
+        Ok((link, durability))
+    }
+
+    /// How durable it is; an error when that is not enough.
+    pub async fn durability(&self) -> Result<Durability, RedisError> {
+        self.connect().await.map(|(_, durability)| durability)
+    }
+}
+
+/// Keys of one incarnation lie together, on whatever server of a cluster.
+fn state(incarnation: IncarnationId) -> String {
+    format!("smartcart:{{{incarnation}}}:state")
+}
+
+fn stream(incarnation: IncarnationId, lane: Lane) -> String {
+    format!("smartcart:{{{incarnation}}}:lane:{}", lane.0)
+}
+
+/// The keys of every state.
+const STATES: &str = "smartcart:{*}:state";
+
+fn incarnation_of(state: &str) -> Option<IncarnationId> {
+    state.strip_prefix("smartcart:{")?.strip_suffix("}:state")?.parse().ok()
+}
+
+/// Somebody has declared the incarnation dead.
+const SEALED: i64 = -2;
+const CONFLICT: i64 = -1;
+
+/// Why entries could not be written again.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    Sealed,
+    Failed(String),
+}
+
+impl From<redis::RedisError> for Refused {
+    fn from(error: redis::RedisError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// What a lane has: after which number, and the records.
+pub(super) type Page = (u64, Vec<u64>, Vec<Vec<u8>>);
+
+/// One connection; clones share it. Once it is broken, everything over it fails.
+#[derive(Clone)]
+pub(crate) struct Link(MultiplexedConnection);
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Link")
+    }
+}
+
+impl Link {
+    pub(super) async fn ask<T: redis::FromRedisValue>(&self, question: &Cmd) -> redis::RedisResult<T> {
+        question.query_async(&mut self.0.clone()).await
+    }
+
+    pub(crate) async fn append(&self, name: EntryName, body: &[u8]) -> Result<(), AppendError> {
+        let answer = self.ask::<i64>(call("append", name.incarnation, name.lane).arg(name.sequence).arg(body)).await;
+        match answer {
+            Ok(answer) => accepted(name.sequence, answer),
+            // Also what the server has refused is not known to be nowhere: an earlier attempt may be on its way still.
+            Err(error) => Err(AppendError::Unknown(error.to_string())),
+        }
+    }
+
+    /// Writes what the tables have not got once more: entries after `base`, in order.
+    pub(crate) async fn publish(
+        &self,
+        incarnation: IncarnationId,
+        lane: Lane,
+        base: u64,
+        entries: &[(u64, std::sync::Arc<[u8]>)],
+    ) -> Result<(), Refused> {
+        if self.ask::<i64>(call("begin_after", incarnation, lane).arg(base)).await? == SEALED {
+            return Err(Refused::Sealed);
+        }
+        for some in entries.chunks(SENT_AT_ONCE) {
+            let mut sent = redis::pipe();
+            for (sequence, body) in some {
+                sent.add_command(call("append", incarnation, lane).arg(*sequence).arg(&**body).clone());
+            }
+            let answers: Vec<i64> = sent.query_async(&mut self.0.clone()).await?;
+            for ((sequence, _), answer) in some.iter().zip(answers) {
+                match accepted(*sequence, answer) {
+                    Ok(()) => {}
+                    Err(AppendError::Sealed) => return Err(Refused::Sealed),
+                    Err(error) => return Err(Refused::Failed(error.to_string())),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nobody has declared the incarnation dead, as far as this server remembers.
+    pub(crate) async fn is_open(&self, incarnation: IncarnationId) -> redis::RedisResult<bool> {
+        self.ask::<bool>(cmd("HEXISTS").arg(state(incarnation)).arg("sealed")).await.map(|sealed| !sealed)
+    }
+
+    pub(super) async fn seal(&self, incarnation: IncarnationId) -> redis::RedisResult<()> {
+        self.ask(cmd("HSET").arg(state(incarnation)).arg("sealed").arg(1)).await
+    }
+
+    pub(super) async fn read(
+        &self,
+        incarnation: IncarnationId,
+        lane: Lane,
+        after: u64,
+        limit: usize,
+    ) -> redis::RedisResult<Page> {
+        self.ask(call("read", incarnation, lane).arg(after).arg(limit)).await
+    }
+
+    pub(super) async fn trim(&self, incarnation: IncarnationId, lane: Lane, through: u64) -> redis::RedisResult<()> {
+        self.ask(call("trim", incarnation, lane).arg(through)).await
+    }
+
+    /// Each lane's last sequence.
+    pub(super) async fn lanes(&self, incarnation: IncarnationId) -> redis::RedisResult<Vec<(Lane, u64)>> {
+        let fields: Vec<(String, u64)> = self.ask(cmd("HGETALL").arg(state(incarnation))).await?;
+        let lane = |(field, last): (String, u64)| Some((Lane(field.strip_prefix("last:")?.parse().ok()?), last));
+        let mut lanes: Vec<_> = fields.into_iter().filter_map(lane).collect();
+        lanes.sort_unstable();
+        Ok(lanes)
+    }
+
+    pub(super) async fn incarnations(&self) -> redis::RedisResult<Vec<IncarnationId>> {
+        let (mut found, mut cursor) = (Vec::new(), 0_u64);
+        loop {
+            let (next, keys): (u64, Vec<String>) =
+                self.ask(cmd("SCAN").arg(cursor).arg("MATCH").arg(STATES).arg("COUNT").arg(1000)).await?;
+            found.extend(keys.iter().filter_map(|key| incarnation_of(key)));
+            cursor = next;
+            if cursor == 0 {
+                break;
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// Whether it was sealed, and so is gone now.
+    pub(super) async fn remove(&self, incarnation: IncarnationId) -> redis::RedisResult<bool> {
+        let lanes = self.lanes(incarnation).await?;
+        let mut call = cmd("FCALL");
+        call.arg("smartcart_1_remove").arg(1 + lanes.len()).arg(state(incarnation));
+        for (lane, _) in lanes {
+            call.arg(stream(incarnation, lane));
+        }
+        Ok(self.ask::<i64>(&call).await? == 0)
+    }
+}
+
+/// A function over the state and the stream of one lane.
+fn call(function: &str, incarnation: IncarnationId, lane: Lane) -> Cmd {
+    let mut call = cmd("FCALL");
+    call.arg(format!("smartcart_1_{function}"))
+        .arg(2)
+        .arg(state(incarnation))
+        .arg(stream(incarnation, lane))
+        .arg(lane.0);
+    call
+}
+
+fn accepted(sequence: u64, answer: i64) -> Result<(), AppendError> {
+    match answer {
+        0 => Ok(()),
+        SEALED => Err(AppendError::Sealed),
+        CONFLICT => Err(AppendError::Conflict { sequence }),
+        expected => Err(AppendError::Gap { expected: expected.unsigned_abs() }),
+    }
+}

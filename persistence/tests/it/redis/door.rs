@@ -1,0 +1,45 @@
+//! A way to a server that can be shut: then every connection through it breaks, and new ones end at once.
+
+use std::sync::Arc;
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+pub(super) struct Door {
+    pub(super) port: u16,
+    open: Arc<watch::Sender<bool>>,
+}
+
+impl Door {
+    pub(super) async fn to(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let door = Self { port: listener.local_addr().unwrap().port(), open: Arc::new(watch::Sender::new(true)) };
+        let open = door.open.clone();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut open = open.subscribe();
+                tokio::spawn(async move {
+                    let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+                        _ = open.wait_for(|open| !open) => {}
+                    }
+                });
+            }
+        });
+        door
+    }
+
+    pub(super) fn set_open(&self, open: bool) {
+        self.open.send_replace(open);
+    }
+
+    /// Every connection breaks; new ones are let through.
+    pub(super) async fn slam(&self) {
+        self.set_open(false);
+        tokio::task::yield_now().await;
+        self.set_open(true);
+    }
+}
