@@ -28,7 +28,7 @@ struct Arguments {
     short: bool,
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// With the fence taken out of the database: the scenario `zombie` must then fail.
+    /// With the fence taken out of the database: the scenarios `zombie` and `cut-postgres` must then fail.
     #[arg(long)]
     without_fence: bool,
     /// Keep the directories though all went well.
