@@ -89,8 +89,11 @@ lint-scripts: ## shellcheck, hadolint, actionlint, zizmor
 links:
 	$(STEP) 'Links in the documents' scripts/check-links.sh
 
-.PHONY: build
-build:
+.PHONY: build build-next
+build-next: ## the server as its next version might be, for the test of a fleet of both
+	$(STEP) 'Build of the next version' cargo build --locked --bin smartcart --features next
+	@cp $(DEBUG)/smartcart $(DEBUG)/smartcart-next
+build: build-next
 	$(STEP) 'Build' cargo build --locked --workspace --bins
 
 .PHONY: readme-check
@@ -113,12 +116,14 @@ buyers: build ## 64 buyers on one SKU with 1,000 units: exactly 1,000 sold
 
 .PHONY: chaos chaos-short
 chaos: ## kill -9 under load, ROUNDS times; then everything that can go wrong with a fleet; release build
+	cargo build --release --locked --bin smartcart --features next
+	cp $(RELEASE)/smartcart $(RELEASE)/smartcart-next
 	cargo build --release --locked --workspace --bins
 	$(ON_DISK) $(RELEASE)/chaos --server $(RELEASE)/smartcart --rounds $(ROUNDS)
-	$(ON_DISK) $(RELEASE)/fleet --server $(RELEASE)/smartcart $(FLEET_ARGS)
+	$(ON_DISK) $(RELEASE)/fleet --server $(RELEASE)/smartcart --next $(RELEASE)/smartcart-next $(FLEET_ARGS)
 chaos-short: build
 	$(STEP) 'Chaos, short' $(DEBUG)/chaos --server $(DEBUG)/smartcart --rounds 10
-	$(STEP) 'Chaos in a fleet, short' $(DEBUG)/fleet --server $(DEBUG)/smartcart --short
+	$(STEP) 'Chaos in a fleet, short' $(DEBUG)/fleet --server $(DEBUG)/smartcart --next $(DEBUG)/smartcart-next --short
 
 .PHONY: replay replay-short
 replay: ## nine months of real trade, once with enough stock and once with too little; release build

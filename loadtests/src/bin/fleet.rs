@@ -12,6 +12,9 @@ struct Arguments {
     /// The server's binary.
     #[arg(long)]
     server: PathBuf,
+    /// The next version's binary, built with the feature `next`.
+    #[arg(long)]
+    next: Option<PathBuf>,
     /// The binary `replay` [beside this one]
     #[arg(long)]
     replay: Option<PathBuf>,
@@ -73,6 +76,7 @@ async fn run_one(arguments: &Arguments, scenario: Scenario) -> anyhow::Result<bo
     };
     let options = Options {
         server: arguments.server.clone(),
+        next: arguments.next.clone(),
         replay,
         trade: arguments.trade.clone(),
         postgres: arguments.postgres.clone(),
