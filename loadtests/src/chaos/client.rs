@@ -115,7 +115,9 @@ impl Client {
         for _ in 0..self.doors.len() {
             if let Some(opened) = self.doors.open(self.door) {
                 match self.connection.take() {
-                    Some((before, connection)) if before == opened => return Some((opened, connection)),
+                    Some((before, connection)) if before == opened && !connection.is_closed() => {
+                        return Some((opened, connection));
+                    }
                     _ => {}
                 }
                 let opening = Connection::open(self.doors.address(self.door));
