@@ -228,7 +228,8 @@ pub fn tail(log: &Path) -> anyhow::Result<String> {
 /// Ports that nobody listens on, below the range that the system draws the ports of outgoing connections from: while
 /// a server is dead, none of its clients' connections may take its port.
 pub fn free_ports(count: usize) -> anyhow::Result<Vec<SocketAddr>> {
-    let first = 20_000 + std::process::id() % 10_000;
+    // Tools that were started one after the other look far from each other.
+    let first = 20_000 + std::process::id().wrapping_mul(7_919) % 10_000;
     let mut held = Vec::new();
     for port in first..first + 2_000 {
         let port = u16::try_from(port)?;

@@ -59,7 +59,7 @@ async fn run_all(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         match run_one(arguments, *scenario).await {
             Ok(kept) => clean &= kept,
             Err(error) => {
-                println!("{error:?}");
+                println!("{error:#}");
                 clean = false;
             }
         }
