@@ -64,7 +64,7 @@ impl App {
             upload_limit: config.requests.import,
             engine: engine.clone(),
         });
-        let in_fleet = config.peers.is_some();
+        let in_fleet = config.storage.is_shared();
         if in_fleet {
             chores.push(tokio::spawn(follow_sessions(shop.clone())));
         }
