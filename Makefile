@@ -89,8 +89,11 @@ lint-scripts: ## shellcheck, hadolint, actionlint, zizmor
 links:
 	$(STEP) 'Links in the documents' scripts/check-links.sh
 
-.PHONY: build
-build:
+.PHONY: build build-next
+build-next: ## the server as its next version might be, for the test of a fleet of both
+	$(STEP) 'Build of the next version' cargo build --locked --bin smartcart --features next
+	@cp $(DEBUG)/smartcart $(DEBUG)/smartcart-next
+build: build-next
 	$(STEP) 'Build' cargo build --locked --workspace --bins
 
 .PHONY: readme-check
@@ -113,12 +116,14 @@ buyers: build ## 64 buyers on one SKU with 1,000 units: exactly 1,000 sold
 
 .PHONY: chaos chaos-short
 chaos: ## kill -9 under load, ROUNDS times; then everything that can go wrong with a fleet; release build
+	cargo build --release --locked --bin smartcart --features next
+	cp $(RELEASE)/smartcart $(RELEASE)/smartcart-next
 	cargo build --release --locked --workspace --bins
 	$(ON_DISK) $(RELEASE)/chaos --server $(RELEASE)/smartcart --rounds $(ROUNDS)
-	$(ON_DISK) $(RELEASE)/fleet --server $(RELEASE)/smartcart $(FLEET_ARGS)
+	$(ON_DISK) $(RELEASE)/fleet --server $(RELEASE)/smartcart --next $(RELEASE)/smartcart-next $(FLEET_ARGS)
 chaos-short: build
 	$(STEP) 'Chaos, short' $(DEBUG)/chaos --server $(DEBUG)/smartcart --rounds 10
-	$(STEP) 'Chaos in a fleet, short' $(DEBUG)/fleet --server $(DEBUG)/smartcart --short
+	$(STEP) 'Chaos in a fleet, short' $(DEBUG)/fleet --server $(DEBUG)/smartcart --next $(DEBUG)/smartcart-next --short
 
 .PHONY: replay replay-short
 replay: ## nine months of real trade, once with enough stock and once with too little; release build
@@ -129,12 +134,16 @@ replay-short: build
 	$(STEP) 'Replay, short' $(WITH_SERVER) scripts/replay.sh $(DEBUG) $(TRADE) --limit-invoices 300
 	$(STEP) 'Replay with too little stock, short' $(WITH_SERVER) scripts/replay.sh $(DEBUG) $(TRADE) --scarce --limit-invoices 300
 
-.PHONY: bench bench-quick
+.PHONY: bench bench-postgres bench-quick
 bench: ## throughput and latency beside a no-op server; release build
 	cargo build --release --locked --workspace --bins
 	$(ON_DISK) $(RELEASE)/bench $(BENCH_ARGS)
+bench-postgres: ## a pod on PostgreSQL beside the usual way, rows written, the fence's cost, forwarding; release build
+	cargo build --release --locked --workspace --bins
+	scripts/with-postgres.sh $(RELEASE)/bench postgres $(BENCH_ARGS)
 bench-quick: build
 	$(STEP) 'Bench, quick (unoptimised build: proves that it runs, its numbers mean nothing)' $(DEBUG)/bench --quick
+	$(STEP) 'Bench on PostgreSQL, quick' scripts/with-postgres.sh $(DEBUG)/bench postgres --quick
 
 ##### Documents
 

@@ -20,7 +20,8 @@ use crate::{
 
 /// How often a pod asks which sessions have ended on others.
 const SESSIONS_INTERVAL: Duration = Duration::from_secs(1);
-/// A balancer has this long to see that a pod of a fleet is not ready, before its listener closes.
+/// Peers have this long to hear who has the last shards now, and a balancer to see that this pod is not ready, before the
+/// listeners close.
 const UNSEEN: Duration = Duration::from_secs(1);
 
 /// A started service.
@@ -63,7 +64,7 @@ impl App {
             upload_limit: config.requests.import,
             engine: engine.clone(),
         });
-        let in_fleet = config.peers.is_some();
+        let in_fleet = config.storage.is_shared();
         if in_fleet {
             chores.push(tokio::spawn(follow_sessions(shop.clone())));
         }
@@ -101,7 +102,8 @@ impl App {
     pub async fn stop(self) {
         self.control.drain();
         if self.in_fleet {
-            tokio::join!(self.pod.leave(), tokio::time::sleep(UNSEEN));
+            self.pod.leave().await;
+            tokio::time::sleep(UNSEEN).await;
         }
         self.api_server.stop().await;
         for chore in &self.chores {

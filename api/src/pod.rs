@@ -25,8 +25,9 @@ impl Pod {
     /// Alone: what the last run left is finished, and everything is served. In a fleet: joined, and every shard is served
     /// by somebody.
     pub async fn start(config: &Config, owns_shards: bool, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let peers = config.peers()?;
         let storage = Storage::open(&config.storage).await?;
-        let Some(peers) = &config.peers else {
+        let Some(peers) = &peers else {
             let engine = storage.engine(config, None, clock).await.context("the shop cannot be opened")?;
             return Ok(Self { engine, storage, peers: None });
         };

@@ -6,17 +6,19 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     checkout::Coordinator,
-    directory::{AtRest, Directory},
+    directory::{AtRest, Directory, Refusal},
     engine::Engine,
     id::Sku,
     idempotency::Outcome,
-    inventory::{Stock, StockCommand},
+    inventory::{Stock, StockCommand, StockRejection},
     restock::Restocker,
     time::ShopClock,
 };
 
 /// A hold ends at most this long after its time, for readers; a change of the SKU lets go of it at once.
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
+/// Messages that let go of one SKU's holds in a round.
+const MESSAGES_A_ROUND: usize = 256;
 const RELOAD_PAUSE: Duration = Duration::from_millis(500);
 const RESTOCK_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -40,24 +42,43 @@ pub(crate) fn expire_holds(
         loop {
             tokio::time::sleep(EXPIRY_INTERVAL).await;
             for sku in inventory.due(clock.passed()) {
-                expire(&inventory, &coordinator, &sku).await;
+                match expire(&inventory, &coordinator, &clock, &sku).await {
+                    // Its new owner sees to it.
+                    Ok(()) | Err(Refusal::Elsewhere) => {}
+                    Err(refusal) => {
+                        tracing::warn!(%sku, ?refusal, "holds that are due stay until the next round");
+                    }
+                }
             }
         }
     })
 }
 
-async fn expire(inventory: &Directory<Stock>, coordinator: &Arc<Coordinator>, sku: &Sku) {
-    match inventory.step(sku, StockCommand::ExpireDue).await {
-        Ok(answer) => {
-            let Outcome::CheckoutsToAsk(old) = answer.outcome else { return };
-            for (order, cart) in old {
-                if let Err(error) = coordinator.reconcile(sku, order, cart).await {
-                    tracing::warn!(%sku, %order, error, "a checkout's old hold is asked about again later");
-                }
-            }
+async fn expire(
+    inventory: &Directory<Stock>,
+    coordinator: &Arc<Coordinator>,
+    clock: &ShopClock,
+    sku: &Sku,
+) -> Result<(), Refusal<StockRejection>> {
+    let mut outcome = None;
+    let mut version = None;
+    // One message lets go of some. What is due still, though nothing has changed, are checkouts' holds.
+    for _ in 0..MESSAGES_A_ROUND {
+        let answer = inventory.step(sku, StockCommand::ExpireDue).await?;
+        outcome = Some(answer.outcome);
+        let now = Some(answer.published.version());
+        if version == now || !inventory.is_due(sku, clock.passed()) {
+            break;
         }
-        Err(refusal) => tracing::warn!(%sku, ?refusal, "holds that are due stay until the next round"),
+        version = now;
     }
+    let Some(Outcome::CheckoutsToAsk(old)) = outcome else { return Ok(()) };
+    for (order, cart) in old {
+        if let Err(error) = coordinator.reconcile(sku, order, cart).await {
+            tracing::warn!(%sku, %order, error, "a checkout's old hold is asked about again later");
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn restock(restocker: Arc<Restocker>) -> JoinHandle<()> {

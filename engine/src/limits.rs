@@ -14,7 +14,7 @@ pub const MAX_ON_HAND: i64 = 1_000_000_000_000;
 pub const MAX_PRICE: i64 = 1_000_000_000_000;
 /// Operations of one batch.
 pub const MAX_BATCH_OPERATIONS: usize = 200;
-/// Holds that one message expires at most, so that no message takes long.
+/// Holds that one message expires, so that no message takes long; more only when it wants what they give back.
 pub const EXPIRED_PER_MESSAGE: usize = 512;
 /// Levels of nesting in a cart's metadata.
 pub const METADATA_DEPTH: usize = 16;

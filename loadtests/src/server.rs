@@ -41,8 +41,7 @@ impl Launch {
         [listen, ops]: [SocketAddr; 2],
         settings: &[(&str, String)],
     ) -> anyhow::Result<Self> {
-        let program =
-            program.canonicalize().with_context(|| format!("no server at {}", program.display()))?;
+        let program = found(program)?;
         let token = "service-token-of-a-test-run-0123456789abcdef".to_owned();
         OpenOptions::new()
             .write(true)
@@ -59,6 +58,11 @@ impl Launch {
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.settings.retain(|(known, _)| known != name);
         self.settings.push((name.to_owned(), value.into()));
+    }
+
+    pub fn set_program(&mut self, program: &Path) -> anyhow::Result<()> {
+        self.program = found(program)?;
+        Ok(())
     }
 
     fn command(&self, subcommand: &str) -> Command {
@@ -103,6 +107,10 @@ impl Launch {
     pub fn log(&self) -> PathBuf {
         self.directory.join("server.log")
     }
+}
+
+fn found(program: &Path) -> anyhow::Result<PathBuf> {
+    program.canonicalize().with_context(|| format!("no server at {}", program.display()))
 }
 
 /// A running server. Dropping it kills it.
@@ -220,7 +228,8 @@ pub fn tail(log: &Path) -> anyhow::Result<String> {
 /// Ports that nobody listens on, below the range that the system draws the ports of outgoing connections from: while
 /// a server is dead, none of its clients' connections may take its port.
 pub fn free_ports(count: usize) -> anyhow::Result<Vec<SocketAddr>> {
-    let first = 20_000 + std::process::id() % 10_000;
+    // Tools that were started one after the other look far from each other.
+    let first = 20_000 + std::process::id().wrapping_mul(7_919) % 10_000;
     let mut held = Vec::new();
     for port in first..first + 2_000 {
         let port = u16::try_from(port)?;

@@ -58,6 +58,12 @@ impl Connection {
         Ok(Self { stream, buffer: Vec::with_capacity(8 * 1024) })
     }
 
+    /// Whether the server has ended it, as it does with one that was idle for long.
+    pub fn is_closed(&self) -> bool {
+        let read = self.stream.try_read(&mut [0]);
+        !matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Sends a rendered request and reads its response to the end; the body is thrown away.
     pub async fn exchange(&mut self, request: &[u8]) -> io::Result<Head> {
         self.stream.write_all(request).await?;

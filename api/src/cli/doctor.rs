@@ -31,9 +31,13 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         ("operations exposure", exposure(config.ops.listen)),
         ("open files", open_files(config.api.connections)),
     ];
-    if let Some(peers) = &config.peers {
-        checks.push(("peers' listener", listener("SMARTCART_PEER_LISTEN", peers.listen, runs)));
-        checks.push(("peers' trust", trust(peers)));
+    match config.peers() {
+        Ok(None) => {}
+        Ok(Some(peers)) => {
+            checks.push(("peers' listener", listener("SMARTCART_PEER_LISTEN", peers.listen, runs)));
+            checks.push(("peers' trust", trust(&peers)));
+        }
+        Err(error) => checks.push(("peers", Err(error.to_string()))),
     }
     let mut well = true;
     for (name, finding) in checks {

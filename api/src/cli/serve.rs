@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{app::App, config::Config, target::Target};
 
 pub(super) async fn run(target: Target, config: Config) -> anyhow::Result<ExitCode> {
-    if target != Target::All && config.peers.is_none() {
+    if target != Target::All && !config.storage.is_shared() {
         bail!("a single target is part of a fleet, which keeps its tables in PostgreSQL: set DATABASE_URL");
     }
     let config = target.listening(config);

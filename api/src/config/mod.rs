@@ -92,13 +92,20 @@ pub struct Config {
     pub requests: RequestConfig,
     pub ops: ServerConfig,
     pub storage: StorageConfig,
-    /// Nothing: one process, alone.
-    pub peers: Option<PeerConfig>,
+    /// Of a pod of a fleet.
+    pub peers: PeerSettings,
     pub admin_token_file: PathBuf,
     pub auth: AuthConfig,
     pub shop: ShopConfig,
     pub engine: smartcart_engine::engine::Config,
     pub log: LogConfig,
+}
+
+impl Config {
+    /// How this process is a pod among others. Nothing: it is alone.
+    pub fn peers(&self) -> Result<Option<PeerConfig>, ConfigError> {
+        self.storage.is_shared().then(|| self.peers.clone().build()).transpose()
+    }
 }
 
 impl Settings {
@@ -134,7 +141,7 @@ impl Settings {
             log: self.log.build(),
             api,
             requests,
-            peers: storage.is_shared().then(|| self.peers.build()).transpose()?,
+            peers: self.peers,
             storage,
             admin_token_file,
             auth,
@@ -208,10 +215,11 @@ mod tests {
         for text in [
             "[http]\nmax_connections = 0",
             "[storage]\ndatabase_url = \"mysql://db/shop\"",
-            "[storage]\ndatabase_url = \"postgres://db/shop\"",
             "[storage]\njournal_url = \"redis://cache\"",
         ] {
             assert!(file(text).unwrap().build().is_err(), "{text}");
         }
+        let fleet = file("[storage]\ndatabase_url = \"postgres://db/shop\"").unwrap().build().unwrap();
+        assert!(fleet.peers().is_err(), "a pod says who it is");
     }
 }

@@ -155,16 +155,40 @@ async fn send(way: Arc<Way>, some: Vec<Outgoing>) {
         Err(_) => Some(tonic::Status::deadline_exceeded("no answer in time")),
     };
     let error = match failed {
-        // Refused at the door: nothing was done.
-        Some(status) if status.code() == tonic::Code::Unauthenticated => {
-            PeerError::Unreachable(status.message().to_owned())
+        // Refused at the door, or never sent: nothing was done.
+        Some(status) if status.code() == tonic::Code::Unauthenticated || was_not_sent(&status) => {
+            PeerError::Unreachable(reason(&status))
         }
-        Some(status) => PeerError::NoAnswer(status.message().to_owned()),
+        Some(status) => PeerError::NoAnswer(reason(&status)),
         None => PeerError::NoAnswer("the pod left a question out".to_owned()),
     };
     for asked in open.into_values() {
         let _gone = asked.send(Err(error.clone()));
     }
+}
+
+/// The status, and what led to it.
+fn reason(status: &tonic::Status) -> String {
+    let mut text = status.message().to_owned();
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// Whether the connection had ended before the message left, as it does when its pod goes.
+fn was_not_sent(status: &tonic::Status) -> bool {
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            return error.is_canceled();
+        }
+        cause = error.source();
+    }
+    false
 }
 
 async fn exchange(

@@ -5,6 +5,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use parking_lot::Mutex;
 use tokio::{sync::watch, task::AbortHandle};
 
@@ -26,6 +27,9 @@ use crate::{
 
 /// How long a checkout waits for news of its cart's shard before it looks again.
 const MOVING: Duration = Duration::from_millis(50);
+
+/// Carts and SKUs that are brought into memory at the same time after a start or a take-over.
+const WOKEN_AT_ONCE: usize = 32;
 
 /// How long a caller waits for a checkout; the checkout itself goes on until it is decided.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -263,20 +267,20 @@ impl Coordinator {
     /// of some.
     pub(crate) async fn wake_unfinished(self: &Arc<Self>, of: Option<&[ShardId]>) -> Result<(), StoreError> {
         let wanted = |shard: ShardId| of.is_none_or(|shards| shards.contains(&shard));
-        for sku in self.store.stocks_with_holds().await? {
-            if wanted(ShardId::of(sku.as_str().as_bytes())) {
+        let mut carts = self.store.carts_checking_out().await?;
+        carts.retain(|cart| wanted(EntityKey::Cart(*cart).shard()));
+        let resumed = stream::iter(carts).map(|cart| self.resume_cart(cart)).buffer_unordered(WOKEN_AT_ONCE);
+        let checkouts = resumed.filter(|resumed| std::future::ready(*resumed)).count().await;
+        let mut skus = self.store.stocks_with_holds().await?;
+        skus.retain(|sku| wanted(ShardId::of(sku.as_str().as_bytes())));
+        let wake =
+            stream::iter(skus).map(Ok).try_for_each_concurrent(WOKEN_AT_ONCE, async |sku| {
                 match self.inventory.read_local(&sku).await {
-                    Ok(_) | Err(Refusal::Elsewhere) => {}
-                    Err(refusal) => return Err(StoreError::Unavailable(format!("{refusal:?}"))),
+                    Ok(_) | Err(Refusal::Elsewhere) => Ok(()),
+                    Err(refusal) => Err(StoreError::Unavailable(format!("{refusal:?}"))),
                 }
-            }
-        }
-        let mut checkouts = 0;
-        for cart in self.store.carts_checking_out().await? {
-            if wanted(EntityKey::Cart(cart).shard()) && self.resume_cart(cart).await {
-                checkouts += 1;
-            }
-        }
+            });
+        wake.await?;
         if checkouts > 0 {
             tracing::info!(checkouts, "checkouts under way go on");
         }

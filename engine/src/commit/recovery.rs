@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
 use super::{Change, EntityKey, Entry, Lane, Row, TableBatch, Watermark, waiting::placed_orders};
 use crate::{
     cart::Cart,
@@ -16,6 +18,8 @@ use crate::{
 
 /// Entries read at once.
 const PAGE: usize = 256;
+/// Entities that are put together at the same time: a shared database answers each after a while.
+const LOADED_AT_ONCE: usize = 32;
 /// Rows of one transaction.
 const SLICE: usize = 1024;
 
@@ -137,12 +141,16 @@ impl Unwritten {
     async fn write(self, store: &dyn Store) -> Result<(), StoreError> {
         let Self { changes, watermarks, shop, .. } = self;
         let mut batch = TableBatch { shop, ..TableBatch::default() };
-        for (entity, changes) in changes {
-            batch.orders.extend(changes.iter().flat_map(placed_orders));
+        let finished = stream::iter(changes).map(async move |(entity, changes)| {
             let row = match &entity {
                 EntityKey::Cart(id) => finish::<Cart>(store, id, &changes).await?,
                 EntityKey::Stock(sku) => finish::<Stock>(store, sku, &changes).await?,
             };
+            Ok::<_, StoreError>((changes, row))
+        });
+        let mut finished = std::pin::pin!(finished.buffered(LOADED_AT_ONCE));
+        while let Some((changes, row)) = finished.try_next().await? {
+            batch.orders.extend(changes.iter().flat_map(placed_orders));
             batch.rows.extend(row.map(Arc::new));
             if batch.rows.len() == SLICE {
                 store.flush(&batch).await?;

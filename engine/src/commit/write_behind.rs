@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    EntityKey, Entry, Header, Image, Row, TableBatch,
+    EntityKey, Entry, Header, Image, Row, TableBatch, Watermark,
     waiting::{Flush, Waiting},
 };
 use crate::{
@@ -87,6 +87,7 @@ pub(crate) struct WriteBehind {
     urgent: Mutex<Urgent>,
     /// Wakes the worker before its time.
     hurry: Notify,
+    trimming: Mutex<Option<JoinHandle<()>>>,
     caught_up: Mutex<Instant>,
     time_kept: Mutex<Instant>,
     stopping: AtomicBool,
@@ -110,6 +111,7 @@ impl WriteBehind {
             clock,
             urgent: Mutex::default(),
             hurry: Notify::new(),
+            trimming: Mutex::default(),
             caught_up: Mutex::new(Instant::now()),
             time_kept: Mutex::new(Instant::now()),
             stopping: AtomicBool::new(false),
@@ -210,6 +212,12 @@ impl WriteBehind {
             Ok(()) => self.flush().await,
             fenced => fenced,
         };
+        let trimming = self.trimming.lock().take();
+        if let Some(trimming) = trimming
+            && let Err(error) = trimming.await
+        {
+            tracing::error!(%error, "the trimming of the journal had failed");
+        }
         if written.is_err() {
             tracing::warn!("this incarnation was declared dead; whoever took over writes what is left");
         }
@@ -267,7 +275,7 @@ impl WriteBehind {
             self.gate.set_congested(false);
         }
         *self.caught_up.lock() = began;
-        self.trim(flush).await;
+        self.trim(flush);
         self.measure(flush, began);
         Ok(())
     }
@@ -291,11 +299,13 @@ impl WriteBehind {
             return Ok(());
         }
         let batch = self.waiting.lock().begin_urgent(&entities);
-        counter!("smartcart_flush_rows_total").increment(batch.rows.len() as u64);
         let orders: HashMap<EntityKey, Arc<Order>> =
             batch.orders.iter().map(|order| (EntityKey::Cart(order.cart), order.clone())).collect();
-        self.write(batch).await?;
-        self.waiting.lock().end_urgent();
+        if !batch.rows.is_empty() || !batch.orders.is_empty() {
+            counter!("smartcart_flush_rows_total").increment(batch.rows.len() as u64);
+            self.write(batch).await?;
+            self.waiting.lock().end_urgent();
+        }
         for (entity, waiter) in waiters {
             // A checkout that waits no more finds its order at its next try.
             let _gone = waiter.send(orders.get(&entity).cloned());
@@ -325,12 +335,19 @@ impl WriteBehind {
         Ok(())
     }
 
-    async fn trim(&self, flush: &Flush) {
-        for watermark in &flush.watermarks {
-            let trimmed = self.journal.trim(watermark.incarnation, watermark.lane, watermark.sequence).await;
-            if let Err(error) = trimmed {
-                tracing::warn!(%error, "the journal could not be trimmed; it grows until it can");
-            }
+    /// Beside the worker: no checkout waits for it. The next flush's trim takes what this one leaves.
+    fn trim(&self, flush: &Flush) {
+        let mut trimming = self.trimming.lock();
+        if trimming.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
         }
+        let (journal, watermarks) = (self.journal.clone(), flush.watermarks.clone());
+        *trimming = Some(tokio::spawn(async move {
+            for Watermark { incarnation, lane, sequence } in watermarks {
+                if let Err(error) = journal.trim(incarnation, lane, sequence).await {
+                    tracing::warn!(%error, "the journal could not be trimmed; it grows until it can");
+                }
+            }
+        }));
     }
 }

@@ -193,6 +193,11 @@ impl<E: AtRest> Directory<E> {
         due
     }
 
+    /// Whether an entity in memory has its time.
+    pub(crate) fn is_due(&self, id: &E::Id, now: ShopTime) -> bool {
+        self.shard(id).slots.pin().get(id).is_some_and(|slot| slot.is_due(now))
+    }
+
     /// Counted now, shard by shard.
     pub fn residents(&self) -> Vec<ShardResidents> {
         let count = |shard: &super::Shard<E>| {

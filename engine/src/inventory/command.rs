@@ -52,3 +52,13 @@ pub enum StockCommand {
         order: OrderId,
     },
 }
+
+impl StockCommand {
+    /// Units that it would have.
+    pub(super) fn wanted(&self) -> i64 {
+        match self {
+            Self::PlaceHold { quantity, .. } | Self::HoldForCheckout { quantity, .. } => i64::from(*quantity),
+            _ => 0,
+        }
+    }
+}

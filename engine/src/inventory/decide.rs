@@ -47,12 +47,15 @@ struct Fresh<'a> {
 
 impl Stock {
     pub(super) fn decide_command(&self, command: &StockCommand, context: &Context) -> Verdict {
-        let expired: Vec<(HoldId, Hold)> = self
-            .due(context.passed)
-            .filter(|(_, hold)| hold.checkout.is_none())
-            .take(limits::EXPIRED_PER_MESSAGE)
-            .collect();
-        let freed = expired.iter().map(|(_, hold)| i64::from(hold.quantity)).sum();
+        let mut expired: Vec<(HoldId, Hold)> = Vec::new();
+        let mut freed = 0;
+        for (id, hold) in self.due(context.passed).filter(|(_, hold)| hold.checkout.is_none()) {
+            if expired.len() >= limits::EXPIRED_PER_MESSAGE && freed >= command.wanted() {
+                break;
+            }
+            freed += i64::from(hold.quantity);
+            expired.push((id, hold));
+        }
         let fresh = Fresh { stock: self, now: context.shop, passed: context.passed, freed };
         let mut decision = fresh.decide(command)?;
         if !expired.is_empty() {

@@ -78,6 +78,8 @@ pub(crate) struct Keeper {
     pub(super) clock: ShopClock,
     /// Members as the last beat found them.
     pub(super) members: ArcSwap<Vec<Member>>,
+    /// Shards as they were then.
+    pub(super) rows: ArcSwap<Vec<ShardRow>>,
     pub(super) observer: parking_lot::Mutex<Observer>,
     /// A pod that this one does not know has asked after it, since the registry last answered: who joined meanwhile may
     /// have taken its shards.
@@ -148,6 +150,7 @@ impl Keeper {
             gate,
             clock,
             members: ArcSwap::default(),
+            rows: ArcSwap::default(),
             stranger: AtomicBool::new(false),
             news: Notify::new(),
             moving: tokio::sync::Mutex::default(),
@@ -211,7 +214,10 @@ impl Keeper {
         self.stranger.store(false, Ordering::SeqCst);
         self.gate.set_away(Away::Registry, false);
         self.learn(beat, asked);
-        self.keep_books(&rows)
+        let kept = self.keep_books(&rows);
+        self.rows.store(Arc::new(rows));
+        self.news.notify_one();
+        kept
     }
 
     fn learn(&self, beat: Beat, asked: Instant) {
@@ -221,7 +227,6 @@ impl Keeper {
             std::mem::replace(known, beat.catalog_generation) != beat.catalog_generation
         });
         self.members.store(Arc::new(beat.members));
-        self.news.notify_one();
     }
 
     /// The shards as the registry has them.

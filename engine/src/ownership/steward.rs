@@ -187,7 +187,7 @@ impl Keeper {
 
     /// Takes what nobody owns and should be this pod's.
     async fn claim(self: &Arc<Self>, members: &[Member]) -> Result<(), RegistryError> {
-        let rows = self.registry.shards().await?;
+        let rows = self.rows.load();
         let unowned = |row: &&ShardRow| {
             row.owner.is_none_or(|owner| !members.iter().any(|member| member.incarnation == owner))
         };

@@ -121,6 +121,17 @@ fn on_hand_stays_countable() {
 }
 
 #[test]
+fn who_wants_many_units_gets_them_from_as_many_holds_that_have_ended() {
+    let many = u128::from(limits::EXPIRED_PER_MESSAGE as u64) + 100;
+    let units = u32::try_from(many).unwrap();
+    let holds = (1..=many).map(|id| held(id, 1, now().plus(MINUTE)));
+    let taken =
+        stock([stocked(i64::from(units))].into_iter().chain(holds).collect::<Vec<_>>()).after(MINUTE * 2);
+    let taken = taken.when(&hold(many + 1, units)).and_then();
+    assert_eq!((taken.level.held, taken.holds().count()), (i64::from(units), 1));
+}
+
+#[test]
 fn a_checkouts_hold_does_not_expire_by_itself() {
     let stock = || stock([stocked(5), held_for_checkout(2)]).after(limits::CHECKOUT_HOLD_PATIENCE * 10);
     stock()

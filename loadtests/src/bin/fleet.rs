@@ -12,6 +12,9 @@ struct Arguments {
     /// The server's binary.
     #[arg(long)]
     server: PathBuf,
+    /// The next version's binary, built with the feature `next`.
+    #[arg(long)]
+    next: Option<PathBuf>,
     /// The binary `replay` [beside this one]
     #[arg(long)]
     replay: Option<PathBuf>,
@@ -28,7 +31,7 @@ struct Arguments {
     short: bool,
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// With the fence taken out of the database: the scenario `zombie` must then fail.
+    /// With the fence taken out of the database: the scenarios `zombie` and `cut-postgres` must then fail.
     #[arg(long)]
     without_fence: bool,
     /// Keep the directories though all went well.
@@ -56,7 +59,7 @@ async fn run_all(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         match run_one(arguments, *scenario).await {
             Ok(kept) => clean &= kept,
             Err(error) => {
-                println!("{error:?}");
+                println!("{error:#}");
                 clean = false;
             }
         }
@@ -73,6 +76,7 @@ async fn run_one(arguments: &Arguments, scenario: Scenario) -> anyhow::Result<bo
     };
     let options = Options {
         server: arguments.server.clone(),
+        next: arguments.next.clone(),
         replay,
         trade: arguments.trade.clone(),
         postgres: arguments.postgres.clone(),

@@ -92,8 +92,8 @@ impl Client {
         let bytes = self.rendered(request);
         let Some((opened, mut connection)) = self.connected().await else { return Outcome::NotSent };
         match tokio::time::timeout(PATIENCE, connection.call(&bytes)).await {
-            Err(_) => self.lost(format!("no answer within {PATIENCE:?}")),
-            Ok(Err(error)) => self.lost(error.to_string()),
+            Err(_) => self.lost(&format!("no answer within {PATIENCE:?}")),
+            Ok(Err(error)) => self.lost(&error.to_string()),
             Ok(Ok(response)) => {
                 if response.header("connection") != Some("close") {
                     self.connection = Some((opened, connection));
@@ -104,7 +104,7 @@ impl Client {
     }
 
     /// Whoever does not answer is not asked next.
-    fn lost(&mut self, why: String) -> Outcome {
+    fn lost(&mut self, why: &str) -> Outcome {
         let why = format!("{}: {why}", self.doors.address(self.door));
         self.door += 1;
         Outcome::Indeterminate(why)
@@ -115,7 +115,9 @@ impl Client {
         for _ in 0..self.doors.len() {
             if let Some(opened) = self.doors.open(self.door) {
                 match self.connection.take() {
-                    Some((before, connection)) if before == opened => return Some((opened, connection)),
+                    Some((before, connection)) if before == opened && !connection.is_closed() => {
+                        return Some((opened, connection));
+                    }
                     _ => {}
                 }
                 let opening = Connection::open(self.doors.address(self.door));

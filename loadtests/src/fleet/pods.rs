@@ -99,6 +99,11 @@ impl Fleet {
         self.pods[pod].launch.set(name, value);
     }
 
+    /// The binary of one pod, from its next start on.
+    pub fn set_program(&mut self, pod: usize, program: &Path) -> anyhow::Result<()> {
+        self.pods[pod].launch.set_program(program)
+    }
+
     /// The public listeners, by pod.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.pods.iter().map(|pod| pod.launch.listen).collect()

@@ -254,15 +254,15 @@ impl Drop for Proxy {
     }
 }
 
-/// A free port below the range that the system draws the ports of outgoing connections from.
+/// A free port where no server under test looks for one (`server::free_ports`): theirs are free between two starts.
 async fn listen() -> anyhow::Result<TcpListener> {
-    let first = 22_000 + std::process::id() % 8_000;
-    for port in first..first + 2_000 {
+    let last = 32_767 - std::process::id() % 1_000;
+    for port in (31_000..=last).rev() {
         if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, u16::try_from(port)?)).await {
             return Ok(listener);
         }
     }
-    bail!("no free port for a proxy from {first} on")
+    bail!("no free port for a proxy up to {last}")
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {

@@ -341,28 +341,20 @@ async fn trim(
     through: u64,
 ) -> TableResult<()> {
     let (id, lane) = (id_bytes(incarnation.0), number(lane));
-    let mut transaction = connection.begin().await?;
-    let trimmed: Option<i64> = sqlx::query_scalar(
-        "INSERT INTO trimmed (incarnation, lane, through)
-         SELECT $1, $2, max(sequence) FROM entry
-         WHERE incarnation = $1 AND lane = $2 AND sequence <= $3 HAVING max(sequence) IS NOT NULL
-         ON CONFLICT (incarnation, lane) DO UPDATE SET through = greatest(trimmed.through, excluded.through)
-         RETURNING through",
+    sqlx::query(
+        "WITH upto AS (
+             INSERT INTO trimmed (incarnation, lane, through)
+             SELECT $1, $2, max(sequence) FROM entry
+             WHERE incarnation = $1 AND lane = $2 AND sequence <= $3 HAVING max(sequence) IS NOT NULL
+             ON CONFLICT (incarnation, lane) DO UPDATE SET through = greatest(trimmed.through, excluded.through)
+             RETURNING through)
+         DELETE FROM entry USING upto WHERE incarnation = $1 AND lane = $2 AND sequence <= upto.through",
     )
     .bind(&id)
     .bind(lane)
     .bind(signed(through))
-    .fetch_optional(&mut *transaction)
+    .execute(connection)
     .await?;
-    if let Some(through) = trimmed {
-        sqlx::query("DELETE FROM entry WHERE incarnation = $1 AND lane = $2 AND sequence <= $3")
-            .bind(&id)
-            .bind(lane)
-            .bind(through)
-            .execute(&mut *transaction)
-            .await?;
-    }
-    transaction.commit().await?;
     Ok(())
 }
 

@@ -24,6 +24,8 @@ const LOCK_KEY: i64 = 42;
 const LANES: [usize; 2] = [1, 4];
 /// One change, and a batch of about a hundred.
 const BODIES: [usize; 2] = [128, 8192];
+/// Slices in place of one.
+const PARTS: u32 = 4;
 const OF_FENCE: &str = "PERFORM fence(given, lock_key);";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,8 @@ struct Cell {
     body: usize,
     measured: Measured,
     log_bytes: i64,
+    /// PostgreSQL's, if it is here.
+    cpu_micros: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -87,19 +91,30 @@ pub async fn run(options: &Options, cluster: &Cluster, directory: &Path) -> anyh
     for body in BODIES {
         for lanes in LANES {
             for fence in Fence::ALL {
-                cells.push(Cell { fence, lanes, body, measured: Measured::nothing()?, log_bytes: 0 });
+                cells.push(Cell {
+                    fence,
+                    lanes,
+                    body,
+                    measured: Measured::nothing()?,
+                    log_bytes: 0,
+                    cpu_micros: Some(0),
+                });
             }
         }
     }
-    for turn in 0..options.turns {
-        eprintln!("the fence, turn {} of {} ...", turn + 1, options.turns);
+    // What differs little is compared in short slices, and many of them.
+    let turns = options.turns * PARTS as usize;
+    for turn in 0..turns {
+        eprintln!("the fence, turn {} of {} ...", turn + 1, turns);
         for cell in &mut cells {
             // Each slice is a journal of its own.
             sqlx::raw_sql("TRUNCATE entry").execute(&mut connection).await?;
             cluster.checkpoint().await?;
-            let log = cluster.log_bytes().await?;
-            cell.measured.add(&slice(&database, cell, options.slice).await?)?;
+            let (log, cpu) = (cluster.log_bytes().await?, cluster.cpu_micros()?);
+            cell.measured.add(&slice(&database, cell, options.slice / PARTS).await?)?;
             cell.log_bytes += cluster.log_bytes().await? - log;
+            let used = cluster.cpu_micros()?.zip(cpu).map(|(now, before)| now.saturating_sub(before));
+            cell.cpu_micros = cell.cpu_micros.zip(used).map(|(sum, used)| sum + used);
         }
     }
     connection.close().await?;
@@ -198,6 +213,7 @@ impl fmt::Display for Report {
             "#of unfenced",
             "#p50 ms",
             "#p99 ms",
+            "#PostgreSQL CPU us an append",
             "#log bytes an append",
         ]);
         for cell in &self.0 {
@@ -205,6 +221,7 @@ impl fmt::Display for Report {
                 (other.fence, other.lanes, other.body) == (Fence::Nothing, cell.lanes, cell.body)
             };
             let unfenced = self.0.iter().find(is_unfenced).map_or(f64::NAN, Cell::per_second);
+            let appends = cell.measured.requests.max(1) as f64;
             let milliseconds = |quantile| cell.measured.latency.value_at_quantile(quantile) as f64 / 1e6;
             table.row(vec![
                 cell.fence.name().to_owned(),
@@ -214,7 +231,8 @@ impl fmt::Display for Report {
                 format!("{:.2}", cell.per_second() / unfenced),
                 format!("{:.2}", milliseconds(0.5)),
                 format!("{:.2}", milliseconds(0.99)),
-                format!("{:.0}", cell.log_bytes as f64 / cell.measured.requests.max(1) as f64),
+                cell.cpu_micros.map_or_else(String::new, |micros| format!("{:.0}", micros as f64 / appends)),
+                format!("{:.0}", cell.log_bytes as f64 / appends),
             ]);
         }
         write!(f, "{table}")

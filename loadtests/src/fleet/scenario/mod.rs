@@ -8,6 +8,7 @@ mod network;
 mod outage;
 mod replay;
 mod rolling;
+mod versions;
 mod zombie;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -23,6 +24,8 @@ use crate::chaos::{
 pub struct Options {
     /// The server's binary.
     pub server: PathBuf,
+    /// The next version's.
+    pub next: Option<PathBuf>,
     /// The binary `replay`, and the trade file.
     pub replay: PathBuf,
     pub trade: PathBuf,
@@ -47,6 +50,8 @@ pub enum Scenario {
     Postgres,
     /// Every pod is restarted in good order; one joins and leaves. No request fails.
     Rolling,
+    /// A deploy of the next version, and the way back.
+    Versions,
     /// A crowd and one SKU, while a pod is killed.
     FlashSale,
     /// Real trade, while pods are restarted at random.
@@ -76,6 +81,7 @@ impl Scenario {
             Self::Zombie => zombie::run(options).await,
             Self::Postgres => outage::run(options).await,
             Self::Rolling => rolling::run(options).await,
+            Self::Versions => versions::run(options).await,
             Self::FlashSale => flash_sale::run(options).await,
             Self::Replay => replay::run(options).await,
             Self::CutPostgres => network::cut_postgres(options).await,

@@ -10,7 +10,7 @@ const PODS: usize = 3;
 const BALANCED_WITHIN: Duration = Duration::from_secs(30);
 /// The longest that the whole may take.
 const LONGEST: Duration = Duration::from_secs(30 * 60);
-const SHORT_INVOICES: &str = "300";
+const SHORT_INVOICES: &str = "150";
 
 pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
     let mut fleet = options.fleet(PODS).await?;

@@ -72,7 +72,7 @@ async fn join_and_leave(fleet: &mut Fleet, stops: &mut Vec<Duration>, calm: Dura
 }
 
 /// Counts what failed, and how long things took; then the clients' journal is judged.
-async fn part(
+pub(super) async fn part(
     stage: &Arc<Stage>,
     verdict: &mut Verdict,
     what: &'static str,

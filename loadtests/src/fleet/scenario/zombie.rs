@@ -113,7 +113,7 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
 }
 
 /// The proof that the fence is what keeps the promises: without it they must be found broken.
-async fn remove_fence(pool: &PgPool) -> anyhow::Result<()> {
+pub(super) async fn remove_fence(pool: &PgPool) -> anyhow::Result<()> {
     sqlx::raw_sql(
         "CREATE OR REPLACE FUNCTION fence(given BYTEA, lock_key BIGINT) RETURNS VOID LANGUAGE plpgsql VOLATILE AS $$ \
          BEGIN END $$",

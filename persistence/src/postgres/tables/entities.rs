@@ -47,13 +47,20 @@ pub(super) async fn flush(
     images::flush(&mut transaction, &statements.stock, &stock).await?;
     orders::insert(&mut transaction, &batch.orders).await?;
     raise(&mut transaction, &batch.watermarks).await?;
-    // Each member's own row: one row for all would be waited for by all.
+    if !batch.watermarks.is_empty() || (carts.is_empty() && stock.is_empty()) {
+        keep_time(&mut transaction, writer, batch.shop).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// With each round of the write-behind. Each member's own row: one row for all would be waited for by all.
+async fn keep_time(connection: &mut PgConnection, writer: IncarnationId, shop: ShopTime) -> TableResult<()> {
     sqlx::query("UPDATE member SET shop_time = $2 WHERE incarnation = $1 AND shop_time < $2")
         .bind(id_bytes(writer.0))
-        .bind(batch.shop.0)
-        .execute(&mut *transaction)
+        .bind(shop.0)
+        .execute(connection)
         .await?;
-    transaction.commit().await?;
     Ok(())
 }
 

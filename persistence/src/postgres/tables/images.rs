@@ -37,11 +37,10 @@ pub(super) trait EntityRow: Sync + Sized {
 
 #[derive(Debug)]
 pub(super) struct Statements {
+    /// With the tails that they overtake.
     put_images: Arc<str>,
     put_headers: Arc<str>,
     put_tails: Arc<str>,
-    /// Tails that an image has overtaken.
-    drop_tails: Arc<str>,
     unknown: Arc<str>,
 }
 
@@ -62,10 +61,12 @@ impl Statements {
         };
         Self {
             put_images: format!(
-                "INSERT INTO {table} ({key}, version, {header}, image_version, image)
-                 SELECT * FROM unnest({})
-                 ON CONFLICT ({key}) DO UPDATE {}, image_version = excluded.image_version, image = excluded.image
-                 WHERE excluded.version > {table}.version",
+                "WITH put AS (
+                     INSERT INTO {table} ({key}, version, {header}, image_version, image)
+                     SELECT * FROM unnest({})
+                     ON CONFLICT ({key}) DO UPDATE {}, image_version = excluded.image_version, image = excluded.image
+                     WHERE excluded.version > {table}.version RETURNING {key} AS of, image_version AS upto)
+                 DELETE FROM {table}_tail USING put WHERE {tail_key} = put.of AND version <= put.upto",
                 arrays(&["bigint", "bytea"]),
                 set("excluded")
             )
@@ -81,12 +82,6 @@ impl Statements {
             put_tails: format!(
                 "INSERT INTO {table}_tail ({tail_key}, version, changes)
                  SELECT * FROM unnest($1::{key_type}[], $2::bigint[], $3::bytea[]) ON CONFLICT DO NOTHING"
-            )
-            .into(),
-            drop_tails: format!(
-                "DELETE FROM {table}_tail USING {table}
-                 WHERE {table}_tail.{tail_key} = ANY($1) AND {table}.{key} = {table}_tail.{tail_key}
-                 AND {table}_tail.version <= {table}.image_version"
             )
             .into(),
             unknown: format!(
@@ -123,7 +118,6 @@ pub(super) async fn flush<R: EntityRow>(
             .unzip();
         let query = R::bind_keys(statement(&statements.put_images), &whole).bind(versions(&whole));
         R::bind_headers(query, &whole).bind(image_versions).bind(images).execute(&mut *connection).await?;
-        R::bind_keys(statement(&statements.drop_tails), &whole).execute(&mut *connection).await?;
     }
     if !changed.is_empty() {
         let first =

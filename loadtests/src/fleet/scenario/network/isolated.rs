@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 use tokio::time::sleep;
 
 use super::{
-    super::{Options, Verdict, spread},
+    super::{Options, Verdict, spread, zombie::remove_fence},
     Cut, Networks,
     ping::{Door, Pinging, Pings},
 };
@@ -80,9 +80,13 @@ async fn run(options: &Options, peers_too: bool) -> anyhow::Result<Verdict> {
     fleet.start_all().await?;
     let stage = open_shop(&fleet).await?;
     let pool = fleet.postgres.pool().await?;
+    if options.without_fence {
+        remove_fence(&pool).await?;
+    }
     let pace = options.short_or(Pace { clients: 12, rate: 60 }, Pace { clients: 48, rate: 300 });
     let mut ground = Ground { fleet, networks, stage, pool, pace, peers_too, verdict: Verdict::default() };
-    let cuts = if options.short { &Cut::ALL[..2] } else { &Cut::ALL[..] };
+    let short: &[Cut] = if peers_too { &[Cut::Inward] } else { &[Cut::Partition] };
+    let cuts = options.short_or(short, &Cut::ALL);
     let mut sums = Sums::default();
     for (round, cut) in (1..).zip(cuts) {
         let mut rng = Rng::new(options.seed).fork(round);

@@ -22,7 +22,7 @@ const BALANCED_WITHIN: Duration = Duration::from_secs(60);
 pub(in super::super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
     let (rounds, length, pace) = options.short_or(
         (1, Duration::from_secs(6), Pace { clients: 24, rate: 120 }),
-        (5, Duration::from_secs(20), Pace { clients: 96, rate: 500 }),
+        (3, Duration::from_secs(20), Pace { clients: 96, rate: 500 }),
     );
     let mut fleet = options.fleet(PODS).await?;
     let networks = Networks::around(&mut fleet, options.seed).await?;

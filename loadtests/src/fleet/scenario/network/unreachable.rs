@@ -38,7 +38,7 @@ pub(in super::super) async fn run(options: &Options) -> anyhow::Result<Verdict> 
     let pace = options.short_or(Pace { clients: 12, rate: 60 }, Pace { clients: 48, rate: 300 });
     // Longer than a silence that makes a pod suspicious.
     let length = options.short_or(Duration::from_secs(7), Duration::from_secs(20));
-    let cuts = if options.short { &Cut::ALL[..2] } else { &Cut::ALL[..] };
+    let cuts = options.short_or(&[Cut::Outward][..], &Cut::ALL);
     let before = Standing::of(&fleet).await?;
     let mut ground = Ground { fleet, networks, stage, pace, length, verdict: Verdict::default() };
     let mut sums = Sums::default();
