@@ -12,6 +12,7 @@ use smartcart_engine::{
     time::Clock,
 };
 use smartcart_persistence::{
+    fast::FastJournal,
     postgres::{self, Shared},
     record::peer::PROTOCOL,
     sqlite::{self, Embedded},
@@ -26,8 +27,8 @@ use crate::{
 #[derive(Debug)]
 pub enum Storage {
     Embedded(Embedded),
-    /// With the incarnation that this process is.
-    Shared(Shared, IncarnationId),
+    /// With the incarnation that this process is, and its journal in Redis, if it has one.
+    Shared(Shared, IncarnationId, Option<Arc<FastJournal>>),
 }
 
 /// How a pod is known to its peers.
@@ -46,7 +47,13 @@ impl Storage {
         }
         let incarnation = IncarnationId::random();
         let shared = postgres::open(&config.database_url, Some(incarnation)).await?;
-        Ok(Self::Shared(shared, incarnation))
+        let fast = match &config.journal_url {
+            Some(address) => {
+                Some(Arc::new(FastJournal::open(address, shared.journal.clone(), incarnation).await?))
+            }
+            None => None,
+        };
+        Ok(Self::Shared(shared, incarnation, fast))
     }
 
     /// Brings the tables to this version's schema.
@@ -62,14 +69,15 @@ impl Storage {
     pub fn store(&self) -> Arc<dyn Store> {
         match self {
             Self::Embedded(embedded) => embedded.store.clone(),
-            Self::Shared(shared, _) => shared.store.clone(),
+            Self::Shared(shared, ..) => shared.store.clone(),
         }
     }
 
     fn journal(&self) -> Arc<dyn Journal> {
         match self {
             Self::Embedded(embedded) => embedded.journal.clone(),
-            Self::Shared(shared, _) => shared.journal.clone(),
+            Self::Shared(_, _, Some(fast)) => fast.clone(),
+            Self::Shared(shared, ..) => shared.journal.clone(),
         }
     }
 
@@ -83,7 +91,7 @@ impl Storage {
         let (journal, store) = (self.journal(), self.store());
         let gateway = Arc::new(InvoiceGateway);
         match (self, introduction) {
-            (Self::Shared(shared, incarnation), Some(introduction)) => {
+            (Self::Shared(shared, incarnation, _), Some(introduction)) => {
                 let Introduction { pod, address, owns_shards, peers } = introduction;
                 let member = Member {
                     incarnation: *incarnation,
@@ -108,7 +116,12 @@ impl Storage {
                 embedded.store.close().await;
                 embedded.journal.close().await;
             }
-            Self::Shared(shared, _) => shared.close().await,
+            Self::Shared(shared, _, fast) => {
+                if let Some(fast) = fast {
+                    fast.close().await;
+                }
+                shared.close().await;
+            }
         }
     }
 }

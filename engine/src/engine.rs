@@ -103,6 +103,8 @@ pub enum OrderFailure {
 pub struct Status {
     pub incarnation: String,
     pub store: &'static str,
+    /// Where accepted changes become durable.
+    pub journal: String,
     /// Why changes are refused, when they are.
     pub read_only: Option<String>,
     pub requests_in_flight: usize,
@@ -144,6 +146,7 @@ pub struct Engine {
     clock: ShopClock,
     secret: IdSecret,
     store: Arc<dyn Store>,
+    journal: Arc<dyn Journal>,
     carts: Arc<Directory<Cart>>,
     inventory: Arc<Directory<Stock>>,
     catalog: Arc<ArcSwap<Catalog>>,
@@ -285,7 +288,7 @@ impl Engine {
                 config: fleet.config,
                 registry: fleet.registry,
                 routes: routes.clone(),
-                journal,
+                journal: journal.clone(),
                 store: store.clone(),
                 write_behind: write_behind.clone(),
                 carts: carts.clone(),
@@ -303,6 +306,7 @@ impl Engine {
             clock,
             secret: store.secret().await?,
             store,
+            journal,
             carts,
             inventory,
             catalog,
@@ -490,6 +494,7 @@ impl Engine {
         Status {
             incarnation: self.incarnation.to_string(),
             store: self.store.name(),
+            journal: self.journal.status(),
             read_only: self.gate.read_only(),
             requests_in_flight: self.gate.in_flight(),
             checkouts_under_way: self.coordinator.under_way(),

@@ -25,6 +25,9 @@ pub const DEFAULT_HOLD_TTL: Duration = Duration::from_secs(15 * 60);
 /// A checkout's hold this old asks its cart whether the checkout still lives.
 pub const CHECKOUT_HOLD_PATIENCE: Duration = Duration::from_secs(30);
 
+/// Percent of the memory for what waits for the tables: from here on guests' changes are refused, and from there on all.
+pub const GUESTS_REFUSED_AT: u64 = 70;
+pub const ALL_REFUSED_AT: u64 = 80;
 /// Requests that wait for a shard to change hands.
 pub const WAITING_FOR_SHARDS: usize = 8192;
 /// Readers are served this long after ownership was last confirmed.
@@ -38,6 +41,7 @@ pub const MAX_HOPS: u8 = 2;
 pub const SHOP_TIME_SKEW: Duration = Duration::from_secs(2);
 
 const _: () = assert!(SHARDS.is_power_of_two());
+const _: () = assert!(GUESTS_REFUSED_AT < ALL_REFUSED_AT && ALL_REFUSED_AT < 100);
 const _: () = assert!(MAX_PRICE.checked_mul(999 * 100).is_some());
 const _: () = assert!(DEFAULT_HOLD_TTL.as_secs() <= MAX_HOLD_TTL.as_secs());
 

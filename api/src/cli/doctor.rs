@@ -7,7 +7,12 @@ use std::{
     process::ExitCode,
 };
 
-use smartcart_persistence::{error::OpenError, postgres, sqlite};
+use smartcart_persistence::{
+    error::{OpenError, RedisError},
+    postgres,
+    redis::Server,
+    sqlite,
+};
 
 use crate::{
     auth::ServiceToken,
@@ -31,6 +36,9 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         ("operations exposure", exposure(config.ops.listen)),
         ("open files", open_files(config.api.connections)),
     ];
+    if let Some(address) = &config.storage.journal_url {
+        checks.push(("journal", journal(address).await));
+    }
     match config.peers() {
         Ok(None) => {}
         Ok(Some(peers)) => {
@@ -97,6 +105,11 @@ async fn database(config: &StorageConfig) -> Result<Database, String> {
         Err(OpenError::InUse { .. }) => Ok(Database::InUse),
         Err(error) => Err(error.to_string()),
     }
+}
+
+async fn journal(address: &str) -> Finding {
+    let found = async { Server::at(address)?.durability().await };
+    found.await.map(|durability| format!("Redis: {durability}")).map_err(|error: RedisError| error.to_string())
 }
 
 fn token(path: &Path) -> Finding {

@@ -32,6 +32,8 @@ settings! {
         flush_rows: usize = "SMARTCART_FLUSH_ROWS",
         /// Carts and stocks that may wait for the tables; beyond, new work is shed [500000]
         max_backlog: usize = "SMARTCART_MAX_BACKLOG",
+        /// MiB that may wait for the tables; at 70 % guests' changes are refused, at 80 % all [512]
+        max_backlog_mib: u64 = "SMARTCART_MAX_BACKLOG_MIB",
     }
 }
 
@@ -73,6 +75,10 @@ impl EngineSettings {
                 interval: millis("flush_interval_ms", self.flush_interval_ms, tables.interval)?,
                 slice: positive("flush_rows", self.flush_rows.unwrap_or(tables.slice))?,
                 backlog: positive("max_backlog", self.max_backlog.unwrap_or(tables.backlog))?,
+                memory: match self.max_backlog_mib {
+                    Some(mib) => positive("max_backlog_mib", mib)?.saturating_mul(1 << 20),
+                    None => tables.memory,
+                },
             },
         })
     }

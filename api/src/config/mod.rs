@@ -216,6 +216,7 @@ mod tests {
             "[http]\nmax_connections = 0",
             "[storage]\ndatabase_url = \"mysql://db/shop\"",
             "[storage]\njournal_url = \"redis://cache\"",
+            "[storage]\ndatabase_url = \"postgres://db/shop\"\njournal_url = \"memcached://cache\"",
         ] {
             assert!(file(text).unwrap().build().is_err(), "{text}");
         }

@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use smartcart_persistence::redis::Server;
+
 use super::{ConfigError, settings};
 
 settings! {
@@ -7,7 +9,7 @@ settings! {
     StorageSettings {
         /// The tables: sqlite:PATH, or postgres://... for a fleet [sqlite:data/shop.db]
         database_url: String = "DATABASE_URL",
-        /// The journal, when it is not to be beside the tables
+        /// The journal of a fleet, when it is not to be beside the tables: redis://HOST:PORT
         journal_url: String = "SMARTCART_JOURNAL_URL",
     }
 }
@@ -15,6 +17,8 @@ settings! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorageConfig {
     pub database_url: String,
+    /// A Redis before the database.
+    pub journal_url: Option<String>,
     /// Nobody chose a database: this is a first look at the shop.
     pub is_default: bool,
 }
@@ -23,12 +27,6 @@ const DEFAULT: &str = "sqlite:data/shop.db";
 
 impl StorageSettings {
     pub fn build(self) -> Result<StorageConfig, ConfigError> {
-        if self.journal_url.is_some() {
-            return Err(ConfigError::value(
-                "journal_url",
-                "this build keeps its journal beside the tables; leave it unset",
-            ));
-        }
         let database_url = self.database_url.clone().unwrap_or_else(|| DEFAULT.to_owned());
         if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| database_url.starts_with(scheme)) {
             return Err(ConfigError::value(
@@ -36,7 +34,16 @@ impl StorageSettings {
                 "write sqlite:data/shop.db for one process, or postgres://user@host/database for a fleet",
             ));
         }
-        Ok(StorageConfig { database_url, is_default: self.database_url.is_none() })
+        let is_shared = !database_url.starts_with("sqlite:");
+        if let Some(journal) = &self.journal_url {
+            if !is_shared {
+                let why = "one process keeps its journal beside its tables; set database_url to a PostgreSQL first";
+                return Err(ConfigError::value("journal_url", why));
+            }
+            Server::at(journal).map_err(|error| ConfigError::value("journal_url", error.to_string()))?;
+        }
+        let is_default = self.database_url.is_none();
+        Ok(StorageConfig { database_url, journal_url: self.journal_url, is_default })
     }
 }
 

@@ -7,6 +7,7 @@ mod bad_input;
 mod carts;
 mod checkout;
 mod fleet;
+mod fleet_on_redis;
 mod idempotency;
 mod inventory;
 mod openapi;

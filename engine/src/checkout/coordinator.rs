@@ -14,7 +14,7 @@ use crate::{
     cart::{Cart, CartCommand, CartRejection, CheckoutTerms},
     catalog::Catalog,
     commit::{EntityKey, WriteBehind},
-    directory::{Directory, Refusal, Request},
+    directory::{Directory, Refusal, Request, shed},
     id::{CartId, OrderId},
     idempotency::{Caller, KeyGuard, Outcome},
     inventory::Stock,
@@ -33,6 +33,8 @@ const WOKEN_AT_ONCE: usize = 32;
 
 /// How long a caller waits for a checkout; the checkout itself goes on until it is decided.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// When whoever wants to check out may ask again, while the tables do not answer.
+const TABLES_AWAY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
 pub struct CheckoutRequest {
@@ -147,6 +149,10 @@ impl Coordinator {
         request: &CheckoutRequest,
         until: Instant,
     ) -> Result<Ordered, Refusal<CheckoutRejection>> {
+        // An order is answered when the tables have it: none is begun that cannot be.
+        if self.write_behind.tables_away() {
+            return Err(shed("tables_away", TABLES_AWAY).into());
+        }
         let (outcome, replayed) = self.begin(request, until).await?;
         match outcome {
             Outcome::Ordered(order) => {
@@ -157,10 +163,12 @@ impl Coordinator {
             Outcome::CheckoutStarted(order) => {
                 let mut progress = self.resume(request.cart, order);
                 let decided = progress.wait_for(|progress| !matches!(progress, Progress::Undecided));
-                match tokio::time::timeout_at(until.into(), decided)
-                    .await
-                    .map(|decided| decided.map(|d| d.clone()))
-                {
+                let decided = tokio::select! {
+                    decided = tokio::time::timeout_at(until.into(), decided) => decided.map(|decided| decided.map(|d| d.clone())),
+                    // It keeps its holds, and goes on when they answer.
+                    () = self.write_behind.until_tables_away() => Ok(Ok(Progress::Undecided)),
+                };
+                match decided {
                     Ok(Ok(Progress::Placed(order))) => Ok(Ordered { order, replayed }),
                     Ok(Ok(Progress::Refused(refusal))) => Err(refused(refusal)),
                     // Given up here, because the cart's shard goes to another pod.

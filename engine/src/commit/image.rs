@@ -3,6 +3,7 @@ use std::sync::Arc;
 use super::{Change, EntityKey, Lane};
 use crate::{
     cart::Cart,
+    entity::Entity as _,
     id::IncarnationId,
     idempotency::KeyRecord,
     inventory::{Stock, StockLevel},
@@ -49,7 +50,28 @@ pub struct Row {
     pub tail: Vec<Change>,
 }
 
+impl Image {
+    /// Bytes in memory, about.
+    fn footprint(&self) -> usize {
+        let keys = |keys: &[KeyRecord]| keys.len() * KEY;
+        match self {
+            Self::Cart(image) => image.cart.footprint() + keys(&image.keys),
+            Self::Stock(image) => image.stock.footprint() + keys(&image.keys),
+        }
+    }
+}
+
+/// Bytes in memory, about, of a key, of a change, and of a row without either.
+const KEY: usize = 96;
+const CHANGE: usize = 256;
+const ROW: usize = 256;
+
 impl Row {
+    /// Bytes in memory, about.
+    pub(super) fn footprint(&self) -> usize {
+        ROW + self.image.as_ref().map_or(0, Image::footprint) + self.tail.len() * CHANGE
+    }
+
     /// One row in the place of two of the same entity.
     #[must_use]
     pub(super) fn after(mut self, older: &Self) -> Self {

@@ -1,11 +1,11 @@
 //! What is durable in the journal and waits for the tables: one row for each entity, however often it has changed.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
 
-use super::{Change, EntityKey, Entry, Header, Image, Row, Subject, TableBatch, Watermark};
+use super::{Change, EntityKey, Entry as JournalEntry, Header, Image, Row, Subject, TableBatch, Watermark};
 use crate::{cart::CartEvent, id::IncarnationId, orders::Order, shard::ShardId, time::ShopTime};
 
 pub(super) type Rows = HashMap<EntityKey, Arc<Row>>;
@@ -15,6 +15,9 @@ pub(super) type Rows = HashMap<EntityKey, Arc<Row>>;
 pub(super) struct Waiting {
     incarnation: IncarnationId,
     gathering: Rows,
+    /// Bytes of what gathers, about, and of what is being written.
+    gathered: usize,
+    flushed: usize,
     orders: Vec<Arc<Order>>,
     flushing: Arc<Rows>,
     urgent: Rows,
@@ -40,6 +43,8 @@ impl Waiting {
         Self {
             incarnation,
             gathering: HashMap::new(),
+            gathered: 0,
+            flushed: 0,
             orders: Vec::new(),
             flushing: Arc::default(),
             urgent: HashMap::new(),
@@ -49,7 +54,7 @@ impl Waiting {
         }
     }
 
-    pub(super) fn take(&mut self, entry: Entry, rows: Vec<(Header, Option<Image>)>) {
+    pub(super) fn take(&mut self, entry: JournalEntry, rows: Vec<(Header, Option<Image>)>) {
         self.taken.insert(entry.lane, entry.sequence);
         self.entries += 1;
         self.shop = self.shop.max(entry.shop);
@@ -62,10 +67,17 @@ impl Waiting {
     fn gather(&mut self, change: Change, header: Header, image: Option<Image>) {
         let entity = change.entity();
         let version = change.version;
-        let row = self.gathering.entry(entity.clone()).or_insert_with(|| {
-            let header = header.clone();
-            Arc::new(Row { entity, version, header, image: None, tail: Vec::new() })
-        });
+        let row = match self.gathering.entry(entity.clone()) {
+            Entry::Occupied(there) => {
+                let there = there.into_mut();
+                self.gathered -= there.footprint();
+                there
+            }
+            Entry::Vacant(place) => {
+                let header = header.clone();
+                place.insert(Arc::new(Row { entity, version, header, image: None, tail: Vec::new() }))
+            }
+        };
         // Shared only with a load that is putting the entity together at this moment.
         let row = Arc::make_mut(row);
         row.version = version;
@@ -77,6 +89,12 @@ impl Waiting {
             }
             None => row.tail.push(change),
         }
+        self.gathered += row.footprint();
+    }
+
+    /// Bytes in memory, about.
+    pub(super) const fn bytes(&self) -> usize {
+        self.gathered + self.flushed
     }
 
     /// Entities that wait.
@@ -110,6 +128,7 @@ impl Waiting {
     /// lanes wait meanwhile.
     pub(super) fn begin(&mut self) -> Flush {
         let room = self.gathering.len();
+        self.flushed = std::mem::take(&mut self.gathered);
         self.flushing = Arc::new(std::mem::replace(&mut self.gathering, HashMap::with_capacity(room)));
         let watermarks = self
             .taken
@@ -127,13 +146,16 @@ impl Waiting {
     /// The flush is in the tables. Its rows go with it, when the lanes no longer wait.
     pub(super) fn end(&mut self, flush: &Flush) {
         self.flushing = Arc::default();
+        self.flushed = 0;
         self.entries -= flush.entries;
     }
 
     /// Takes some entities' rows out of their turn, with all orders that wait.
     pub(super) fn begin_urgent(&mut self, entities: &HashSet<EntityKey>) -> TableBatch {
         for entity in entities {
-            let row = match (self.flushing.get(entity), self.gathering.remove(entity)) {
+            let gathered = self.gathering.remove(entity);
+            self.gathered -= gathered.as_ref().map_or(0, |row| row.footprint());
+            let row = match (self.flushing.get(entity), gathered) {
                 (None, None) => continue,
                 (Some(flushing), None) => flushing.clone(),
                 (Some(flushing), Some(newer)) => Arc::new(Arc::unwrap_or_clone(newer).after(flushing)),

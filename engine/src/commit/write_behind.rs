@@ -13,7 +13,7 @@ use std::{
 use metrics::{counter, gauge, histogram};
 use parking_lot::Mutex;
 use tokio::{
-    sync::{Notify, oneshot},
+    sync::{Notify, oneshot, watch},
     task::JoinHandle,
 };
 
@@ -22,9 +22,10 @@ use super::{
     waiting::{Flush, Waiting},
 };
 use crate::{
-    directory::Gate,
+    directory::{Gate, Pressure},
     id::IncarnationId,
     journal::Journal,
+    limits::{ALL_REFUSED_AT, GUESTS_REFUSED_AT},
     orders::Order,
     shard::ShardId,
     store::{Store, StoreError},
@@ -44,11 +45,14 @@ pub struct WriteBehindConfig {
     pub slice: usize,
     /// Entities that may wait; beyond it new work is shed until half of them are written.
     pub backlog: usize,
+    /// Bytes that may wait for the tables, with what the journal keeps in memory meanwhile. At 70 % guests' changes are
+    /// refused, at 80 % all.
+    pub memory: u64,
 }
 
 impl Default for WriteBehindConfig {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(1), slice: 512, backlog: 500_000 }
+        Self { interval: Duration::from_secs(1), slice: 512, backlog: 500_000, memory: 512 << 20 }
     }
 }
 
@@ -61,6 +65,10 @@ pub struct Lag {
     pub entities: usize,
     /// Age of the oldest of them.
     pub seconds: u64,
+    /// What waits takes so much memory, about.
+    pub bytes: u64,
+    /// The tables have refused to answer, and not answered since.
+    pub tables_away: bool,
 }
 
 #[derive(Default)]
@@ -91,6 +99,7 @@ pub(crate) struct WriteBehind {
     caught_up: Mutex<Instant>,
     time_kept: Mutex<Instant>,
     stopping: AtomicBool,
+    tables_away: watch::Sender<bool>,
 }
 
 impl WriteBehind {
@@ -115,6 +124,7 @@ impl WriteBehind {
             caught_up: Mutex::new(Instant::now()),
             time_kept: Mutex::new(Instant::now()),
             stopping: AtomicBool::new(false),
+            tables_away: watch::Sender::new(false),
         }
     }
 
@@ -126,6 +136,34 @@ impl WriteBehind {
             self.gate.set_congested(true);
             self.hurry.notify_one();
         }
+        let bytes = self.bytes(&waiting);
+        drop(waiting);
+        self.press(bytes);
+    }
+
+    fn bytes(&self, waiting: &Waiting) -> u64 {
+        waiting.bytes() as u64 + self.journal.held()
+    }
+
+    fn press(&self, bytes: u64) {
+        let percent = bytes.saturating_mul(100) / self.config.memory;
+        self.gate.set_pressure(match percent {
+            ALL_REFUSED_AT.. => Pressure::All,
+            GUESTS_REFUSED_AT.. => Pressure::Guests,
+            _ => Pressure::Bearable,
+        });
+    }
+
+    /// Whether the tables do not answer.
+    pub(crate) fn tables_away(&self) -> bool {
+        *self.tables_away.borrow()
+    }
+
+    /// Returns when the tables do not answer.
+    pub(crate) async fn until_tables_away(&self) {
+        let mut away = self.tables_away.subscribe();
+        // The sender lives as long as we do.
+        drop(away.wait_for(|away| *away).await);
     }
 
     pub(crate) fn has(&self, entity: &EntityKey) -> bool {
@@ -171,7 +209,13 @@ impl WriteBehind {
     pub(crate) fn lag(&self) -> Lag {
         let waiting = self.waiting.lock();
         let seconds = if waiting.is_empty() { 0 } else { self.caught_up.lock().elapsed().as_secs() };
-        Lag { entries: waiting.entries, entities: waiting.len(), seconds }
+        Lag {
+            entries: waiting.entries,
+            entities: waiting.len(),
+            seconds,
+            bytes: self.bytes(&waiting),
+            tables_away: self.tables_away(),
+        }
     }
 
     /// The worker, until `stop`.
@@ -192,6 +236,9 @@ impl WriteBehind {
 
     async fn turn(&self, next: &mut Instant) -> Result<(), Fenced> {
         self.write_urgent().await?;
+        // What was trimmed since has left memory.
+        let bytes = self.bytes(&self.waiting.lock());
+        self.press(bytes);
         let congested = self.waiting.lock().len() > self.config.backlog / 2;
         if Instant::now() >= *next || congested {
             self.flush().await?;
@@ -266,11 +313,12 @@ impl WriteBehind {
             }
             self.write_urgent().await?;
         }
-        let len = {
+        let (len, bytes) = {
             let mut waiting = self.waiting.lock();
             waiting.end(flush);
-            waiting.len()
+            (waiting.len(), self.bytes(&waiting))
         };
+        self.press(bytes);
         if len <= self.config.backlog / 2 {
             self.gate.set_congested(false);
         }
@@ -288,6 +336,7 @@ impl WriteBehind {
         let set = |name: &'static str, value: u64| gauge!(name).set(value as f64);
         set("smartcart_write_behind_lag_entries", lag.entries);
         set("smartcart_write_behind_lag_seconds", lag.seconds);
+        set("smartcart_write_behind_bytes", lag.bytes);
     }
 
     async fn write_urgent(&self) -> Result<(), Fenced> {
@@ -326,12 +375,15 @@ impl WriteBehind {
                 return Err(Fenced);
             }
             tracing::error!(%error, rows = batch.rows.len(), "the tables do not take a flush; trying again");
+            let unanswered = matches!(error, StoreError::Unavailable(_));
+            self.tables_away.send_if_modified(|away| std::mem::replace(away, unanswered) != unanswered);
             if let StoreError::Conflict(_) | StoreError::Corrupt(_) = error {
                 self.gate.fail_stop(&format!("the tables refuse a flush: {error}"));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+        self.tables_away.send_if_modified(|away| std::mem::replace(away, false));
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use metrics::counter;
 use parking_lot::RwLock;
 use tokio::sync::Notify;
 
-use crate::ownership::Inside;
+use crate::{idempotency::Caller, ownership::Inside};
 
 #[derive(Debug, Clone, Copy)]
 pub struct AdmissionConfig {
@@ -47,12 +47,25 @@ pub struct Gate {
     closed: AtomicBool,
     /// The write-behind cannot keep up.
     congested: AtomicBool,
+    /// How much waits in memory for the tables, as a `Pressure`.
+    pressure: AtomicU8,
     /// What cannot be reached at the moment, as bits of `Away`.
     away: AtomicU8,
     /// Why nothing can be changed any more.
     read_only: RwLock<Option<String>>,
     /// Woken when nothing can be changed any more.
     failed: Notify,
+}
+
+/// What is done about the memory that waits for the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Pressure {
+    Bearable = 0,
+    /// Guests' changes are refused.
+    Guests = 1,
+    /// All changes are refused.
+    All = 2,
 }
 
 /// Something without which no change is accepted; it may come back.
@@ -70,13 +83,20 @@ impl Gate {
         Self { limit, ..Self::default() }
     }
 
-    pub(crate) fn admit(self: &Arc<Self>) -> Result<Permit, Shed> {
+    pub(crate) fn admit(self: &Arc<Self>, caller: Caller) -> Result<Permit, Shed> {
         let shed = |reason, millis| Err(shed(reason, Duration::from_millis(millis)));
         if self.closed.load(Ordering::Relaxed) {
             return shed("draining", 1000);
         }
         if self.congested.load(Ordering::Relaxed) {
             return shed("backlog", 500);
+        }
+        let pressure = self.pressure.load(Ordering::Relaxed);
+        if pressure >= Pressure::All as u8 {
+            return shed("memory", 1000);
+        }
+        if pressure >= Pressure::Guests as u8 && caller == Caller::Guest {
+            return shed("memory_guests", 1000);
         }
         let away = self.away.load(Ordering::Relaxed);
         if away != 0 {
@@ -105,6 +125,13 @@ impl Gate {
 
     pub(crate) fn set_congested(&self, congested: bool) {
         self.congested.store(congested, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_pressure(&self, pressure: Pressure) {
+        let before = self.pressure.swap(pressure as u8, Ordering::Relaxed);
+        if before < pressure as u8 {
+            tracing::warn!(?pressure, "what waits for the tables takes too much memory");
+        }
     }
 
     pub(crate) fn set_away(&self, what: Away, away: bool) {
@@ -179,11 +206,11 @@ mod tests {
     #[test]
     fn the_door_lets_in_as_many_as_it_says_and_counts_those_who_leave() {
         let gate = Arc::new(Gate::new(2));
-        let first = gate.admit().unwrap();
-        let _second = gate.admit().unwrap();
-        assert_eq!(gate.admit().unwrap_err().reason, "overload");
+        let first = gate.admit(Caller::Guest).unwrap();
+        let _second = gate.admit(Caller::Guest).unwrap();
+        assert_eq!(gate.admit(Caller::Guest).unwrap_err().reason, "overload");
         drop(first);
-        assert!(gate.admit().is_ok());
+        assert!(gate.admit(Caller::Guest).is_ok());
         assert_eq!(gate.in_flight(), 1);
     }
 
@@ -191,9 +218,21 @@ mod tests {
     fn a_closed_or_congested_door_lets_nobody_in() {
         let gate = Arc::new(Gate::new(2));
         gate.set_congested(true);
-        assert_eq!(gate.admit().unwrap_err().reason, "backlog");
+        assert_eq!(gate.admit(Caller::Guest).unwrap_err().reason, "backlog");
         gate.set_congested(false);
         gate.close();
-        assert_eq!(gate.admit().unwrap_err().reason, "draining");
+        assert_eq!(gate.admit(Caller::Guest).unwrap_err().reason, "draining");
+    }
+
+    #[test]
+    fn under_pressure_guests_are_refused_first_and_then_everybody() {
+        let gate = Arc::new(Gate::new(2));
+        gate.set_pressure(Pressure::Guests);
+        assert_eq!(gate.admit(Caller::Guest).unwrap_err().reason, "memory_guests");
+        assert!(gate.admit(Caller::Service).is_ok());
+        gate.set_pressure(Pressure::All);
+        assert_eq!(gate.admit(Caller::Service).unwrap_err().reason, "memory");
+        gate.set_pressure(Pressure::Bearable);
+        assert!(gate.admit(Caller::Guest).is_ok());
     }
 }

@@ -36,7 +36,7 @@ pub use self::{
     residency::{ResidencyConfig, ShardResidents},
 };
 pub(crate) use self::{
-    admission::{Away, Permit, shed},
+    admission::{Away, Permit, Pressure, shed},
     at_rest::Assembled,
     slot::{Entered, Life, Slot, Warm},
     supervisor::Supervisors,
@@ -259,6 +259,10 @@ impl<E: AtRest> Directory<E> {
     }
 
     async fn load(&self, id: &E::Id) -> Result<Option<Assembled<E>>, Unavailable> {
+        // Whoever waits for them meanwhile keeps the shard's door shut, also to those who need nothing of them.
+        if self.parts.write_behind.tables_away() && self.parts.routes.is_cut_off() {
+            return Err(Unavailable("the tables do not answer".to_owned()));
+        }
         let waiting = self.parts.write_behind.waiting(&E::key(id));
         Ok(Assembled::load(&*self.parts.store, id, &waiting).await?)
     }

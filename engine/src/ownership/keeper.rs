@@ -84,6 +84,8 @@ pub(crate) struct Keeper {
     /// A pod that this one does not know has asked after it, since the registry last answered: who joined meanwhile may
     /// have taken its shards.
     stranger: AtomicBool,
+    /// The registry does not answer, and the journal says that it can do without.
+    standing: AtomicBool,
     /// Wakes the steward.
     pub(super) news: Notify,
     /// Shards are moved by one at a time: the steward, or an operator, or the end.
@@ -152,6 +154,7 @@ impl Keeper {
             members: ArcSwap::default(),
             rows: ArcSwap::default(),
             stranger: AtomicBool::new(false),
+            standing: AtomicBool::new(false),
             news: Notify::new(),
             moving: tokio::sync::Mutex::default(),
             catalog: watch::Sender::new(catalog_generation),
@@ -278,7 +281,9 @@ impl Keeper {
     /// The registry does not answer: nobody is accused. Readers are served while every peer says that it has not declared
     /// this pod dead, or cannot have.
     async fn unanswered(&self, why: &str) {
-        if self.routes.shards.unconfirmed_for() > READS_WITHOUT_CONFIRMATION {
+        if self.routes.shards.unconfirmed_for() > READS_WITHOUT_CONFIRMATION
+            && !self.standing.load(Ordering::SeqCst)
+        {
             self.gate.set_away(Away::Registry, true);
         }
         tracing::warn!(why, "the registry does not answer");
@@ -291,6 +296,26 @@ impl Keeper {
         let known = all.iter().all(|probed| probed.as_ref().is_ok_and(|probed| probed.knows_asker));
         if known && !self.stranger.load(Ordering::SeqCst) {
             self.routes.shards.confirm_readers(asked);
+        }
+    }
+
+    /// Without the registry, carts and holds go on while the journal itself can say that nobody has declared this pod dead:
+    /// whoever takes its shards has sealed it first.
+    async fn stand(self: Arc<Self>) {
+        while self.gate.read_only().is_none() {
+            tokio::time::sleep(self.config.beat).await;
+            if self.routes.shards.unconfirmed_for() <= self.config.beat * 2 {
+                self.standing.store(false, Ordering::SeqCst);
+                continue;
+            }
+            let asked = Instant::now();
+            let stands = self.journal.vouches_for(self.me.incarnation).await;
+            if stands {
+                self.routes.shards.confirm_readers(asked);
+            }
+            self.standing.store(stands, Ordering::SeqCst);
+            let unconfirmed = self.routes.shards.unconfirmed_for() > READS_WITHOUT_CONFIRMATION;
+            self.gate.set_away(Away::Registry, unconfirmed && !stands);
         }
     }
 
@@ -332,8 +357,12 @@ impl Keeper {
     }
 
     /// The tasks of a member.
-    pub(crate) fn start(self: &Arc<Self>) -> [JoinHandle<()>; 2] {
-        [tokio::spawn(self.clone().keep()), tokio::spawn(self.clone().steward())]
+    pub(crate) fn start(self: &Arc<Self>) -> [JoinHandle<()>; 3] {
+        [
+            tokio::spawn(self.clone().keep()),
+            tokio::spawn(self.clone().stand()),
+            tokio::spawn(self.clone().steward()),
+        ]
     }
 
     /// Returns when every shard has an owner that this pod knows.

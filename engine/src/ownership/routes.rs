@@ -10,7 +10,7 @@ use metrics::counter;
 use super::{Epoch, Owner, Shards};
 use crate::{
     directory::Refusal,
-    limits::MAX_HOPS,
+    limits::{MAX_HOPS, READS_WITHOUT_CONFIRMATION},
     peers::{Envelope, PeerError, Peers, Question, Reply},
 };
 
@@ -62,6 +62,11 @@ impl<R> From<Astray> for Refusal<R> {
 }
 
 impl Routes {
+    /// Whether the registry, and with it the fleet's database, has not answered for a while.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.peers.is_some() && self.shards.unconfirmed_for() > READS_WITHOUT_CONFIRMATION
+    }
+
     /// Asks the shard's owner. After `Moved` the map may be newer.
     pub(crate) async fn forward(
         &self,

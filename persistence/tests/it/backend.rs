@@ -11,12 +11,13 @@ use smartcart_engine::{
 };
 use smartcart_persistence::{
     postgres::{self, Shared},
+    redis::{RedisJournal, Server},
     sqlite::{Embedded, open},
 };
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
-pub(crate) use crate::redis::server::Redis;
+use crate::redis::server::RedisServer;
 
 pub(crate) trait Backend {
     fn journal(&self) -> &dyn Journal;
@@ -174,5 +175,34 @@ impl Shop for Sqlite {
 impl Shop for Postgres {
     fn store(&self) -> &dyn Store {
         &*self.shared.store
+    }
+}
+
+/// The bare journal.
+pub(crate) struct Redis {
+    server: RedisServer,
+    journal: RedisJournal,
+}
+
+impl Redis {
+    pub(crate) async fn new() -> Self {
+        Self::on(RedisServer::new().await)
+    }
+
+    fn on(server: RedisServer) -> Self {
+        Self { journal: RedisJournal::new(Server::at(&server.address()).unwrap()), server }
+    }
+}
+
+impl Backend for Redis {
+    fn journal(&self) -> &dyn Journal {
+        &self.journal
+    }
+
+    async fn restarted(self) -> Self {
+        let mut server = self.server;
+        server.kill();
+        server.start().await;
+        Self::on(server)
     }
 }

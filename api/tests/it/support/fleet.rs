@@ -29,7 +29,7 @@ pub(crate) const TOKEN: &str = "service-token-of-the-fleet-tests-0123456789abcde
 /// The shop that pods share: a database, and a folder with what every pod has of its own.
 pub(crate) struct Fleet {
     pub(crate) folder: TempDir,
-    database: String,
+    pub(crate) database: String,
 }
 
 pub(crate) struct FleetPod {
@@ -54,7 +54,15 @@ impl Fleet {
     /// Two pods, `a` and `b`, and mugs: 100 on hand, 7.50 GBP.
     pub(crate) async fn of_two() -> (Self, FleetPod, FleetPod) {
         let fleet = Self::new().await;
-        let (a, b) = tokio::join!(fleet.pod("a"), fleet.pod("b"));
+        let (a, b) = fleet.two_with(|_| {}).await;
+        (fleet, a, b)
+    }
+
+    /// Two pods with settings of their own, and mugs.
+    pub(crate) async fn two_with(&self, change: impl Fn(&mut Settings)) -> (FleetPod, FleetPod) {
+        let clock = || Arc::new(SystemClock::default());
+        let pod = |name| self.pod_with(name, Target::All, clock(), &change);
+        let (a, b) = tokio::join!(pod("a"), pod("b"));
         let mug = json!({"name": "Mug", "category": "Kitchen", "variants": [
             {"sku": "MUG", "prices": [{"amount": 750, "currency": "GBP"}]}]});
         a.send(Request::new("PUT", "/v1/products/MUG").bearer(TOKEN).json(&mug)).await.is(201);
@@ -67,7 +75,7 @@ impl Fleet {
             before.1 > 256 && before.2 > 256 && shares().await == before
         })
         .await;
-        (fleet, a, b)
+        (a, b)
     }
 
     pub(crate) async fn pod(&self, name: &str) -> FleetPod {

@@ -7,13 +7,13 @@ use tokio::{
     sync::watch,
 };
 
-pub(super) struct Door {
-    pub(super) port: u16,
+pub(crate) struct Door {
+    pub(crate) port: u16,
     open: Arc<watch::Sender<bool>>,
 }
 
 impl Door {
-    pub(super) async fn to(port: u16) -> Self {
+    pub(crate) async fn to(port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let door = Self { port: listener.local_addr().unwrap().port(), open: Arc::new(watch::Sender::new(true)) };
         let open = door.open.clone();
@@ -32,12 +32,12 @@ impl Door {
         door
     }
 
-    pub(super) fn set_open(&self, open: bool) {
+    pub(crate) fn set_open(&self, open: bool) {
         self.open.send_replace(open);
     }
 
     /// Every connection breaks; new ones are let through.
-    pub(super) async fn slam(&self) {
+    pub(crate) async fn slam(&self) {
         self.set_open(false);
         tokio::task::yield_now().await;
         self.set_open(true);

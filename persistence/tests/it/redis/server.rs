@@ -7,11 +7,8 @@ use std::{
     time::Duration,
 };
 
-use smartcart_engine::{id::random_bytes, journal::Journal};
-use smartcart_persistence::redis::{RedisJournal, Server};
+use smartcart_engine::id::random_bytes;
 use tempfile::TempDir;
-
-use crate::backend::Backend;
 
 const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
@@ -119,33 +116,4 @@ fn spawn(directory: &TempDir, port: u16, settings: &[&str]) -> Child {
         .stdout(Stdio::null())
         .spawn()
         .expect("these tests need a Redis server: scripts/install-redis.sh installs one")
-}
-
-/// The bare journal.
-pub(crate) struct Redis {
-    server: RedisServer,
-    journal: RedisJournal,
-}
-
-impl Redis {
-    pub(crate) async fn new() -> Self {
-        Self::on(RedisServer::new().await)
-    }
-
-    fn on(server: RedisServer) -> Self {
-        Self { journal: RedisJournal::new(Server::at(&server.address()).unwrap()), server }
-    }
-}
-
-impl Backend for Redis {
-    fn journal(&self) -> &dyn Journal {
-        &self.journal
-    }
-
-    async fn restarted(self) -> Self {
-        let mut server = self.server;
-        server.kill();
-        server.start().await;
-        Self::on(server)
-    }
 }

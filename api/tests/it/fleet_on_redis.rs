@@ -1,0 +1,181 @@
+//! A fleet whose journal is in Redis: PostgreSQL may go away, Redis may go away, and the shop goes on.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Answer, Door, RedisServer, Request,
+    fleet::{Fleet, FleetPod, TOKEN, until},
+};
+
+struct Shop {
+    redis: RedisServer,
+    to_postgres: Door,
+    a: FleetPod,
+    b: FleetPod,
+}
+
+impl Shop {
+    /// Two pods and mugs, 100 on hand. Both go to PostgreSQL through one door.
+    async fn open() -> Self {
+        let (fleet, redis) = (Fleet::new().await, RedisServer::new().await);
+        let (place, database) = fleet.database.rsplit_once('/').unwrap();
+        let (user, port) = place.rsplit_once(':').unwrap();
+        let to_postgres = Door::to(port.parse().unwrap()).await;
+        let database = format!("{user}:{}/{database}", to_postgres.port);
+        let (a, b) = fleet
+            .two_with(|settings| {
+                settings.storage.database_url = Some(database.clone());
+                settings.storage.journal_url = Some(redis.address());
+            })
+            .await;
+        Self { redis, to_postgres, a, b }
+    }
+
+    fn pods(&self) -> [&FleetPod; 2] {
+        [&self.a, &self.b]
+    }
+
+    /// Adds a mug, again and again with the same key while the answer is 503.
+    async fn adds(&self, pod: &FleetPod, cart: &str, key: &str) {
+        let add = Request::new("POST", format!("{cart}/items")).key(key).json(&mugs(1));
+        answered(pod, &add).await.is(200);
+    }
+
+    async fn journals_are(&self, place: &str) {
+        until(&format!("the journals are in {place}"), async || {
+            for pod in self.pods() {
+                if !pod.status().await["journal"].as_str().unwrap().starts_with(place) {
+                    return false;
+                }
+            }
+            true
+        })
+        .await;
+    }
+}
+
+fn mugs(quantity: u32) -> Value {
+    json!({"sku": "MUG", "quantity": quantity})
+}
+
+async fn answered(pod: &FleetPod, request: &Request) -> Answer {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let answer = pod.send(request.clone()).await;
+        if answer.status != 503 || Instant::now() > until {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn checkout(cart: &str, key: &str) -> Request {
+    Request::new("POST", format!("{cart}/checkout")).key(key).json(&json!({"email": "ada@example.com"}))
+}
+
+async fn carts(shop: &Shop, count: usize) -> Vec<String> {
+    let mut carts = Vec::new();
+    for number in 0..count {
+        let cart = shop.pods()[number % 2].cart().await;
+        shop.adds(&shop.a, &cart, "first").await;
+        carts.push(cart);
+    }
+    carts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_come_from_redis_and_orders_from_the_tables() {
+    let shop = Shop::open().await;
+    for cart in carts(&shop, 4).await {
+        let order = shop.b.send(checkout(&cart, &cart)).await.is(201);
+        assert_eq!(order.header("smartcart-durability"), Some("committed"));
+    }
+    shop.journals_are("Redis: single, appendfsync always").await;
+    let Shop { a, b, redis, .. } = shop;
+    a.app.stop().await;
+    assert_eq!(b.owns().await, 1024);
+    b.app.stop().await;
+    let left = redis.ask(&["KEYS", "smartcart:*lane*"]).await.unwrap();
+    assert_eq!(left, redis::Value::Array(Vec::new()), "who stops in good order leaves no entry");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_postgres_carts_and_holds_go_on_and_checkouts_wait() {
+    let shop = Shop::open().await;
+    let carts = carts(&shop, 9).await;
+    let (order, carts) = carts.split_first().unwrap();
+    let held = Request::new("POST", "/v1/inventory/MUG/holds").bearer(TOKEN).json(&json!({"quantity": 1}));
+    shop.a.send(held.clone()).await.is(201);
+
+    shop.to_postgres.set_open(false);
+    let began = Instant::now();
+    let mut rounds = 0;
+    while began.elapsed() < Duration::from_secs(8) {
+        for cart in carts {
+            for pod in shop.pods() {
+                pod.post(format!("{cart}/items"), mugs(1)).await.is(200);
+                pod.get(cart).await.is(200);
+            }
+        }
+        rounds += 1;
+        if rounds % 16 == 0 {
+            shop.b.send(held.clone()).await.is(201);
+            shop.a.cart().await;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let refused = shop.a.send(checkout(order, "order")).await.is(503);
+    assert!(refused.header("retry-after").is_some());
+    let expected = 1 + 2 * rounds;
+    shop.to_postgres.set_open(true);
+    answered(&shop.a, &checkout(order, "order")).await.is(201);
+    for cart in carts {
+        assert_eq!(shop.b.get(cart).await.is(200).json()["totals"]["quantity"], expected);
+    }
+    until("the tables have it all", async || {
+        let behind = &shop.a.status().await["tables_behind"];
+        behind["entries"] == 0 && behind["tables_away"] == false
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_killed_frozen_and_emptied_loses_nothing() {
+    let mut shop = Shop::open().await;
+    let carts = carts(&shop, 6).await;
+    let mut expected = 1;
+    for round in 0..3 {
+        match round {
+            0 => shop.redis.kill(),
+            1 => shop.redis.freeze(true),
+            _ => {
+                shop.redis.kill();
+                shop.redis.start_with(None).await;
+            }
+        }
+        for number in 0..5 {
+            for cart in &carts {
+                shop.adds(&shop.a, cart, &format!("{round}-{number}")).await;
+            }
+            expected += 1;
+        }
+        match round {
+            0 => {
+                shop.journals_are("PostgreSQL, for want of Redis").await;
+                shop.redis.start().await;
+            }
+            1 => shop.redis.freeze(false),
+            _ => {}
+        }
+        for cart in &carts {
+            shop.adds(&shop.b, cart, &format!("{round}-after")).await;
+        }
+        expected += 1;
+        shop.journals_are("Redis").await;
+    }
+    for cart in &carts {
+        assert_eq!(shop.b.get(cart).await.is(200).json()["totals"]["quantity"], expected);
+    }
+}
