@@ -23,6 +23,12 @@ struct Arguments {
     /// What starts and stops a PostgreSQL.
     #[arg(long, default_value = "scripts/postgres.sh")]
     postgres: PathBuf,
+    /// The journal: beside the tables, or in a Redis.
+    #[arg(long, value_enum, default_value_t = Journal::Postgres)]
+    journal: Journal,
+    /// What starts and stops a Redis.
+    #[arg(long, default_value = "scripts/redis.sh")]
+    redis: PathBuf,
     /// Only these.
     #[arg(long)]
     scenario: Vec<Scenario>,
@@ -37,6 +43,12 @@ struct Arguments {
     /// Keep the directories though all went well.
     #[arg(long)]
     keep: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Journal {
+    Postgres,
+    Redis,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -56,6 +68,10 @@ async fn run_all(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         if arguments.scenario.is_empty() { Scenario::value_variants() } else { &arguments.scenario[..] };
     let mut clean = true;
     for scenario in scenarios {
+        if scenario.needs_redis() && arguments.journal != Journal::Redis {
+            println!("{scenario:?}: only with --journal redis");
+            continue;
+        }
         match run_one(arguments, *scenario).await {
             Ok(kept) => clean &= kept,
             Err(error) => {
@@ -80,6 +96,7 @@ async fn run_one(arguments: &Arguments, scenario: Scenario) -> anyhow::Result<bo
         replay,
         trade: arguments.trade.clone(),
         postgres: arguments.postgres.clone(),
+        redis: (arguments.journal == Journal::Redis).then(|| arguments.redis.clone()),
         directory: directory.path().canonicalize()?,
         short: arguments.short,
         seed: arguments.seed,

@@ -16,6 +16,7 @@ mod load;
 mod pods;
 mod postgres;
 mod probe;
+mod redis;
 pub mod scenario;
 mod shard;
 
@@ -24,4 +25,5 @@ pub use load::{Load, Pace, open_shop};
 pub use pods::{Fleet, Setup, get_json};
 pub use postgres::Postgres;
 pub use probe::Probes;
+pub use redis::Redis;
 pub use shard::{shard_of_cart, shard_of_sku};

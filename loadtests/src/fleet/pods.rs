@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
-use super::Postgres;
+use super::{Postgres, Redis};
 use crate::{
     server::{Launch, Server, free_ports, tail},
     wire::{Connection, render},
@@ -33,12 +33,15 @@ pub struct Setup {
     pub server: PathBuf,
     /// `scripts/postgres.sh`.
     pub postgres: PathBuf,
+    /// `scripts/redis.sh`, when the journal is to be in a Redis.
+    pub redis: Option<PathBuf>,
     pub pods: usize,
 }
 
 #[derive(Debug)]
 pub struct Fleet {
     pub postgres: Postgres,
+    pub redis: Option<Redis>,
     /// The service token's text.
     pub token: String,
     pods: Vec<Pod>,
@@ -56,8 +59,12 @@ impl Fleet {
     pub async fn new(setup: &Setup, directory: &Path) -> anyhow::Result<Self> {
         // PostgreSQL runs as a user of its own, who must get through.
         fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
-        let ports = free_ports(1 + 3 * setup.pods)?;
+        let ports = free_ports(2 + 3 * setup.pods)?;
         let postgres = Postgres::start_new(&setup.postgres, &directory.join("postgres"), ports[0]).await?;
+        let redis = match &setup.redis {
+            Some(script) => Some(Redis::start_new(script, &directory.join("redis"), ports[1]).await?),
+            None => None,
+        };
         let secret = directory.join("peer-secret");
         OpenOptions::new()
             .write(true)
@@ -67,11 +74,11 @@ impl Fleet {
             .open(&secret)?
             .write_all(b"the-secret-that-the-pods-of-a-test-share-0123456789")?;
         let mut pods = Vec::new();
-        for (number, ports) in ports[1..].chunks(3).enumerate() {
+        for (number, ports) in ports[2..].chunks(3).enumerate() {
             let name = pod_name(number)?;
             let home = directory.join(format!("pod-{name}"));
             fs::create_dir_all(&home)?;
-            let settings = [
+            let mut settings = vec![
                 ("DATABASE_URL", postgres.url()),
                 ("SMARTCART_POD", name),
                 ("SMARTCART_PEER_LISTEN", ports[2].to_string()),
@@ -79,11 +86,14 @@ impl Fleet {
                 ("SMARTCART_PEER_SECRET_FILE", secret.display().to_string()),
                 ("SMARTCART_SEED", "none".to_owned()),
             ];
+            if let Some(redis) = &redis {
+                settings.push(("SMARTCART_JOURNAL_URL", redis.url()));
+            }
             let launch = Launch::at(&setup.server, &home, [ports[0], ports[1]], &settings)?;
             pods.push(Pod { launch, peer: ports[2], server: None });
         }
         let token = pods.first().context("a fleet has pods")?.launch.token.clone();
-        Ok(Self { postgres, token, pods })
+        Ok(Self { postgres, redis, token, pods })
     }
 
     pub fn len(&self) -> usize {

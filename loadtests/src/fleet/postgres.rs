@@ -62,19 +62,30 @@ impl Postgres {
     }
 
     async fn run(&self, before: &[&str], after: &[&str]) -> anyhow::Result<()> {
-        let mut command = Command::new(&self.script);
-        command.args(before).arg(&self.directory).args(after);
-        // The server that it leaves running must not inherit a pipe that somebody waits on.
-        let log = self.directory.join("script.log");
-        command.stdin(process::Stdio::null()).stdout(fs::File::create(&log)?).stderr(fs::File::create(&log)?);
-        let status = command.status().await.context("scripts/postgres.sh")?;
-        ensure!(
-            status.success(),
-            "scripts/postgres.sh {before:?} {after:?} ended with {status}: {}",
-            fs::read_to_string(&log)?
-        );
-        Ok(())
+        run(&self.script, before, &self.directory, after).await
     }
+}
+
+/// `SCRIPT BEFORE DIRECTORY AFTER`.
+pub(super) async fn run(
+    script: &Path,
+    before: &[&str],
+    directory: &Path,
+    after: &[&str],
+) -> anyhow::Result<()> {
+    let mut command = Command::new(script);
+    command.args(before).arg(directory).args(after);
+    // The server that it leaves running must not inherit a pipe that somebody waits on.
+    let log = directory.join("script.log");
+    command.stdin(process::Stdio::null()).stdout(fs::File::create(&log)?).stderr(fs::File::create(&log)?);
+    let status = command.status().await.with_context(|| script.display().to_string())?;
+    ensure!(
+        status.success(),
+        "{} {before:?} {after:?} ended with {status}: {}",
+        script.display(),
+        fs::read_to_string(&log)?
+    );
+    Ok(())
 }
 
 impl Drop for Postgres {

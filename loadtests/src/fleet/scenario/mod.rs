@@ -6,6 +6,7 @@ mod flash_sale;
 mod kill;
 mod network;
 mod outage;
+mod redis;
 mod replay;
 mod rolling;
 mod versions;
@@ -31,6 +32,8 @@ pub struct Options {
     pub trade: PathBuf,
     /// `scripts/postgres.sh`.
     pub postgres: PathBuf,
+    /// `scripts/redis.sh`, when the journal is to be in a Redis.
+    pub redis: Option<PathBuf>,
     /// Where the scenario keeps everything.
     pub directory: PathBuf,
     /// A run of some seconds, for a build that is not optimised.
@@ -48,6 +51,8 @@ pub enum Scenario {
     Zombie,
     /// PostgreSQL is away, and is restarted again and again.
     Postgres,
+    /// Redis is away, frozen, restarted again and again, and comes back empty.
+    Redis,
     /// Every pod is restarted in good order; one joins and leaves. No request fails.
     Rolling,
     /// A deploy of the next version, and the way back.
@@ -75,11 +80,17 @@ pub struct Verdict {
 }
 
 impl Scenario {
+    /// Whether it is about a journal in Redis.
+    pub fn needs_redis(self) -> bool {
+        self == Self::Redis
+    }
+
     pub async fn run(self, options: &Options) -> anyhow::Result<Verdict> {
         match self {
             Self::Kill => kill::run(options).await,
             Self::Zombie => zombie::run(options).await,
             Self::Postgres => outage::run(options).await,
+            Self::Redis => redis::run(options).await,
             Self::Rolling => rolling::run(options).await,
             Self::Versions => versions::run(options).await,
             Self::FlashSale => flash_sale::run(options).await,
@@ -95,7 +106,12 @@ impl Scenario {
 
 impl Options {
     async fn fleet(&self, pods: usize) -> anyhow::Result<Fleet> {
-        let setup = Setup { server: self.server.clone(), postgres: self.postgres.clone(), pods };
+        let setup = Setup {
+            server: self.server.clone(),
+            postgres: self.postgres.clone(),
+            redis: self.redis.clone(),
+            pods,
+        };
         Fleet::new(&setup, &self.directory).await
     }
 

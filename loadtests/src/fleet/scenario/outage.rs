@@ -36,7 +36,10 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
     let load = Load::start(&stage, pace, Mix { short_holds: false, checkouts: true }, &rng.fork(1)).await;
     sleep(Duration::from_secs(1)).await;
     fleet.postgres.crash().await?;
-    let seen = watch(&probes, away, &mut verdict).await;
+    let seen = match options.redis {
+        None => watch(&probes, away, &mut verdict).await,
+        Some(_) => goes_on(&probes, away, &mut verdict).await,
+    };
     fleet.postgres.start().await?;
     let back = probes.all_served(Instant::now(), BACK_WITHIN * 2).await?;
     load.stop().await?;
@@ -112,7 +115,29 @@ async fn watch(probes: &Probes, away: Duration, verdict: &mut Verdict) -> String
     )
 }
 
-async fn judge(fleet: &Fleet, probes: &Probes, verdict: &mut Verdict, rng: &mut Rng) -> String {
+/// With a journal in Redis changes go on while PostgreSQL is away.
+async fn goes_on(probes: &Probes, away: Duration, verdict: &mut Verdict) -> String {
+    let began = Instant::now();
+    let mut client = probes.client();
+    let (mut taken, mut refused, mut unread, mut number) = (Vec::new(), 0, 0, 0);
+    while began.elapsed() < away {
+        let next = tokio::time::Instant::now() + LOOK;
+        let (change, read) = probes.once(&mut client, number).await;
+        number += 1;
+        match change.outcome {
+            Outcome::Acknowledged(_) => taken.push(change.took),
+            _ => refused += 1,
+        }
+        unread += usize::from(!matches!(read.outcome, Outcome::Acknowledged(_)));
+        sleep_until(next).await;
+    }
+    if refused + unread > 0 {
+        verdict.violation("stopped", format!("{refused} changes and {unread} reads were not answered"));
+    }
+    format!("{} changes taken after (min / median / max) {}", taken.len(), spread(taken))
+}
+
+pub(super) async fn judge(fleet: &Fleet, probes: &Probes, verdict: &mut Verdict, rng: &mut Rng) -> String {
     let stage = probes.stage();
     let requests = stage.world().journal.len();
     let doubts = stage.world().journal.iter().filter(|entry| entry.is_indeterminate()).count();
