@@ -49,8 +49,9 @@ pub struct Takings {
 
 /// The time of a hold that is going to be forgotten.
 const FORGOTTEN_SECONDS: u64 = 3;
-/// How long after its time a hold may still be there: a pod's shop time may be behind, and its shard be taken over.
-const HOLDS_END_WITHIN: Duration = Duration::from_secs(25);
+/// How long after the crowd has gone a hold may still be there: a checkout's that came late, after its pod's death, asks
+/// its cart after half a minute.
+const HOLDS_END_WITHIN: Duration = Duration::from_secs(45);
 
 /// How often a request whose outcome is unknown is sent again, with its key.
 const ATTEMPTS: u32 = 50;
