@@ -140,7 +140,10 @@ impl Keeper {
         loop {
             match self.registry.leave(self.me.incarnation).await {
                 Err(RegistryError::Unavailable(why)) if Instant::now() < until => {
-                    tracing::warn!(why, "whether the others know that this pod leaves is not known; asking again");
+                    tracing::warn!(
+                        why,
+                        "whether the others know that this pod leaves is not known; asking again"
+                    );
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
                 known => return known,
