@@ -64,7 +64,7 @@ pub trait Journal: Send + Sync + 'static {
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     /// Somebody has declared this incarnation dead.
-    #[error("the journal is sealed")]
+    #[error("this incarnation was declared dead: it must start again as a new one")]
     Sealed,
     #[error("the journal expects entry {expected}")]
     Gap { expected: u64 },

@@ -135,11 +135,27 @@ impl Keeper {
         self.hand_over(&[shard], Some(to)).await
     }
 
+    /// Says that this member leaves; asked again when the answer was lost.
+    async fn leave(&self, until: Instant) -> Result<(), RegistryError> {
+        loop {
+            match self.registry.leave(self.me.incarnation).await {
+                Err(RegistryError::Unavailable(why)) if Instant::now() < until => {
+                    tracing::warn!(
+                        why,
+                        "whether the others know that this pod leaves is not known; asking again"
+                    );
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                known => return known,
+            }
+        }
+    }
+
     /// Gives everything away: to those who should have it, or to nobody when this is the last pod.
     pub(crate) async fn evacuate(self: &Arc<Self>, patience: Duration) -> Result<(), HandoverError> {
         let until = Instant::now() + patience;
         let _moving = self.moving.lock().await;
-        self.registry.leave(self.me.incarnation).await?;
+        self.leave(until).await?;
         loop {
             let members = self.members();
             let others = || members.iter().filter(|member| member.incarnation != self.me.incarnation);

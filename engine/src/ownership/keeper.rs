@@ -55,7 +55,7 @@ impl Default for FleetConfig {
 /// Why a pod's life as a member is over.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Lost {
-    #[error("this incarnation was declared dead by its peers: start again as a new one")]
+    #[error("this incarnation was declared dead: it must start again as a new one")]
     Fenced,
     #[error("{0}")]
     Failed(String),

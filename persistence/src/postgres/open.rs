@@ -27,6 +27,8 @@ pub(super) const LANES: u16 = 4;
 /// A few more than lanes: one whose connection was lost does not wait for another.
 const JOURNAL_CONNECTIONS: u32 = 8;
 const STORE_CONNECTIONS: u32 = 12;
+/// Beats wait for nobody: a pod whose loads are slow is not dead.
+const REGISTRY_CONNECTIONS: u32 = 2;
 /// How long to wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a new fleet's first pods wait for the one that brings the schema.
@@ -44,6 +46,7 @@ impl Shared {
     pub async fn close(&self) {
         self.store.close().await;
         self.journal.close().await;
+        self.registry.close().await;
     }
 }
 
@@ -59,11 +62,12 @@ pub async fn open(address: &str, incarnation: Option<IncarnationId>) -> Result<S
         .test_before_acquire(false)
         .connect_lazy_with(options.clone());
     let store = pool().max_connections(STORE_CONNECTIONS).connect_lazy_with(options.clone());
+    let registry = pool().max_connections(REGISTRY_CONNECTIONS).connect_lazy_with(options.clone());
     let news = News::listen(options.clone());
     Ok(Shared {
         journal: Arc::new(PostgresJournal::new(journal)),
-        store: Arc::new(PostgresStore::new(store.clone(), incarnation)),
-        registry: Arc::new(PostgresRegistry::new(store, options, news)),
+        store: Arc::new(PostgresStore::new(store, incarnation)),
+        registry: Arc::new(PostgresRegistry::new(registry, options, news)),
     })
 }
 
@@ -109,6 +113,10 @@ fn options(address: &str) -> Result<PgConnectOptions, ConnectError> {
         ("idle_in_transaction_session_timeout", "5s"),
         // A pod that was cut off leaves no lock behind for longer.
         ("tcp_user_timeout", "5s"),
+        // Nor one on which nothing is said, as that of a takeover: whether the other end lives is asked.
+        ("tcp_keepalives_idle", "2"),
+        ("tcp_keepalives_interval", "1"),
+        ("tcp_keepalives_count", "3"),
         ("synchronous_commit", "on"),
         ("default_transaction_isolation", "read committed"),
     ]))

@@ -42,6 +42,10 @@ impl PostgresRegistry {
     pub(super) const fn new(pool: PgPool, options: PgConnectOptions, news: News) -> Self {
         Self { pool, options, news }
     }
+
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
 }
 
 #[async_trait]

@@ -55,9 +55,9 @@ pub(in super::super) async fn run(options: &Options) -> anyhow::Result<Verdict> 
     }
     let Ground { mut fleet, stage, mut verdict, .. } = ground;
     verdict.line = format!(
-        "{} cuts of {} s, {} requests; {} pings at its own door, all acknowledged, the slowest after {} ms; {} of {} for \
+        "{} cuts of {} s, {} requests; {} pings at its own door, the slowest after {} ms; {} of {} for \
          its shards at another door refused, the slowest after {} ms; healed, served again after (min / median / max) {}",
-        cuts.len(),
+        sums.back.len(),
         length.as_secs(),
         sums.requests,
         sums.own,
