@@ -32,6 +32,9 @@ pub const ALL_REFUSED_AT: u64 = 80;
 pub const WAITING_FOR_SHARDS: usize = 8192;
 /// Readers are served this long after ownership was last confirmed.
 pub const READS_WITHOUT_CONFIRMATION: Duration = Duration::from_secs(2);
+/// Without the registry, readers are served this long after the journal last said that it is not sealed; whoever seals it
+/// waits as long before anybody else serves the shards.
+pub const READS_WITHOUT_ASKING: Duration = Duration::from_secs(1);
 /// Shards that one pod hands over at once.
 pub const SHARDS_HANDED_AT_ONCE: usize = 8;
 /// Pods that a request passes on its way: the one it came to, and one more when the shard has just moved.
@@ -42,6 +45,7 @@ pub const SHOP_TIME_SKEW: Duration = Duration::from_secs(2);
 
 const _: () = assert!(SHARDS.is_power_of_two());
 const _: () = assert!(GUESTS_REFUSED_AT < ALL_REFUSED_AT && ALL_REFUSED_AT < 100);
+const _: () = assert!(READS_WITHOUT_ASKING.as_millis() < READS_WITHOUT_CONFIRMATION.as_millis());
 const _: () = assert!(MAX_PRICE.checked_mul(999 * 100).is_some());
 const _: () = assert!(DEFAULT_HOLD_TTL.as_secs() <= MAX_HOLD_TTL.as_secs());
 

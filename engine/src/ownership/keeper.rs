@@ -26,7 +26,7 @@ use crate::{
     id::IncarnationId,
     inventory::Stock,
     journal::Journal,
-    limits::{READS_WITHOUT_CONFIRMATION, SHARDS},
+    limits::{READS_WITHOUT_ASKING, READS_WITHOUT_CONFIRMATION, SHARDS},
     shard::ShardId,
     store::Store,
     time::ShopClock,
@@ -310,8 +310,9 @@ impl Keeper {
             }
             let asked = Instant::now();
             let stands = self.journal.vouches_for(self.me.incarnation).await;
-            if stands {
-                self.routes.shards.confirm_readers(asked);
+            let earlier = READS_WITHOUT_CONFIRMATION - READS_WITHOUT_ASKING;
+            if stands && let Some(confirmed) = asked.checked_sub(earlier) {
+                self.routes.shards.confirm_readers(confirmed);
             }
             self.standing.store(stands, Ordering::SeqCst);
             let unconfirmed = self.routes.shards.unconfirmed_for() > READS_WITHOUT_CONFIRMATION;

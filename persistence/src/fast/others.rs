@@ -6,6 +6,7 @@ use smartcart_engine::{
     commit::{Entry, Lane},
     id::IncarnationId,
     journal::{Journal as _, JournalError},
+    limits::READS_WITHOUT_ASKING,
 };
 
 use super::Shared;
@@ -15,11 +16,13 @@ type Known = Vec<(IncarnationId, Vec<(Lane, u64)>)>;
 
 impl Shared {
     /// In PostgreSQL first: from then on a connection to Redis that is new to the dead one acknowledges nothing. Then in Redis,
-    /// for the connection that it has. One that had gone over to PostgreSQL has none.
+    /// for the connection that it has. One that had gone over to PostgreSQL has none. Returns when its readers do not go by
+    /// an earlier answer any more.
     pub(super) async fn seal(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
         self.postgres.fence(incarnation).await?;
         if self.is_in_redis(incarnation).await? {
             self.redis.seal(incarnation).await?;
+            tokio::time::sleep(READS_WITHOUT_ASKING).await;
         }
         Ok(())
     }

@@ -181,9 +181,11 @@ impl Ground {
         Ok(Times { cut, taken_over, healed, ended })
     }
 
-    /// Nothing was acknowledged by the pod once it was cut off, and others served its shards. After how long they did.
+    /// Nothing was acknowledged by the pod once it was cut off (with a journal in Redis: once it was taken over), and others
+    /// served its shards. After how long they did.
     fn check_pings(&mut self, cut: Cut, times: &Times, pings: &Pings) -> anyhow::Result<Duration> {
-        let acknowledged = pings.sent(Door::Own, times.cut, times.ended).acknowledged();
+        let since = if self.fleet.redis.is_some() { times.cut + times.taken_over } else { times.cut };
+        let acknowledged = pings.sent(Door::Own, since, times.ended).acknowledged();
         if acknowledged > 0 {
             self.verdict.violation("acknowledged_by_the_dead", format!("{cut}: {acknowledged} pings"));
         }
