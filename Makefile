@@ -20,6 +20,8 @@ ROUNDS ?= 50
 BENCH_ARGS ?=
 REPLAY_ARGS ?=
 FLEET_ARGS ?=
+# Of `make fleet`: postgres or redis.
+JOURNAL ?= postgres
 
 export PATH := $(CURDIR)/.tools/bin:$(CURDIR)/.tools/python/bin:$(PATH)
 
@@ -34,10 +36,11 @@ run: ## serve a demo shop on http://127.0.0.1:8080, state under ./data
 	cargo run --release --locked --bin smartcart -- serve
 
 .PHONY: fleet
-fleet: ## PostgreSQL, three pods that share a demo shop, and the stateless targets; until interrupted
+fleet: ## PostgreSQL, three pods that share a demo shop, and the stateless targets; JOURNAL=redis: a Redis before it
 	scripts/install-postgres.sh
+	if [ "$(JOURNAL)" = redis ]; then scripts/install-redis.sh; fi
 	cargo build --release --locked --bin smartcart
-	scripts/fleet.sh $(RELEASE)
+	JOURNAL=$(JOURNAL) scripts/fleet.sh $(RELEASE)
 
 .PHONY: clean-data
 clean-data: ## forget the shop: delete ./data
@@ -121,9 +124,11 @@ chaos: ## kill -9 under load, ROUNDS times; then everything that can go wrong wi
 	cargo build --release --locked --workspace --bins
 	$(ON_DISK) $(RELEASE)/chaos --server $(RELEASE)/smartcart --rounds $(ROUNDS)
 	$(ON_DISK) $(RELEASE)/fleet --server $(RELEASE)/smartcart --next $(RELEASE)/smartcart-next $(FLEET_ARGS)
+	$(ON_DISK) $(RELEASE)/fleet --server $(RELEASE)/smartcart --next $(RELEASE)/smartcart-next --journal redis $(FLEET_ARGS)
 chaos-short: build
 	$(STEP) 'Chaos, short' $(DEBUG)/chaos --server $(DEBUG)/smartcart --rounds 10
 	$(STEP) 'Chaos in a fleet, short' $(DEBUG)/fleet --server $(DEBUG)/smartcart --next $(DEBUG)/smartcart-next --short
+	$(STEP) 'Chaos in a fleet with Redis, short' $(DEBUG)/fleet --server $(DEBUG)/smartcart --journal redis --short --scenario redis --scenario postgres --scenario kill --scenario cut-both
 
 .PHONY: replay replay-short
 replay: ## nine months of real trade, once with enough stock and once with too little; release build

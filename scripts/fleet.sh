@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
 # A fleet on this machine: PostgreSQL, three pods that share the shop, and the stateless targets. It runs until it is
 # interrupted; then every pod hands over and ends, and PostgreSQL after them. What it keeps is under data/fleet.
+# JOURNAL=redis puts the pods' journal into a Redis, which is started too.
 #
 #   scripts/fleet.sh BINS     BINS is a target directory
 #
-# PORTS=18080 moves every port by 10000 (PostgreSQL is at 15432 otherwise).
+# PORTS=18080 moves every port by 10000 (PostgreSQL is at 15432 otherwise, Redis at 16379).
 source "$(dirname "$0")/lib.sh"
 
 server=$(realpath "${1:?usage: $0 BINS}/smartcart")
 base=${PORTS:-8080}
+journal=${JOURNAL:-postgres}
+[[ $journal = postgres || $journal = redis ]] || die "JOURNAL is postgres or redis, not $journal"
 home=$ROOT/data/fleet
 mkdir -p "$home/log"
 
@@ -25,6 +28,7 @@ cleanup() {
   for ((i = ${#pids[@]} - 1; i >= 0; i--)); do
     if kill -TERM "${pids[i]}" 2>/dev/null; then wait "${pids[i]}" || code=1; fi
   done
+  if [ "$journal" = redis ]; then scripts/redis.sh stop "$home/redis" || code=1; fi
   scripts/postgres.sh stop "$home/postgres" || code=1
   exit "$code"
 }
@@ -33,6 +37,10 @@ trap 'exit 0' INT TERM
 
 DATABASE_URL=$(scripts/postgres.sh start "$home/postgres" $((base + 7352)))
 export DATABASE_URL
+if [ "$journal" = redis ]; then
+  SMARTCART_JOURNAL_URL=$(scripts/redis.sh start "$home/redis" $((base + 8299)))
+  export SMARTCART_JOURNAL_URL
+fi
 export SMARTCART_PEER_SECRET_FILE=$home/peer-secret SMARTCART_ADMIN_TOKEN_FILE=$home/admin-token
 export SMARTCART_SEED=${SMARTCART_SEED:-demo}
 
@@ -64,6 +72,7 @@ for i in "${!names[@]}"; do
   printf '  %-8s http://127.0.0.1:%s   operations http://127.0.0.1:%s/ops\n' "${names[i]}" "${ports[i]}" $((ports[i] + 1000))
 done
 printf '  %-8s %s\n  %-8s %s\n  %-8s %s\n' PostgreSQL "$DATABASE_URL" token "$home/admin-token" logs "$home/log"
+if [ "$journal" = redis ]; then printf '  %-8s %s\n' Redis "$SMARTCART_JOURNAL_URL"; fi
 
 wait -n "${pids[@]}" || die "a pod has ended: see $home/log"
 die "a pod has ended: see $home/log"

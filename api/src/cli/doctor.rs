@@ -109,7 +109,10 @@ async fn database(config: &StorageConfig) -> Result<Database, String> {
 
 async fn journal(address: &str) -> Finding {
     let found = async { Server::at(address)?.durability().await };
-    found.await.map(|durability| format!("Redis: {durability}")).map_err(|error: RedisError| error.to_string())
+    found
+        .await
+        .map(|durability| format!("Redis: {durability}"))
+        .map_err(|error: RedisError| error.to_string())
 }
 
 fn token(path: &Path) -> Finding {

@@ -37,7 +37,8 @@ impl StorageSettings {
         let is_shared = !database_url.starts_with("sqlite:");
         if let Some(journal) = &self.journal_url {
             if !is_shared {
-                let why = "one process keeps its journal beside its tables; set database_url to a PostgreSQL first";
+                let why =
+                    "one process keeps its journal beside its tables; set database_url to a PostgreSQL first";
                 return Err(ConfigError::value("journal_url", why));
             }
             Server::at(journal).map_err(|error| ConfigError::value("journal_url", error.to_string()))?;

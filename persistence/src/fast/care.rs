@@ -151,10 +151,12 @@ impl Shared {
                 // All of it is in PostgreSQL still.
                 Err(NotHad::Failed(why)) => {
                     tracing::debug!(why, "the journal stays in PostgreSQL");
-                    self.postgres.say_place(self.me, Place::Postgres).await.or_else(|unsaid| match unsaid {
-                        Unsaid::Fenced => Err(NotHad::Over),
-                        Unsaid::Failed(_) => Ok(()),
-                    })?;
+                    self.postgres.say_place(self.me, Place::Postgres).await.or_else(
+                        |unsaid| match unsaid {
+                            Unsaid::Fenced => Err(NotHad::Over),
+                            Unsaid::Failed(_) => Ok(()),
+                        },
+                    )?;
                 }
             }
         }

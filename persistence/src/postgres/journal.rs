@@ -121,7 +121,9 @@ pub(crate) enum Unsaid {
 impl From<TableError> for Unsaid {
     fn from(error: TableError) -> Self {
         match error {
-            TableError::Sql(error) if postgres_refusal(&error) == Some(PostgresRefusal::Fenced) => Self::Fenced,
+            TableError::Sql(error) if postgres_refusal(&error) == Some(PostgresRefusal::Fenced) => {
+                Self::Fenced
+            }
             error => Self::Failed(text(error)),
         }
     }
@@ -232,10 +234,11 @@ async fn seal(connection: &mut PgConnection, incarnation: IncarnationId) -> Tabl
 }
 
 async fn place_of(connection: &mut PgConnection, incarnation: IncarnationId) -> TableResult<Option<Place>> {
-    let place: Option<Option<String>> = sqlx::query_scalar("SELECT journal FROM member WHERE incarnation = $1")
-        .bind(id_bytes(incarnation.0))
-        .fetch_optional(connection)
-        .await?;
+    let place: Option<Option<String>> =
+        sqlx::query_scalar("SELECT journal FROM member WHERE incarnation = $1")
+            .bind(id_bytes(incarnation.0))
+            .fetch_optional(connection)
+            .await?;
     match place.flatten().as_deref() {
         None => Ok(None),
         Some("redis") => Ok(Some(Place::Redis)),

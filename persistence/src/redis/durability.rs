@@ -39,9 +39,15 @@ const NEEDED: [(&str, &str, &str); 3] = [
 impl Durability {
     pub(super) async fn of(link: &Link) -> Result<Self, RedisError> {
         let info: String = link.ask(cmd("INFO").arg("everything")).await?;
-        let told: HashMap<&str, &str> = info.lines().filter_map(|line| line.trim_end().split_once(':')).collect();
+        let told: HashMap<&str, &str> =
+            info.lines().filter_map(|line| line.trim_end().split_once(':')).collect();
         let version = told.get("valkey_version").or(told.get("redis_version")).copied().unwrap_or("0");
-        if version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_none_or(|major| major < OLDEST) {
+        if version
+            .split('.')
+            .next()
+            .and_then(|major| major.parse::<u32>().ok())
+            .is_none_or(|major| major < OLDEST)
+        {
             return Err(RedisError::TooOld { found: version.to_owned(), needed: OLDEST });
         }
         if told.get("role") != Some(&"master") {

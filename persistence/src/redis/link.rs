@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use redis::{AsyncConnectionConfig, Client, Cmd, IntoConnectionInfo, aio::MultiplexedConnection, cmd, io::tcp::TcpSettings};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, IntoConnectionInfo, aio::MultiplexedConnection, cmd,
+    io::tcp::TcpSettings,
+};
 use smartcart_engine::{commit::Lane, id::IncarnationId, journal::AppendError};
 
 use super::Durability;
@@ -103,7 +106,8 @@ impl Link {
     }
 
     pub(crate) async fn append(&self, name: EntryName, body: &[u8]) -> Result<(), AppendError> {
-        let answer = self.ask::<i64>(call("append", name.incarnation, name.lane).arg(name.sequence).arg(body)).await;
+        let answer =
+            self.ask::<i64>(call("append", name.incarnation, name.lane).arg(name.sequence).arg(body)).await;
         match answer {
             Ok(answer) => accepted(name.sequence, answer),
             // Also what the server has refused is not known to be nowhere: an earlier attempt may be on its way still.
@@ -158,14 +162,20 @@ impl Link {
         self.ask(call("read", incarnation, lane).arg(after).arg(limit)).await
     }
 
-    pub(super) async fn trim(&self, incarnation: IncarnationId, lane: Lane, through: u64) -> redis::RedisResult<()> {
+    pub(super) async fn trim(
+        &self,
+        incarnation: IncarnationId,
+        lane: Lane,
+        through: u64,
+    ) -> redis::RedisResult<()> {
         self.ask(call("trim", incarnation, lane).arg(through)).await
     }
 
     /// Each lane's last sequence.
     pub(super) async fn lanes(&self, incarnation: IncarnationId) -> redis::RedisResult<Vec<(Lane, u64)>> {
         let fields: Vec<(String, u64)> = self.ask(cmd("HGETALL").arg(state(incarnation))).await?;
-        let lane = |(field, last): (String, u64)| Some((Lane(field.strip_prefix("last:")?.parse().ok()?), last));
+        let lane =
+            |(field, last): (String, u64)| Some((Lane(field.strip_prefix("last:")?.parse().ok()?), last));
         let mut lanes: Vec<_> = fields.into_iter().filter_map(lane).collect();
         lanes.sort_unstable();
         Ok(lanes)

@@ -11,5 +11,5 @@ mod link;
 pub use durability::Durability;
 pub(crate) use journal::LANES;
 pub use journal::RedisJournal;
-pub(crate) use link::{Link, Refused};
 pub use link::Server;
+pub(crate) use link::{Link, Refused};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smartcart_engine::{commit::TableBatch, orders::OrderStatus, store::Finding, time::Timestamp};
 
 use crate::{
-    backend::{Shop as _, ClosedSqlite, Sqlite},
+    backend::{ClosedSqlite, Shop as _, Sqlite},
     samples::{cart, order, product, rows, stock, user},
 };
 

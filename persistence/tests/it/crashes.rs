@@ -9,7 +9,7 @@ use smartcart_engine::{
 use smartcart_persistence::{error::OpenError, sqlite};
 
 use crate::{
-    backend::{Backend as _, Shop as _, ClosedSqlite, Sqlite},
+    backend::{Backend as _, ClosedSqlite, Shop as _, Sqlite},
     journal_suite::append,
     samples::{cart, rows},
 };

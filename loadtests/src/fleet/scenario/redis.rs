@@ -38,8 +38,7 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
     let mut verdict = Verdict::default();
     let mut lines = Vec::new();
     for fault in [Fault::Away, Fault::Frozen, Fault::Restarted, Fault::Empty] {
-        let load =
-            Load::start(&stage, pace, Mix { short_holds: false, checkouts: true }, &rng.fork(1)).await;
+        let load = Load::start(&stage, pace, Mix { short_holds: false, checkouts: true }, &rng.fork(1)).await;
         let mut backs = Vec::new();
         for _ in 0..rounds * if matches!(fault, Fault::Restarted) { 4 } else { 1 } {
             sleep(Duration::from_millis(rng.between(500, 2_000))).await;

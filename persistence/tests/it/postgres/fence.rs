@@ -12,7 +12,7 @@ use smartcart_engine::{
 use sqlx::Connection as _;
 
 use crate::{
-    backend::{Backend as _, Shop as _, Postgres, member},
+    backend::{Backend as _, Postgres, Shop as _, member},
     journal_suite::append,
     samples::{cart, entry, rows},
 };

@@ -15,7 +15,8 @@ pub(crate) struct Door {
 impl Door {
     pub(crate) async fn to(port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let door = Self { port: listener.local_addr().unwrap().port(), open: Arc::new(watch::Sender::new(true)) };
+        let door =
+            Self { port: listener.local_addr().unwrap().port(), open: Arc::new(watch::Sender::new(true)) };
         let open = door.open.clone();
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {

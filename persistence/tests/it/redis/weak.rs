@@ -16,7 +16,10 @@ async fn what_is_weaker_than_always_is_refused() {
     let none = refusal(&[]).await;
     assert!(none.contains("appendonly = no") && none.contains("set it to yes"), "{none}");
     let everysec = refusal(&["--appendonly", "yes", "--appendfsync", "everysec"]).await;
-    assert!(everysec.contains("appendfsync = everysec") && everysec.contains("set it to always"), "{everysec}");
+    assert!(
+        everysec.contains("appendfsync = everysec") && everysec.contains("set it to always"),
+        "{everysec}"
+    );
     let evicts = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "allkeys-lru"];
     let evicts = refusal(&evicts).await;
     assert!(evicts.contains("maxmemory-policy = allkeys-lru"), "{evicts}");
