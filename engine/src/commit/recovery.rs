@@ -76,12 +76,17 @@ pub(crate) async fn finish_write_behind(
     journal.seal(incarnation).await?;
     let watermarks = store.watermarks(incarnation).await?;
     let mut unwritten = Unwritten::default();
-    for (lane, last) in journal.last(incarnation).await? {
+    let lanes = journal.last(incarnation).await?;
+    for Watermark { lane, sequence, .. } in &watermarks {
+        let last = lanes.iter().find(|(known, _)| known == lane).map_or(0, |(_, last)| *last);
+        if last < *sequence {
+            tracing::error!(%incarnation, lane = lane.0, last, tables = sequence,
+                "a journal has forgotten what the tables have: what came after it may have been lost");
+        }
+    }
+    for (lane, last) in lanes {
         let watermark = watermarks.iter().find(|watermark| watermark.lane == lane);
         let after = watermark.map_or(0, |watermark| watermark.sequence);
-        if last < after {
-            tracing::error!(%incarnation, lane = lane.0, last, after, "a journal has forgotten entries that the tables have");
-        }
         read_lane(journal, incarnation, lane, after, last, &mut unwritten).await?;
     }
     let recovered = Recovered {

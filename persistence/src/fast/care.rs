@@ -14,7 +14,9 @@ use crate::{
 
 /// Redis may be away this long before the pod goes over to PostgreSQL.
 const MOMENT: Duration = Duration::from_secs(1);
-const PAUSE: Duration = Duration::from_millis(50);
+/// Without a place, one is looked for this soon again, and then less and less often.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// In PostgreSQL, Redis is looked for this often.
 const BACK: Duration = Duration::from_secs(2);
 
@@ -78,7 +80,7 @@ impl Shared {
 
     /// From nowhere to a place, and until it is left. Never returns well.
     async fn keep_a_place(&self) -> Result<(), NotHad> {
-        let began = Instant::now();
+        let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
         loop {
             let away = match self.to_redis().await {
                 Ok(number) => return Err(self.until_failed(number).await),
@@ -97,7 +99,10 @@ impl Shared {
                     Err(NotHad::Over) => return Err(NotHad::Over),
                 }
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pause).await;
+            if began.elapsed() >= MOMENT {
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
         }
     }
 

@@ -30,9 +30,14 @@ impl fmt::Display for Durability {
 const OLDEST: u32 = 7;
 
 /// Setting, what it must be, and what happens otherwise.
-const NEEDED: [(&str, &str, &str); 3] = [
+const NEEDED: [(&str, &str, &str); 4] = [
     ("appendonly", "yes", "it keeps nothing over a restart"),
     ("appendfsync", "always", "it acknowledges what a power cut takes back"),
+    (
+        "no-appendfsync-on-rewrite",
+        "no",
+        "while it rewrites its file it acknowledges what a power cut takes back",
+    ),
     ("maxmemory-policy", "noeviction", "it would throw acknowledged changes away when memory is short"),
 ];
 

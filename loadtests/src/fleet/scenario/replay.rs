@@ -42,9 +42,10 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
     };
     let mut verdict = Verdict {
         line: format!(
-            "pods killed {} times and restarted {} times in {} s; {}",
+            "pods killed {} times and restarted {} times, their servers {} times, in {} s; {}",
             disturbed.kills,
             disturbed.restarts,
+            disturbed.servers,
             began.elapsed().as_secs(),
             if status.success() { "no difference in the books" } else { "the books differ" }
         ),
@@ -65,11 +66,16 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
 struct Disturbed {
     kills: usize,
     restarts: usize,
+    /// Of Redis and of PostgreSQL.
+    servers: usize,
 }
 
 impl Disturbed {
-    /// Some pod ends, well or not, and comes back.
+    /// Some pod ends, well or not, and comes back; with a journal in Redis, that or PostgreSQL does so, too.
     async fn disturb(&mut self, fleet: &mut Fleet, rng: &mut Rng) -> anyhow::Result<()> {
+        if fleet.redis.is_some() && rng.chance(50) {
+            return self.disturb_servers(fleet, rng).await;
+        }
         let pod = rng.below(PODS);
         if rng.chance(50) {
             fleet.kill(pod).await?;
@@ -82,5 +88,22 @@ impl Disturbed {
         }
         fleet.start(pod).await?;
         Ok(())
+    }
+
+    async fn disturb_servers(&mut self, fleet: &mut Fleet, rng: &mut Rng) -> anyhow::Result<()> {
+        self.servers += 1;
+        let away = Duration::from_millis(rng.between(0, 3_000));
+        match &mut fleet.redis {
+            Some(redis) if rng.chance(50) => {
+                redis.kill()?;
+                sleep(away).await;
+                redis.start().await
+            }
+            _ => {
+                fleet.postgres.crash().await?;
+                sleep(away).await;
+                fleet.postgres.start().await
+            }
+        }
     }
 }

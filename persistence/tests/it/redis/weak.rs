@@ -20,6 +20,9 @@ async fn what_is_weaker_than_always_is_refused() {
         everysec.contains("appendfsync = everysec") && everysec.contains("set it to always"),
         "{everysec}"
     );
+    let lazy = ["--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-on-rewrite", "yes"];
+    let lazy = refusal(&lazy).await;
+    assert!(lazy.contains("no-appendfsync-on-rewrite = yes"), "{lazy}");
     let evicts = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "allkeys-lru"];
     let evicts = refusal(&evicts).await;
     assert!(evicts.contains("maxmemory-policy = allkeys-lru"), "{evicts}");
