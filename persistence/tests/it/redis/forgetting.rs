@@ -1,6 +1,11 @@
 //! A Redis that comes back without its last entries, without a seal, or with nothing.
 
-use smartcart_engine::journal::{AppendError, Journal as _};
+use std::time::Instant;
+
+use smartcart_engine::{
+    journal::{AppendError, Journal as _},
+    limits::READS_WITHOUT_ASKING,
+};
 
 use super::fleet::{Fleet, LANE, ONE, settled};
 use crate::samples::entry;
@@ -60,11 +65,14 @@ async fn a_zombie_meets_its_seal() {
     let fleet = Fleet::new().await;
     fleet.append(1..=2).await;
     assert!(fleet.one.vouches_for(ONE).await);
+    let began = Instant::now();
+    fleet.other.seal(ONE).await.unwrap();
+    assert!(began.elapsed() >= READS_WITHOUT_ASKING, "its readers go by that answer for so long");
     assert_eq!(fleet.found().await, [1, 2]);
     assert!(!fleet.one.vouches_for(ONE).await);
     // Also in a lane that has no entry, and when nothing of it is left.
     fleet.other.remove(ONE).await.unwrap();
-    for (lane, sequence) in [(0, 3), (1, 1)] {
+    for (lane, sequence) in [(1, 1), (0, 3)] {
         let refused = settled(&fleet.one, &entry(1, lane, sequence)).await;
         assert!(matches!(refused, Err(AppendError::Sealed)), "lane {lane}: {refused:?}");
     }
