@@ -29,7 +29,9 @@ impl Cart {
             CartEvent::ItemQuantitySet { sku, quantity, unit_price } => {
                 self.put_line(sku, *quantity, *unit_price);
             }
-            CartEvent::ItemRemoved { sku } => self.change_lines(|lines| lines.retain(|line| line.sku != *sku)),
+            CartEvent::ItemRemoved { sku } => {
+                self.change_lines(|lines| lines.retain(|line| line.sku != *sku))
+            }
             CartEvent::Cleared => self.lines = Box::default(),
             CartEvent::CheckoutStarted(checkout) => self.checkout = Some(checkout.clone()),
             CartEvent::CheckoutPlaced { order } => {
