@@ -69,6 +69,8 @@ fn parse_hex(text: &str) -> Result<u128, InvalidId> {
 macro_rules! random_id {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
+        // Aligned like a pointer: there are millions in memory, and at sixteen bytes an optional one would take 32.
+        #[repr(Rust, packed(8))]
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(pub u128);
 
@@ -80,13 +82,13 @@ macro_rules! random_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{:032x}", self.0)
+                write!(f, "{:032x}", { self.0 })
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({:032x})"), self.0)
+                write!(f, concat!(stringify!($name), "({:032x})"), { self.0 })
             }
         }
 

@@ -165,6 +165,7 @@ mod tests {
     use smartcart_engine::{
         catalog::{Product, Variant},
         money::Money,
+        time::Seconds,
     };
 
     use super::*;
@@ -192,15 +193,15 @@ mod tests {
             version: 2,
             owner: None,
             currency,
-            lines: vec![
+            lines: Box::new([
                 Line { sku: "MUG-R".parse().unwrap(), quantity: 2, unit_price: 700 },
                 Line { sku: "GONE".parse().unwrap(), quantity: 1, unit_price: 50 },
-            ],
+            ]),
             metadata: Some(r#"{"note":"gift"}"#.into()),
             created_at: Timestamp(0),
             updated_at: Timestamp(0),
             expires_at: Timestamp(10),
-            lifetime: std::time::Duration::from_millis(10),
+            lifetime: Seconds(1),
             checkout: None,
             last_order: None,
         };

@@ -348,7 +348,7 @@ type AtRestParts<E> = (Option<Arc<Published<E>>>, Warm<E>, Option<ShopTime>);
 
 fn settle_down<E: AtRest>(assembled: Assembled<E>) -> AtRestParts<E> {
     let Assembled { entity, keys, since_image } = assembled;
-    let published = E::visible(&entity).then(|| Arc::new(Published::new(entity.view(), entity.version())));
+    let published = E::visible(&entity).then(|| Arc::new(Published::new(entity.view())));
     let deadline = entity.next_deadline();
     (published, Warm { rest: entity.rest(), keys, since_image }, deadline)
 }
