@@ -30,7 +30,7 @@ impl Cart {
                 self.put_line(sku, *quantity, *unit_price);
             }
             CartEvent::ItemRemoved { sku } => {
-                self.change_lines(|lines| lines.retain(|line| line.sku != *sku))
+                self.change_lines(|lines| lines.retain(|line| line.sku != *sku));
             }
             CartEvent::Cleared => self.lines = Box::default(),
             CartEvent::CheckoutStarted(checkout) => self.checkout = Some(checkout.clone()),
