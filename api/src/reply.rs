@@ -39,16 +39,21 @@ pub struct Reply {
 
 /// The JSON of a view. Views hold only strings, numbers and lists, which always have a JSON form.
 pub fn encode(view: &impl Serialize) -> Bytes {
+    written(|text| serde_json::to_writer(text, view).expect("a view has a JSON form"))
+}
+
+/// What `write` writes.
+pub fn written(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     thread_local! {
         /// Grown once for each thread: the answer itself, which may be kept, is exactly as long as its text.
         static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
     SCRATCH.with_borrow_mut(|scratch| {
         scratch.clear();
-        serde_json::to_writer(&mut *scratch, view).expect("a view has a JSON form");
-        let json = Bytes::copy_from_slice(scratch);
+        write(scratch);
+        let text = Bytes::copy_from_slice(scratch);
         scratch.shrink_to(LARGEST_SCRATCH);
-        json
+        text
     })
 }
 

@@ -102,6 +102,8 @@ pub trait Entity: Debug + Clone + Send + Sync + Sized + 'static {
     fn events(change: &Change) -> Option<&[Self::Event]>;
 
     fn view(&self) -> Self::View;
+    /// The version that a view shows.
+    fn version_of(view: &Self::View) -> u64;
     /// The columns of this version, whose view is given.
     fn header(&self, view: &Self::View) -> Header;
     fn image(&self, view: &Self::View, keys: &KeyRing) -> Image;

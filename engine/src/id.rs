@@ -59,16 +59,27 @@ impl IdSecret {
 }
 
 fn parse_hex(text: &str) -> Result<u128, InvalidId> {
-    let lower_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-    if text.len() != 32 || !text.bytes().all(lower_hex) {
-        return Err(InvalidId("an id is 32 lower-case hexadecimal digits"));
-    }
-    u128::from_str_radix(text, 16).map_err(|_| InvalidId("an id is 32 lower-case hexadecimal digits"))
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    // Sixteen digits fit a register: an id is read at each request.
+    let half = |digits: &[u8]| {
+        digits.iter().try_fold(0_u64, |half, byte| Some(half << 4 | u64::from(digit(*byte)?)))
+    };
+    text.as_bytes()
+        .split_at_checked(16)
+        .filter(|(_, low)| low.len() == 16)
+        .and_then(|(high, low)| Some(u128::from(half(high)?) << 64 | u128::from(half(low)?)))
+        .ok_or(InvalidId("an id is 32 lower-case hexadecimal digits"))
 }
 
 macro_rules! random_id {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
+        // Aligned like a pointer: there are millions in memory, and at sixteen bytes an optional one would take 32.
+        #[repr(Rust, packed(8))]
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(pub u128);
 
@@ -80,13 +91,13 @@ macro_rules! random_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{:032x}", self.0)
+                write!(f, "{:032x}", { self.0 })
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({:032x})"), self.0)
+                write!(f, concat!(stringify!($name), "({:032x})"), { self.0 })
             }
         }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::time::Seconds;
+
 /// Bytes of a SKU or a product id.
 pub const SKU_BYTES: usize = 64;
 /// Shards that entities are spread over: fixed for the life of a shop.
@@ -59,7 +61,7 @@ pub struct Limits {
     /// Bytes of a cart's metadata.
     pub metadata_bytes: usize,
     /// An untouched cart expires after this long.
-    pub cart_lifetime: Duration,
+    pub cart_lifetime: Seconds,
 }
 
 impl Default for Limits {
@@ -68,7 +70,7 @@ impl Default for Limits {
             cart_lines: 100,
             line_quantity: 999,
             metadata_bytes: 4096,
-            cart_lifetime: Duration::from_secs(30 * 24 * 60 * 60),
+            cart_lifetime: Seconds(30 * 24 * 60 * 60),
         }
     }
 }

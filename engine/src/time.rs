@@ -38,6 +38,16 @@ impl ShopTime {
     }
 }
 
+/// A time of whole seconds, in four bytes: up to 136 years.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Seconds(pub u32);
+
+impl From<Seconds> for Duration {
+    fn from(seconds: Seconds) -> Self {
+        Self::from_secs(seconds.0.into())
+    }
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "i64 milliseconds are 292 million years")]
 const fn millis(duration: Duration) -> i64 {
     duration.as_millis() as i64

@@ -17,7 +17,7 @@ use smartcart_engine::{
     inventory::{Stock, StockEvent, StockLevel},
     journal::Journal,
     store::EntityStore,
-    time::{ShopTime, Timestamp},
+    time::{Seconds, ShopTime, Timestamp},
 };
 use smartcart_persistence::{
     record::encode_entry,
@@ -126,12 +126,12 @@ fn cart_row(sku: &Sku, id: u128, version: u64) -> Arc<Row> {
         version,
         owner: Some(UserId(id)),
         currency: "GBP".parse().unwrap_or_else(|_| unreachable!("a known currency")),
-        lines: vec![line(1), line(2), line(3)],
+        lines: [line(1), line(2), line(3)].into(),
         metadata: None,
         created_at: at,
         updated_at: at,
         expires_at: at.plus(Duration::from_secs(2_592_000)),
-        lifetime: Duration::from_secs(2_592_000),
+        lifetime: Seconds(2_592_000),
         checkout: None,
         last_order: None,
     });

@@ -36,8 +36,6 @@ pub struct RequestConfig {
     pub deadline: Duration,
 }
 
-/// Header fields of one request.
-const HEADERS: usize = 64;
 /// Bytes of one request's head.
 const HEADER_BYTES: usize = 16 * 1024;
 /// An import may be this many times as slow as another body.
@@ -53,7 +51,6 @@ impl HttpSettings {
             listen: self.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8080).into()),
             connections: positive("max_connections", self.max_connections.unwrap_or(10_000))?,
             header_time: seconds("header_timeout_seconds", self.header_timeout_seconds, 30)?,
-            headers: HEADERS,
             header_bytes: HEADER_BYTES,
             grace: seconds("stop_timeout_seconds", self.stop_timeout_seconds, 20)?,
         };

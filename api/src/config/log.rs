@@ -5,7 +5,7 @@ use super::settings;
 settings! {
     /// The log, on standard error.
     LogSettings {
-        /// What is logged: error, warn, info, debug, or a filter such as smartcart_engine=debug [info,sqlx=warn]
+        /// What is logged: error, warn, info, debug, or a filter such as smartcart_engine=debug [info]
         log: String = "SMARTCART_LOG",
         /// text or json [text]
         log_format: LogFormat = "SMARTCART_LOG_FORMAT",
@@ -28,7 +28,7 @@ pub struct LogConfig {
 impl LogSettings {
     pub fn build(self) -> LogConfig {
         LogConfig {
-            filter: self.log.unwrap_or_else(|| "info,sqlx=warn".to_owned()),
+            filter: self.log.unwrap_or_else(|| "info".to_owned()),
             format: self.log_format.unwrap_or(LogFormat::Text),
         }
     }

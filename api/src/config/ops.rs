@@ -20,7 +20,6 @@ impl OpsSettings {
             listen: self.ops_listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 9080).into()),
             connections: 256,
             header_time: Duration::from_secs(30),
-            headers: 64,
             header_bytes: 16 * 1024,
             grace: Duration::from_secs(2),
         }

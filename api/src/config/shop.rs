@@ -1,7 +1,5 @@
-use std::time::Duration;
-
 use serde::Deserialize;
-use smartcart_engine::{limits::Limits, money::Currency};
+use smartcart_engine::{limits::Limits, money::Currency, time::Seconds};
 
 use super::{ConfigError, StorageConfig, positive, settings};
 
@@ -39,6 +37,11 @@ pub struct ShopConfig {
 
 const DAY: u64 = 24 * 60 * 60;
 
+fn lifetime(days: u64) -> Result<Seconds, ConfigError> {
+    let seconds = u32::try_from(days.saturating_mul(DAY));
+    seconds.map(Seconds).map_err(|_| ConfigError::value("cart_lifetime_days", "it is at most 49710"))
+}
+
 impl ShopSettings {
     pub fn build(self, storage: &StorageConfig) -> Result<ShopConfig, ConfigError> {
         let usual = Limits::default();
@@ -54,7 +57,7 @@ impl ShopSettings {
             )?,
             metadata_bytes: self.max_metadata_bytes.unwrap_or(usual.metadata_bytes),
             cart_lifetime: match self.cart_lifetime_days {
-                Some(days) => Duration::from_secs(positive("cart_lifetime_days", days)?.saturating_mul(DAY)),
+                Some(days) => lifetime(positive("cart_lifetime_days", days)?)?,
                 None => usual.cart_lifetime,
             },
         };

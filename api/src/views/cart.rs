@@ -10,7 +10,7 @@ use smartcart_engine::{
 };
 use utoipa::ToSchema;
 
-use super::{MoneyView, Rfc3339};
+use super::{MoneyView, Rfc3339, cart_text};
 use crate::reply;
 
 /// A cart with its lines.
@@ -18,30 +18,30 @@ use crate::reply;
 #[schema(as = Cart)]
 pub struct CartView<'a> {
     #[schema(value_type = String, example = "4f9f0ce16a3a4ea2a0c95f3d1f1f8c07")]
-    id: CartId,
-    version: u64,
+    pub(super) id: CartId,
+    pub(super) version: u64,
     #[schema(value_type = CartStatusView)]
-    status: &'static str,
-    currency: &'a str,
+    pub(super) status: &'static str,
+    pub(super) currency: &'a str,
     /// The shopper whose cart it is; null for a guest's.
     #[schema(value_type = Option<String>)]
-    owner: Option<UserId>,
+    pub(super) owner: Option<UserId>,
     #[schema(value_type = Vec<LineView>)]
-    items: Lines<'a>,
+    pub(super) items: Lines<'a>,
     /// Lines saved for later.
     #[schema(value_type = Vec<LineView>)]
     saved: [(); 0],
     #[schema(value_type = Vec<String>)]
     coupons: [(); 0],
-    totals: TotalsView<'a>,
+    pub(super) totals: TotalsView<'a>,
     #[schema(value_type = Object)]
-    metadata: &'a RawValue,
+    pub(super) metadata: &'a RawValue,
     #[schema(value_type = String, format = DateTime)]
-    created_at: Rfc3339,
+    pub(super) created_at: Rfc3339,
     #[schema(value_type = String, format = DateTime)]
-    updated_at: Rfc3339,
+    pub(super) updated_at: Rfc3339,
     #[schema(value_type = String, format = DateTime)]
-    expires_at: Rfc3339,
+    pub(super) expires_at: Rfc3339,
 }
 
 #[derive(Debug, ToSchema)]
@@ -57,14 +57,14 @@ pub enum CartStatusView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CartItem)]
 pub struct LineView<'a> {
-    sku: &'a str,
-    name: &'a str,
-    quantity: u32,
+    pub(super) sku: &'a str,
+    pub(super) name: &'a str,
+    pub(super) quantity: u32,
     /// The price when the shopper last chose it.
-    unit_price: MoneyView<'a>,
+    pub(super) unit_price: MoneyView<'a>,
     /// Today's price; null when it is no longer sold in this currency.
-    current_price: Option<MoneyView<'a>>,
-    line_total: MoneyView<'a>,
+    pub(super) current_price: Option<MoneyView<'a>>,
+    pub(super) line_total: MoneyView<'a>,
 }
 
 /// The sums of a cart, at the prices the shopper saw.
@@ -90,12 +90,16 @@ impl<'a> TotalsView<'a> {
 }
 
 #[derive(Debug)]
-struct Lines<'a> {
+pub(super) struct Lines<'a> {
     cart: &'a Cart,
     catalog: &'a Catalog,
 }
 
 impl Lines<'_> {
+    pub(super) fn views(&self) -> impl Iterator<Item = LineView<'_>> {
+        self.cart.lines.iter().map(|line| self.view(line))
+    }
+
     fn view<'a>(&'a self, line: &'a Line) -> LineView<'a> {
         let currency = self.cart.currency.as_str();
         let money = |amount| MoneyView { amount, currency };
@@ -115,15 +119,16 @@ impl Lines<'_> {
 impl Serialize for Lines<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut lines = serializer.serialize_seq(Some(self.cart.lines.len()))?;
-        for line in &self.cart.lines {
-            lines.serialize_element(&self.view(line))?;
+        for line in self.views() {
+            lines.serialize_element(&line)?;
         }
         lines.end()
     }
 }
 
 pub fn cart_json(cart: &Cart, catalog: &Catalog, now: Timestamp) -> Bytes {
-    reply::encode(&CartView::new(cart, catalog, now))
+    let view = CartView::new(cart, catalog, now);
+    reply::written(|text| cart_text::write(&view, text))
 }
 
 impl<'a> CartView<'a> {
@@ -165,6 +170,7 @@ mod tests {
     use smartcart_engine::{
         catalog::{Product, Variant},
         money::Money,
+        time::Seconds,
     };
 
     use super::*;
@@ -175,7 +181,7 @@ mod tests {
         let product = Product {
             id: "MUG".parse().unwrap(),
             version: 1,
-            name: "Mug".to_owned(),
+            name: "Mug \"Ö\"\n".to_owned(),
             description: String::new(),
             category: String::new(),
             images: Vec::new(),
@@ -192,22 +198,22 @@ mod tests {
             version: 2,
             owner: None,
             currency,
-            lines: vec![
+            lines: Box::new([
                 Line { sku: "MUG-R".parse().unwrap(), quantity: 2, unit_price: 700 },
                 Line { sku: "GONE".parse().unwrap(), quantity: 1, unit_price: 50 },
-            ],
+            ]),
             metadata: Some(r#"{"note":"gift"}"#.into()),
             created_at: Timestamp(0),
             updated_at: Timestamp(0),
             expires_at: Timestamp(10),
-            lifetime: std::time::Duration::from_millis(10),
+            lifetime: Seconds(1),
             checkout: None,
             last_order: None,
         };
         let json: serde_json::Value =
             serde_json::from_slice(&cart_json(&cart, &catalog, Timestamp(0))).unwrap();
         assert_eq!(json["status"], "open");
-        assert_eq!(json["items"][0]["name"], "Mug, red");
+        assert_eq!(json["items"][0]["name"], "Mug \"Ö\"\n, red");
         assert_eq!(json["items"][0]["unit_price"], serde_json::json!({"amount": 700, "currency": "GBP"}));
         assert_eq!(json["items"][0]["current_price"]["amount"], 750);
         assert_eq!(json["items"][0]["line_total"]["amount"], 1400);
@@ -215,5 +221,12 @@ mod tests {
         assert_eq!(json["totals"]["quantity"], 3);
         assert_eq!(json["totals"]["total"]["amount"], 1450);
         assert_eq!(json["metadata"]["note"], "gift");
+        for (owner, metadata) in [(None, None), (Some(UserId(7)), cart.metadata.clone())] {
+            let cart = Cart { owner, metadata, ..cart.clone() };
+            for catalog in [&catalog, &Catalog::default()] {
+                let derived = serde_json::to_vec(&CartView::new(&cart, catalog, Timestamp(0))).unwrap();
+                assert_eq!(cart_json(&cart, catalog, Timestamp(0)), derived, "written by hand and by serde");
+            }
+        }
     }
 }

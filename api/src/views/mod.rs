@@ -1,6 +1,7 @@
 //! The JSON of what the shop holds, written from borrowed data straight into a buffer.
 
 mod cart;
+mod cart_text;
 mod list;
 mod order;
 mod product;

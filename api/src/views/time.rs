@@ -12,7 +12,7 @@ const MILLIS_OF_DAY: i64 = 24 * 60 * 60 * 1000;
 pub struct Rfc3339(pub Timestamp);
 
 impl Rfc3339 {
-    fn text(self) -> [u8; 24] {
+    pub(super) fn text(self) -> [u8; 24] {
         let millis = self.0.0;
         let (year, month, day) = civil(millis.div_euclid(MILLIS_OF_DAY));
         let time = millis.rem_euclid(MILLIS_OF_DAY);

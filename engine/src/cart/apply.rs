@@ -29,11 +29,13 @@ impl Cart {
             CartEvent::ItemQuantitySet { sku, quantity, unit_price } => {
                 self.put_line(sku, *quantity, *unit_price);
             }
-            CartEvent::ItemRemoved { sku } => self.lines.retain(|line| line.sku != *sku),
-            CartEvent::Cleared => self.lines.clear(),
+            CartEvent::ItemRemoved { sku } => {
+                self.change_lines(|lines| lines.retain(|line| line.sku != *sku));
+            }
+            CartEvent::Cleared => self.lines = Box::default(),
             CartEvent::CheckoutStarted(checkout) => self.checkout = Some(checkout.clone()),
             CartEvent::CheckoutPlaced { order } => {
-                self.lines.clear();
+                self.lines = Box::default();
                 self.last_order = Some(order.id);
                 self.turn(order.id, CheckoutPhase::Placed, None);
             }
@@ -43,7 +45,7 @@ impl Cart {
             CartEvent::CheckoutSettled { .. } => self.checkout = None,
         }
         self.updated_at = wall;
-        self.expires_at = wall.plus(self.lifetime);
+        self.expires_at = wall.plus(self.lifetime.into());
     }
 
     fn put_line(&mut self, sku: &Sku, quantity: u32, unit_price: i64) {
@@ -52,11 +54,18 @@ impl Cart {
                 line.quantity = quantity;
                 line.unit_price = unit_price;
             }
-            None => {
-                self.lines.reserve_exact(1);
-                self.lines.push(Line { sku: sku.clone(), quantity, unit_price });
-            }
+            None => self.change_lines(|lines| {
+                lines.reserve_exact(1);
+                lines.push(Line { sku: sku.clone(), quantity, unit_price });
+            }),
         }
+    }
+
+    /// The lines are kept as exactly as many as they are: most carts are at rest most of the time.
+    fn change_lines(&mut self, change: impl FnOnce(&mut Vec<Line>)) {
+        let mut lines = std::mem::take(&mut self.lines).into_vec();
+        change(&mut lines);
+        self.lines = lines.into_boxed_slice();
     }
 
     fn turn(&mut self, order: OrderId, phase: CheckoutPhase, refusal: Option<CheckoutRefusal>) {
@@ -127,6 +136,10 @@ impl Entity for Cart {
         Arc::new(self.clone())
     }
 
+    fn version_of(view: &Arc<Self>) -> u64 {
+        view.version
+    }
+
     fn header(&self, view: &Arc<Self>) -> Header {
         Header::Cart(view.clone())
     }
@@ -146,7 +159,7 @@ impl Entity for Cart {
     fn footprint(&self) -> usize {
         let texts = self.metadata.as_deref().map_or(0, str::len);
         let checkout = self.checkout.as_deref().map_or(0, |checkout| 512 + checkout.lines.len() * 128);
-        320 + self.lines.capacity() * size_of::<Line>() + texts + checkout
+        320 + self.lines.len() * size_of::<Line>() + texts + checkout
     }
 
     fn rest(self) {}

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use super::Checkout;
 use crate::{
@@ -6,6 +6,7 @@ use crate::{
     id::{OrderId, Sku, UserId},
     money::Currency,
     orders::Order,
+    time::Seconds,
 };
 
 /// What happened to a cart. `Cart::apply` serves live and on replay, and it alone changes a cart.
@@ -15,7 +16,7 @@ pub enum CartEvent {
         owner: Option<UserId>,
         currency: Currency,
         metadata: Option<Box<str>>,
-        lifetime: Duration,
+        lifetime: Seconds,
     },
     /// `quantity` more; the price is the one the shopper saw now.
     ItemAdded {

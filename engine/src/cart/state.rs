@@ -1,12 +1,10 @@
-use std::time::Duration;
-
 use crate::{
     checkout::{CheckoutRefusal, PaymentMethod},
     id::{CartId, OrderId, Sku, UserId},
     idempotency::KeyGuard,
     money::{Currency, line_total},
     orders::{CheckoutDetails, OrderLine},
-    time::Timestamp,
+    time::{Seconds, Timestamp},
 };
 
 /// A cart. Version 0 is a cart that was never created.
@@ -18,14 +16,14 @@ pub struct Cart {
     pub owner: Option<UserId>,
     pub currency: Currency,
     /// In the order in which the shopper put them in.
-    pub lines: Vec<Line>,
+    pub lines: Box<[Line]>,
     /// A JSON object's text.
     pub metadata: Option<Box<str>>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub expires_at: Timestamp,
     /// How long it lives untouched.
-    pub lifetime: Duration,
+    pub lifetime: Seconds,
     pub checkout: Option<Box<Checkout>>,
     /// The last order placed from this cart.
     pub last_order: Option<OrderId>,
@@ -83,12 +81,12 @@ impl Cart {
             version: 0,
             owner: None,
             currency: Currency::UNSET,
-            lines: Vec::new(),
+            lines: Box::default(),
             metadata: None,
             created_at: Timestamp::default(),
             updated_at: Timestamp::default(),
             expires_at: Timestamp::default(),
-            lifetime: Duration::ZERO,
+            lifetime: Seconds::default(),
             checkout: None,
             last_order: None,
         }

@@ -83,7 +83,7 @@ impl<E: Entity> Drop for Live<E> {
 impl<E: Entity> Live<E> {
     fn new(arguments: Arguments<E>) -> Self {
         let Arguments { slot, life, entity, warm_keys, since_image, published, world } = arguments;
-        let latest = published.unwrap_or_else(|| Arc::new(Published::new(entity.view(), entity.version())));
+        let latest = published.unwrap_or_else(|| Arc::new(Published::new(entity.view())));
         Self { slot, life, entity, keys: warm_keys, since_image, latest, world }
     }
 
@@ -156,7 +156,7 @@ impl<E: Entity> Live<E> {
         }
         let version = self.entity.version();
         let view = self.entity.view();
-        self.latest = Arc::new(Published::new(view.clone(), version));
+        self.latest = Arc::new(Published::new(view.clone()));
         self.slot.set_deadline(self.entity.next_deadline());
         self.slot.set_size(self.entity.footprint() + self.keys.len() * 96, self.entity.weight());
 

@@ -105,9 +105,11 @@ impl<E: AtRest> Directory<E> {
                 Arc::new(World { lane: lane.clone(), clock: parts.clock.clone(), limits: parts.limits })
             })
             .collect();
+        // One for all maps: each has room for every thread, and keeps what was taken out of its maps until it has a batch.
+        let collector = Arc::new(seize::Collector::new());
         let shard = |id: u16| Shard {
             id: ShardId(id),
-            slots: papaya::HashMap::new(),
+            slots: papaya::HashMap::builder().shared_collector(collector.clone()).build(),
             loading: tokio::sync::Mutex::new(()),
             world: worlds[usize::from(id) % worlds.len()].clone(),
         };
@@ -352,7 +354,7 @@ type AtRestParts<E> = (Option<Arc<Published<E>>>, Warm<E>, Option<ShopTime>);
 
 fn settle_down<E: AtRest>(assembled: Assembled<E>) -> AtRestParts<E> {
     let Assembled { entity, keys, since_image } = assembled;
-    let published = E::visible(&entity).then(|| Arc::new(Published::new(entity.view(), entity.version())));
+    let published = E::visible(&entity).then(|| Arc::new(Published::new(entity.view())));
     let deadline = entity.next_deadline();
     (published, Warm { rest: entity.rest(), keys, since_image }, deadline)
 }

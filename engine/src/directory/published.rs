@@ -9,7 +9,6 @@ use crate::entity::Entity;
 #[derive(Debug)]
 pub struct Published<E: Entity> {
     view: E::View,
-    version: u64,
     encoded: ArcSwapOption<Encoded>,
 }
 
@@ -21,16 +20,16 @@ struct Encoded {
 }
 
 impl<E: Entity> Published<E> {
-    pub fn new(view: E::View, version: u64) -> Self {
-        Self { view, version, encoded: ArcSwapOption::empty() }
+    pub fn new(view: E::View) -> Self {
+        Self { view, encoded: ArcSwapOption::empty() }
     }
 
     pub const fn view(&self) -> &E::View {
         &self.view
     }
 
-    pub const fn version(&self) -> u64 {
-        self.version
+    pub fn version(&self) -> u64 {
+        E::version_of(&self.view)
     }
 
     /// The encoding, made at the first call and again when the catalogue's generation has moved.

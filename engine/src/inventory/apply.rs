@@ -107,6 +107,10 @@ impl Entity for Stock {
         self.level
     }
 
+    fn version_of(level: &StockLevel) -> u64 {
+        level.version
+    }
+
     fn header(&self, level: &StockLevel) -> Header {
         Header::Stock { level: *level, next_deadline: self.earliest_deadline() }
     }

@@ -11,6 +11,7 @@ use smartcart_engine::{
     id::{CartId, OrderId, UserId},
     idempotency::{Caller, OperationOutcome, Outcome},
     orders::{CheckoutDetails, OrderStatus},
+    time::Seconds,
 };
 
 use crate::given::{Given, NOON, catalog, gbp, given, sku};
@@ -20,7 +21,7 @@ const ORDER: OrderId = OrderId(9);
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 
 fn created(owner: Option<UserId>) -> CartEvent {
-    CartEvent::Created { owner, currency: gbp(), metadata: None, lifetime: MONTH }
+    CartEvent::Created { owner, currency: gbp(), metadata: None, lifetime: Seconds(30 * 24 * 3600) }
 }
 
 fn added(name: &str, quantity: u32, unit_price: i64) -> CartEvent {

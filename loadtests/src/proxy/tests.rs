@@ -33,12 +33,15 @@ async fn echo_to(mut stream: TcpStream, heard: mpsc::Sender<String>) {
     let mut buffer = [0; 100];
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
         let text = String::from_utf8_lossy(&buffer[..count]).into_owned();
-        heard.send(text.clone()).await.unwrap();
+        if heard.send(text.clone()).await.is_err() {
+            return;
+        }
         if stream.write_all(format!("echo {text}").as_bytes()).await.is_err() {
             break;
         }
     }
-    heard.send("end".to_owned()).await.unwrap();
+    // The test may be over.
+    let _over = heard.send("end".to_owned()).await;
 }
 
 struct Line {
@@ -68,11 +71,16 @@ enum No {
 
 async fn hears(stream: &mut TcpStream) -> Result<String, No> {
     let mut buffer = [0; 100];
-    match timeout(A_WHILE, stream.read(&mut buffer)).await {
+    match timeout(SOON, stream.read(&mut buffer)).await {
         Err(_) => Err(No::Answer),
         Ok(Ok(0) | Err(_)) => Err(No::Connection),
         Ok(Ok(count)) => Ok(String::from_utf8_lossy(&buffer[..count]).into_owned()),
     }
+}
+
+/// Not a byte comes, and the connection stays.
+async fn hears_nothing(stream: &mut TcpStream) -> bool {
+    timeout(A_WHILE, stream.read_u8()).await.is_err()
 }
 
 impl Line {
@@ -85,7 +93,11 @@ impl Line {
     }
 
     async fn server_hears(&mut self) -> Option<String> {
-        timeout(A_WHILE, self.heard.recv()).await.ok().flatten()
+        timeout(SOON, self.heard.recv()).await.ok().flatten()
+    }
+
+    async fn server_hears_nothing(&mut self) -> bool {
+        timeout(A_WHILE, self.heard.recv()).await.is_err()
     }
 
     async fn another(&self) -> TcpStream {
@@ -101,7 +113,7 @@ async fn a_cut_resets_what_is_open_and_what_opens() {
     let mut another = line.another().await;
     assert_eq!(hears(&mut another).await, Err(No::Connection));
     assert_eq!(line.server_hears().await.as_deref(), Some("end"));
-    assert_eq!(line.server_hears().await, None, "nothing new came");
+    assert!(line.server_hears_nothing().await, "nothing new came");
 
     line.proxy.heal();
     let mut another = line.another().await;
@@ -114,7 +126,7 @@ async fn what_is_held_arrives_when_the_network_heals() {
     let mut line = open().await;
     line.proxy.set(Network::flows(Flow::Hold, Flow::Hold));
     line.say("late").await;
-    assert_eq!(line.server_hears().await, None);
+    assert!(line.server_hears_nothing().await);
     line.proxy.heal();
     assert_eq!(line.server_hears().await.as_deref(), Some("late"));
     assert_eq!(line.hears().await, Ok("echo late".to_owned()));
@@ -141,7 +153,7 @@ async fn one_way_questions_arrive_and_answers_do_not() {
         line.proxy.set(Network::flows(Flow::Pass, flow));
         line.say("there").await;
         assert_eq!(line.server_hears().await.as_deref(), Some("there"));
-        assert_eq!(line.hears().await, Err(No::Answer), "{flow:?}");
+        assert!(hears_nothing(&mut line.stream).await, "{flow:?}");
         line.proxy.heal();
         let held = if flow == Flow::Hold { Ok("echo there".to_owned()) } else { Err(No::Connection) };
         assert_eq!(line.hears().await, held);
@@ -154,7 +166,7 @@ async fn the_other_way_questions_do_not_arrive() {
         let mut line = open().await;
         line.proxy.set(Network::flows(flow, Flow::Pass));
         line.say("there").await;
-        assert_eq!(line.server_hears().await, None, "{flow:?}");
+        assert!(line.server_hears_nothing().await, "{flow:?}");
         line.proxy.heal();
         let heard = line.server_hears().await;
         assert_eq!(heard.as_deref(), Some(if flow == Flow::Hold { "there" } else { "end" }));
@@ -166,16 +178,16 @@ async fn what_was_dropped_never_arrives_and_its_connection_neither() {
     let mut line = open().await;
     line.proxy.set(Network::flows(Flow::Drop, Flow::Drop));
     line.say("lost").await;
-    assert_eq!(line.hears().await, Err(No::Answer), "without a word");
+    assert!(hears_nothing(&mut line.stream).await, "without a word");
     let mut opened = line.another().await;
     opened.write_all(b"lost too").await.unwrap();
-    assert_eq!(hears(&mut opened).await, Err(No::Answer));
+    assert!(hears_nothing(&mut opened).await);
 
     line.proxy.heal();
     assert_eq!(line.hears().await, Err(No::Connection));
     assert_eq!(hears(&mut opened).await, Err(No::Connection));
     assert_eq!(line.server_hears().await.as_deref(), Some("end"));
-    assert_eq!(line.server_hears().await, None);
+    assert!(line.server_hears_nothing().await);
     assert_eq!(line.proxy.counts().dropped.load(SeqCst), 4);
 }
 
@@ -185,7 +197,7 @@ async fn a_connection_opened_in_a_partition_is_established_when_it_heals() {
     line.proxy.set(Network::flows(Flow::Pass, Flow::Hold));
     let mut opened = line.another().await;
     opened.write_all(b"patience").await.unwrap();
-    assert_eq!(line.server_hears().await, None, "there is no handshake one way");
+    assert!(line.server_hears_nothing().await, "there is no handshake one way");
     line.proxy.heal();
     assert_eq!(hears(&mut opened).await, Ok("echo patience".to_owned()));
 }
@@ -204,7 +216,7 @@ async fn a_slow_network_delays_each_round_trip_and_not_each_byte() {
         heard += line.hears().await.unwrap().matches('x').count();
         assert!(began.elapsed() >= Duration::from_millis(80));
     }
-    assert!(began.elapsed() < Duration::from_millis(600), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_millis(20 * 80), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

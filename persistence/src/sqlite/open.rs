@@ -125,14 +125,15 @@ async fn open_tables(path: &Path) -> Result<SqliteConnection, OpenError> {
         .synchronous(SqliteSynchronous::Full)
         // 16 MiB: a page that is written often reaches the file once.
         .pragma("wal_autocheckpoint", "4096")
-        .pragma("cache_size", "-65536");
+        // 16 MiB: ids are random, so only the tree's inner pages are sure to be used again; leaves come from the system's cache.
+        .pragma("cache_size", "-16384");
     let mut connection = options.connect().await.map_err(|error| unusable(path, &error))?;
     run(&SHOP, &mut connection, path).await?;
     Ok(connection)
 }
 
 fn reader(path: &Path) -> SqliteConnectOptions {
-    options(path).pragma("query_only", "ON").pragma("cache_size", "-8192")
+    options(path).pragma("query_only", "ON").pragma("cache_size", "-4096")
 }
 
 async fn run(migrator: &Migrator, connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {

@@ -1,6 +1,6 @@
 //! The durable form: what is written comes back, damage is refused, and the bytes never change by accident.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use proptest::{collection::vec, option, prelude::*};
 use smartcart_engine::{
@@ -12,7 +12,7 @@ use smartcart_engine::{
     inventory::{Adjustment, Hold, Stock, StockEvent, StockLevel},
     money::Currency,
     orders::{CheckoutDetails, Order, OrderLine, OrderStatus, StatusChange},
-    time::{ShopTime, Timestamp},
+    time::{Seconds, ShopTime, Timestamp},
 };
 use smartcart_persistence::record::{
     EntryName, Malformed, decode_cart_image, decode_changes, decode_entry, decode_stock_image,
@@ -155,8 +155,8 @@ fn checkout() -> impl Strategy<Value = Checkout> {
         })
 }
 
-fn lifetime() -> impl Strategy<Value = Duration> {
-    any::<u32>().prop_map(|ms| Duration::from_millis(ms.into()))
+fn lifetime() -> impl Strategy<Value = Seconds> {
+    any::<u32>().prop_map(Seconds)
 }
 
 fn cart_event() -> impl Strategy<Value = CartEvent> {
@@ -236,7 +236,7 @@ fn cart_image() -> impl Strategy<Value = CartImage> {
                     version,
                     owner: owner.map(UserId),
                     currency,
-                    lines,
+                    lines: lines.into(),
                     metadata: metadata.map(Into::into),
                     created_at: times.0,
                     updated_at: times.1,

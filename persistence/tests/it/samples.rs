@@ -1,6 +1,6 @@
 //! Carts, stock, orders as the rules make them: entities go through their own events.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use smartcart_engine::{
     cart::{Cart, CartEvent, Checkout, CheckoutPhase},
@@ -13,7 +13,7 @@ use smartcart_engine::{
     inventory::{Adjustment, Stock, StockEvent},
     money::Money,
     orders::{CheckoutDetails, Order, OrderLine, OrderStatus, StatusChange},
-    time::{ShopTime, Timestamp},
+    time::{Seconds, ShopTime, Timestamp},
     users::User,
 };
 
@@ -81,7 +81,7 @@ pub(crate) fn cart(id: u128) -> Life<Cart> {
             owner: Some(UserId(77)),
             currency: "GBP".parse().unwrap(),
             metadata: Some("{\"channel\":\"web\"}".into()),
-            lifetime: Duration::from_secs(3600),
+            lifetime: Seconds(3600),
         }],
     )
 }

@@ -179,8 +179,7 @@ fn cart_image(published: &Published<Cart>) -> Box<CartImage> {
 
 fn published_cart(image: CartImage) -> Result<Published<Cart>, Malformed> {
     let commit::CartImage { cart, .. } = image.try_into()?;
-    let version = cart.version;
-    Ok(Published::new(cart, version))
+    Ok(Published::new(cart))
 }
 
 impl From<&StockLevel> for Level {
@@ -193,7 +192,7 @@ impl From<&StockLevel> for Level {
 impl Level {
     fn published(self) -> Published<Stock> {
         let Self { version, on_hand, held, sold, stocked } = self;
-        Published::new(StockLevel { version, on_hand, held, sold, stocked }, version)
+        Published::new(StockLevel { version, on_hand, held, sold, stocked })
     }
 }
 

@@ -1,10 +1,10 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use smartcart_engine::{
     cart::{self, CartEvent as LiveEvent, CheckoutPhase as LivePhase},
     checkout, commit,
     id::{CartId, OrderId, UserId},
-    time::Timestamp,
+    time::{Seconds, Timestamp},
 };
 
 use super::{
@@ -135,8 +135,12 @@ struct CheckoutAborted {
     refusal: Option<Refusal>,
 }
 
-fn whole_millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+const fn millis(lifetime: Seconds) -> u64 {
+    lifetime.0 as u64 * 1000
+}
+
+fn whole_seconds(millis: u64) -> Seconds {
+    Seconds(u32::try_from(millis / 1000).unwrap_or(u32::MAX))
 }
 
 impl From<&commit::CartImage> for CartImage {
@@ -152,7 +156,7 @@ impl From<&commit::CartImage> for CartImage {
             created_at: cart.created_at.0,
             updated_at: cart.updated_at.0,
             expires_at: cart.expires_at.0,
-            lifetime_ms: whole_millis(cart.lifetime),
+            lifetime_ms: millis(cart.lifetime),
             checkout: cart.checkout.as_deref().map(|checkout| Box::new(checkout.into())),
             last_order: cart.last_order.map(|order| Id::new(order.0)),
             keys: image.keys.iter().map(Into::into).collect(),
@@ -174,7 +178,7 @@ impl TryFrom<CartImage> for commit::CartImage {
             created_at: Timestamp(image.created_at),
             updated_at: Timestamp(image.updated_at),
             expires_at: Timestamp(image.expires_at),
-            lifetime: Duration::from_millis(image.lifetime_ms),
+            lifetime: whole_seconds(image.lifetime_ms),
             checkout: checkout.map(Box::new),
             last_order: image.last_order.map(|order| OrderId(order.get())),
         };
@@ -254,7 +258,7 @@ impl From<&LiveEvent> for CartEvent {
                 owner: owner.map(|user| Id::new(user.0)),
                 currency: currency.to_string(),
                 metadata: metadata.as_deref().map(ToOwned::to_owned),
-                lifetime_ms: whole_millis(*lifetime),
+                lifetime_ms: millis(*lifetime),
             }),
             LiveEvent::ItemAdded { sku, quantity, unit_price } => {
                 Kind::ItemAdded(line(sku, *quantity, *unit_price))
@@ -284,7 +288,7 @@ impl TryFrom<CartEvent> for LiveEvent {
                 owner: created.owner.map(|user| UserId(user.get())),
                 currency: currency(&created.currency)?,
                 metadata: created.metadata.map(Into::into),
-                lifetime: Duration::from_millis(created.lifetime_ms),
+                lifetime: whole_seconds(created.lifetime_ms),
             },
             Kind::ItemAdded(Line { sku: text, quantity, unit_price }) => {
                 Self::ItemAdded { sku: sku(&text)?, quantity, unit_price }
