@@ -53,6 +53,9 @@ pub trait Journal: Send + Sync + 'static {
         0
     }
 
+    /// Memory is short: what is durable need not be kept in it as well.
+    fn drop_copies(&self) {}
+
     /// Where it is, for an operator.
     fn status(&self) -> String {
         "beside the tables".to_owned()

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Acknowledging, Shared};
+use super::{Acknowledging, Shared, kept::KeptLane};
 use crate::{
     error::RedisError,
     postgres::{Place, Unsaid},
@@ -110,11 +110,12 @@ impl Shared {
     /// that the tables have not got, and only then something is acknowledged.
     /// The connection's number.
     async fn to_redis(&self) -> Result<u64, NotHad> {
+        // It would only be tried in vain.
+        self.kept_whole()?;
         let (link, durability) = self.server.connect().await?;
         self.postgres.say_place(self.me, Place::Redis).await?;
         let mut place = self.place.write().await;
-        let kept = self.kept.lock().all();
-        for (lane, base, entries) in kept {
+        for (lane, base, entries) in self.kept_whole()? {
             link.publish(self.me, lane, base, &entries).await?;
         }
         let number = self.moved();
@@ -122,6 +123,15 @@ impl Shared {
         *self.durability.lock() = Some(durability);
         tracing::info!("the journal is in Redis");
         Ok(number)
+    }
+
+    /// All that the tables have not got, by lanes. When copies of some of it were dropped the tables come first.
+    fn kept_whole(&self) -> Result<Vec<KeptLane>, NotHad> {
+        let kept = self.kept.lock();
+        if kept.is_whole() {
+            return Ok(kept.all());
+        }
+        Err(NotHad::Failed("the tables have not got what memory was too short for".to_owned()))
     }
 
     async fn until_failed(&self, number: u64) -> NotHad {
@@ -136,8 +146,7 @@ impl Shared {
     async fn to_postgres(&self) -> Result<(), NotHad> {
         let mut place = self.place.write().await;
         self.in_postgres.store(true, Ordering::Release);
-        let kept = self.kept.lock().all();
-        for (lane, base, entries) in kept {
+        for (lane, base, entries) in self.kept_whole()? {
             self.postgres.take_in(self.me, lane, base, &entries).await?;
         }
         self.postgres.say_place(self.me, Place::Postgres).await?;

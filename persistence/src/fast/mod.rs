@@ -6,6 +6,8 @@
 //! - What the tables have not got is kept in memory ([`kept`]).
 //! - A connection to Redis acknowledges nothing before this pod has read in its own row in PostgreSQL, *after* connecting,
 //!   that it is alive, and has written there what the tables have not got ([`care`]).
+//! - When memory is short the copies of what the journal has are dropped. A new connection, or the way to PostgreSQL, then
+//!   waits until the tables have those entries.
 //! - Without Redis the pod goes on in the PostgreSQL journal, once that has all that the tables have not got. Then
 //!   its row says so. It comes back by the same rules.
 //! - Whoever finishes a dead pod's journal ([`others`]) reads Redis too, unless the row says that nothing is there.
@@ -153,7 +155,7 @@ impl Shared {
         {
             return Some(Err(error));
         }
-        Some(match &*place {
+        let answer = match &*place {
             Acknowledging::Nowhere => return None,
             Acknowledging::Over => Err(AppendError::Sealed),
             Acknowledging::Postgres => self.postgres.append_record(name, record).await,
@@ -166,7 +168,11 @@ impl Shared {
                 }
                 Ok(()) => Ok(()),
             },
-        })
+        };
+        if answer.is_ok() {
+            self.kept.lock().is_durable(name.lane, name.sequence);
+        }
+        Some(answer)
     }
 
     /// Something has failed on a connection to Redis.
@@ -260,6 +266,13 @@ impl Journal for FastJournal {
 
     fn held(&self) -> u64 {
         self.shared.kept.lock().bytes()
+    }
+
+    fn drop_copies(&self) {
+        let dropped = self.shared.kept.lock().drop_copies();
+        if dropped > 0 {
+            tracing::debug!(dropped, "memory is short: what the journal has is not kept here as well");
+        }
     }
 
     fn status(&self) -> String {
