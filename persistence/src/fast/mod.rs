@@ -42,7 +42,7 @@ use crate::{
     error::RedisError,
     postgres::PostgresJournal,
     record::{EntryName, encode_entry},
-    redis::{Durability, Link, RedisJournal, Server},
+    redis::{Durability, Link, RedisJournal, Server, Settings},
 };
 
 /// How long an append waits for a place to go before its outcome is called unknown.
@@ -73,8 +73,8 @@ struct Shared {
     place: RwLock<Acknowledging>,
     /// Raised when `place` has changed.
     moves: watch::Sender<u64>,
-    /// The first entry is there.
-    wanted: Notify,
+    /// This incarnation is a member, with shards.
+    joined: Notify,
     /// The last connection to Redis on which something has failed.
     failed: watch::Sender<u64>,
     /// PostgreSQL may have entries of this incarnation.
@@ -93,11 +93,11 @@ impl FastJournal {
     /// For one incarnation, which must have joined before it appends. A Redis that does not answer now may do so later; one
     /// that is not durable enough is refused.
     pub async fn open(
-        address: &str,
+        settings: &Settings,
         postgres: Arc<PostgresJournal>,
         me: IncarnationId,
     ) -> Result<Self, RedisError> {
-        let server = Server::at(address)?;
+        let server = Server::new(settings)?;
         let durability = match server.durability().await {
             Ok(durability) => Some(durability),
             Err(error) if error.may_pass() => {
@@ -114,7 +114,7 @@ impl FastJournal {
             kept: Mutex::default(),
             place: RwLock::new(Acknowledging::Nowhere),
             moves: watch::Sender::new(0),
-            wanted: Notify::new(),
+            joined: Notify::new(),
             failed: watch::Sender::new(0),
             in_postgres: AtomicBool::new(false),
             durability: Mutex::new(durability),
@@ -183,6 +183,10 @@ impl Shared {
 
 #[async_trait]
 impl Journal for FastJournal {
+    fn joined(&self) {
+        self.shared.joined.notify_one();
+    }
+
     async fn append(&self, entry: &Entry) -> Result<(), AppendError> {
         let shared = &self.shared;
         let name = EntryName::of(entry);
@@ -190,7 +194,6 @@ impl Journal for FastJournal {
             return Err(AppendError::Failed("a pod appends to its own journal only".to_owned()));
         }
         let record: Arc<[u8]> = encode_entry(entry).into();
-        shared.wanted.notify_one();
         let mut moves = shared.moves.subscribe();
         let until = Instant::now() + PATIENCE;
         loop {
