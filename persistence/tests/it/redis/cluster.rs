@@ -41,7 +41,7 @@ impl Cluster {
         self.is_whole().await;
     }
 
-    /// A new replica of one, which has everything.
+    /// A new replica of one, which has everything, and which all know.
     pub(crate) async fn replica_of(&self, primary: &RedisServer) -> RedisServer {
         let replica = node().await;
         meet(&replica, primary).await;
@@ -51,6 +51,9 @@ impl Cluster {
             // It must have heard of it first.
             follows = follows || replica.ask(&["CLUSTER", "REPLICATE", &id]).await.is_ok();
             if follows && replica.info("master_link_status").await.as_deref() == Some("up") {
+                for primary in &self.primaries {
+                    knows(primary, "cluster_known_nodes:4").await;
+                }
                 return replica;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
