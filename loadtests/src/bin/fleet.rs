@@ -1,6 +1,7 @@
 //! Pods of a fleet are killed, paused, cut off and restarted under load; exits 1 with a list when a promise was not kept.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Instant,
@@ -120,7 +121,16 @@ async fn run_one(arguments: &Arguments, scenario: Scenario) -> anyhow::Result<bo
     for violation in violations.iter().take(20) {
         println!("VIOLATION {violation}");
     }
-    println!("{name}: {line}; {} violations; {} s in all", violations.len(), began.elapsed().as_secs());
+    let mut rules = BTreeMap::<_, usize>::new();
+    for violation in &violations {
+        *rules.entry(violation.rule).or_default() += 1;
+    }
+    let rules: String = rules.iter().map(|(rule, count)| format!(" {rule} {count},")).collect();
+    println!(
+        "{name}: {line}; {} violations;{rules} {} s in all",
+        violations.len(),
+        began.elapsed().as_secs()
+    );
     Ok(clean)
 }
 

@@ -42,6 +42,7 @@ const BACK_WITHIN: Duration = Duration::from_secs(10);
 const IN_REDIS_WITHIN: Duration = Duration::from_secs(20);
 /// The sleeper wakes up out of PostgreSQL's reach for so long.
 const OUT_OF_REACH: Duration = Duration::from_secs(3);
+const ASKED_EVERY: Duration = Duration::from_millis(300);
 const ENDS_WITHIN: Duration = Duration::from_secs(15);
 const BALANCED_WITHIN: Duration = Duration::from_secs(30);
 /// The tables follow late, so that they have not got what the replica lacks.
@@ -81,7 +82,7 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
     pool.close().await;
     verdict.line = format!(
         "{} failovers to a replica that lacked a seal and {lacked} entries of pods that lived; changes taken again after \
-         (min / median / max) {}; of {refused} requests to the dead pod none was acknowledged",
+         (min / median / max) {}; {refused} requests to the dead pod refused",
         backs.len(),
         spread(backs)
     );
@@ -235,19 +236,23 @@ impl Ground {
     /// The sleeper wakes up; how many requests it refused.
     async fn wake(&mut self, sleeper: Sleeper) -> anyhow::Result<usize> {
         let Sleeper { incarnation, witnesses, early, later } = sleeper;
-        self.fleet.level_of(&[OBSERVER]).await?;
         let before = Traces::look(&self.pool, &incarnation, &witnesses).await?;
         let (_, appended) = self.primary()?.journal_of(&incarnation).await?;
         self.to_postgres.set(Network::flows(Flow::Hold, Flow::Hold));
         self.fleet.resume(SLEEPER).await?;
-        let late = ask_again(later, &witnesses);
-        sleep(OUT_OF_REACH).await;
+        let woken = Instant::now();
+        let mut asked = vec![early, ask_again(later, &witnesses)];
+        // Again and again: it may come to believe that it can do without PostgreSQL.
+        while woken.elapsed() < OUT_OF_REACH {
+            sleep(ASKED_EVERY).await;
+            asked.push(ask_all(&witnesses).await?);
+        }
         self.to_postgres.heal();
         let ended = self.fleet.take(SLEEPER)?.ended(ENDS_WITHIN).await?;
         if ended.success() {
             self.verdict.violation("ended_well", format!("{ended}"));
         }
-        let (.., refused) = judge_answers(early, late, &witnesses, &mut self.verdict).await?;
+        let (.., refused) = judge_answers(asked, &witnesses, &mut self.verdict).await?;
         Traces::look(&self.pool, &incarnation, &witnesses).await?.check(&before, &mut self.verdict);
         let (_, now) = self.primary()?.journal_of(&incarnation).await?;
         // Fewer: it has seen that it is dead, and left nothing there.

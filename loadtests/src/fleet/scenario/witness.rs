@@ -135,13 +135,12 @@ pub(super) fn ask_again(connections: Vec<[Connection; 2]>, witnesses: &[Witness]
 
 /// Counts what the old epoch acknowledged, what it read that is not the last, and what it refused.
 pub(super) async fn judge_answers(
-    mut early: JoinSet<Asked>,
-    mut late: JoinSet<Asked>,
+    all: Vec<JoinSet<Asked>>,
     witnesses: &[Witness],
     verdict: &mut Verdict,
 ) -> anyhow::Result<(usize, usize, usize)> {
     let (mut acknowledged, mut stale, mut refused) = (0, 0, 0);
-    for asked in [&mut early, &mut late] {
+    for mut asked in all {
         while let Some(asked) = asked.join_next().await {
             let Asked { witness, change, answer } = asked?;
             let Some(answer) = answer.filter(|answer| answer.status < 300) else {
@@ -172,7 +171,13 @@ pub(super) async fn check_witnesses(
     let mut made = 0;
     for Witness { cart, version, .. } in witnesses {
         let read = client.send(&Request::read(format!("/v1/carts/{cart}"), false)).await;
-        let document = expect_done(read.outcome)?.body;
+        let document = match expect_done(read.outcome) {
+            Ok(answer) => answer.body,
+            Err(error) => {
+                verdict.violation("witness", format!("cart {cart}, version {version}: {error:#}"));
+                continue;
+            }
+        };
         let lines = lines_of(&document).context("a cart without lines")?;
         let units = |sku: &str| lines.get(sku).copied().unwrap_or(0);
         made += usize::from(units("CHAOS-3") > 0);

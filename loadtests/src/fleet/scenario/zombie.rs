@@ -62,7 +62,7 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
     let late = ask_again(later, &witnesses);
     let ended = fleet.take(VICTIM)?.ended(ENDS_WITHIN).await;
     let ended_after = woken.elapsed();
-    let (acknowledged, stale, refused) = judge_answers(early, late, &witnesses, &mut verdict).await?;
+    let (acknowledged, stale, refused) = judge_answers(vec![early, late], &witnesses, &mut verdict).await?;
     match ended {
         Ok(status) if status.success() => verdict.violation("ended_well", format!("{status}")),
         Ok(_) => {
