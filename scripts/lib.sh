@@ -72,3 +72,10 @@ postgres_bin() {
   done
   printf '%s' "$newest"
 }
+
+# redis_version PROGRAM: its major and minor version as one number, 702 for 7.2; 0 when there is no such program.
+redis_version() {
+  local found
+  found=$("$1" --version 2>/dev/null | grep -oE 'v=[0-9]+\.[0-9]+' || echo v=0.0)
+  awk -F '[=.]' '{ print $2 * 100 + $3 }' <<<"$found"
+}

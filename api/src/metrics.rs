@@ -33,13 +33,14 @@ const LABELLED_COUNTERS: [(&str, &str); 3] = [
     ("smartcart_shed_total", "Requests refused to keep the others fast, by reason"),
     ("smartcart_evictions_total", "Entities that left memory, by kind"),
 ];
-const GAUGES: [(&str, &str); 9] = [
+const GAUGES: [(&str, &str); 10] = [
     ("smartcart_actors", "Entities whose actor runs, by kind"),
     ("smartcart_residents", "Entities in memory, by kind"),
     ("smartcart_resident_bytes", "Bytes that entities in memory take, about, by kind"),
     ("smartcart_mailbox_depth", "Messages sent to actors and not handled, by kind"),
     ("smartcart_holds", "Holds that stand"),
     ("smartcart_shards_owned", "Shards that this process serves"),
+    ("smartcart_journal_durability", "1 at the class that an answer has now, where the journal is in Redis"),
     ("smartcart_write_behind_lag_entries", "Journal entries that the tables have not got"),
     ("smartcart_write_behind_bytes", "Bytes that wait for the tables, about"),
     ("smartcart_write_behind_lag_seconds", "Age of the oldest change that the tables have not got"),

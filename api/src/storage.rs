@@ -47,9 +47,9 @@ impl Storage {
         }
         let incarnation = IncarnationId::random();
         let shared = postgres::open(&config.database_url, Some(incarnation)).await?;
-        let fast = match &config.journal_url {
-            Some(address) => {
-                Some(Arc::new(FastJournal::open(address, shared.journal.clone(), incarnation).await?))
+        let fast = match &config.journal {
+            Some(settings) => {
+                Some(Arc::new(FastJournal::open(settings, shared.journal.clone(), incarnation).await?))
             }
             None => None,
         };

@@ -218,6 +218,9 @@ impl Engine {
         let base = store.shop_time().await?;
         let clock = ShopClock::starting_at(base, clock).sharing(SHOP_TIME_SKEW);
         fleet.registry.join(&fleet.member, clock.now()).await?;
+        if fleet.member.owns_shards {
+            journal.joined();
+        }
         let parts = Assembly {
             incarnation: fleet.member.incarnation,
             routes: Routes { shards: Arc::new(Shards::in_fleet()), peers: Some(fleet.peers.clone()) },
@@ -283,7 +286,7 @@ impl Engine {
         tasks.push(background::expire_holds(inventory.clone(), coordinator.clone(), clock.clone()));
         tasks.push(background::restock(restocker.clone()));
         let keeper = fleet.map(|fleet| {
-            Arc::new(Keeper::new(KeeperParts {
+            let parts = KeeperParts {
                 me: fleet.member,
                 config: fleet.config,
                 registry: fleet.registry,
@@ -297,8 +300,8 @@ impl Engine {
                 supervisors: parts.supervisors.clone(),
                 gate: gate.clone(),
                 clock: clock.clone(),
-                catalog_generation: generation,
-            }))
+            };
+            Arc::new(Keeper::new(parts, generation))
         });
         Ok(Self {
             incarnation,

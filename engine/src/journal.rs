@@ -13,6 +13,9 @@ pub trait Journal: Send + Sync + 'static {
     /// Makes an entry durable. The same entry again is accepted once (so an unknown outcome is settled by asking again).
     async fn append(&self, entry: &Entry) -> Result<(), AppendError>;
 
+    /// The incarnation whose journal this is has joined its fleet: it may look for where to write.
+    fn joined(&self) {}
+
     /// After this nothing can be appended for the incarnation, whoever tries, and whoever was told by the journal itself that
     /// it is not sealed believes it no longer. Sealing again changes nothing.
     async fn seal(&self, incarnation: IncarnationId) -> Result<(), JournalError>;
@@ -52,6 +55,9 @@ pub trait Journal: Send + Sync + 'static {
     fn held(&self) -> u64 {
         0
     }
+
+    /// Memory is short: what is durable need not be kept in it as well.
+    fn drop_copies(&self) {}
 
     /// Where it is, for an operator.
     fn status(&self) -> String {

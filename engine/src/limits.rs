@@ -27,7 +27,9 @@ pub const DEFAULT_HOLD_TTL: Duration = Duration::from_secs(15 * 60);
 /// A checkout's hold this old asks its cart whether the checkout still lives.
 pub const CHECKOUT_HOLD_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Percent of the memory for what waits for the tables: from here on guests' changes are refused, and from there on all.
+/// Percent of the memory for what waits for the tables: from here on the journal keeps no copies in memory, ...
+pub const COPIES_DROPPED_AT: u64 = 50;
+/// ... from here on guests' changes are refused, and from there on all.
 pub const GUESTS_REFUSED_AT: u64 = 70;
 pub const ALL_REFUSED_AT: u64 = 80;
 /// Requests that wait for a shard to change hands.
@@ -46,6 +48,7 @@ pub const MAX_HOPS: u8 = 2;
 pub const SHOP_TIME_SKEW: Duration = Duration::from_secs(2);
 
 const _: () = assert!(SHARDS.is_power_of_two());
+const _: () = assert!(COPIES_DROPPED_AT < GUESTS_REFUSED_AT);
 const _: () = assert!(GUESTS_REFUSED_AT < ALL_REFUSED_AT && ALL_REFUSED_AT < 100);
 const _: () = assert!(READS_WITHOUT_ASKING.as_millis() < READS_WITHOUT_CONFIRMATION.as_millis());
 const _: () = assert!(MAX_PRICE.checked_mul(999 * 100).is_some());

@@ -50,22 +50,40 @@ pub enum ConnectError {
 /// Why a Redis cannot be the journal, and how to mend it.
 #[derive(Debug, thiserror::Error)]
 pub enum RedisError {
-    #[error("'{0}' is not the address of a Redis: write redis://user:password@host:6379")]
+    #[error(
+        "'{0}' is not the address of a Redis: write redis://user:password@host:6379, or rediss:// for TLS"
+    )]
     Address(String),
+    #[error("the certificate cannot be used: {0}")]
+    Certificate(String),
     #[error("Redis does not answer: {0}")]
     Unreachable(String),
-    #[error("Redis {found} is too old: {needed}.0 or newer is needed")]
-    TooOld { found: String, needed: u32 },
+    #[error("{found} is too old: {}.{} or newer is needed", .needed.0, .needed.1)]
+    TooOld { found: String, needed: (u32, u32) },
     #[error("this Redis is a replica: give the address of the one that is written to")]
     Replica,
     #[error("Redis runs with {setting} = {found}: {consequence}; set it to {needed}")]
     Weak { setting: &'static str, found: String, needed: &'static str, consequence: &'static str },
+    #[error(
+        "this Redis does not tell its settings, so it cannot be known what it keeps: let CONFIG GET be asked, or, where it \
+         is a service that writes a log of its own before it answers, set journal_durability to synchronous"
+    )]
+    Untold,
+    #[error(
+        "this Redis tells its settings, so it is no service that writes a log of its own before it answers: set \
+         journal_durability to single or replica"
+    )]
+    NoService,
+    #[error(
+        "fewer than {needed} replicas confirm what is written: are they there, with appendonly yes, appendfsync always?"
+    )]
+    Unconfirmed { needed: u16 },
 }
 
 impl RedisError {
     /// It may be better later; otherwise somebody must mend it.
     pub const fn may_pass(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Replica)
+        matches!(self, Self::Unreachable(_) | Self::Replica | Self::Unconfirmed { .. })
     }
 }
 

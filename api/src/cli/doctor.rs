@@ -10,7 +10,7 @@ use std::{
 use smartcart_persistence::{
     error::{OpenError, RedisError},
     postgres,
-    redis::Server,
+    redis::{Server, Settings},
     sqlite,
 };
 
@@ -36,8 +36,8 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         ("operations exposure", exposure(config.ops.listen)),
         ("open files", open_files(config.api.connections)),
     ];
-    if let Some(address) = &config.storage.journal_url {
-        checks.push(("journal", journal(address).await));
+    if let Some(settings) = &config.storage.journal {
+        checks.push(("journal", journal(settings).await));
     }
     match config.peers() {
         Ok(None) => {}
@@ -107,8 +107,8 @@ async fn database(config: &StorageConfig) -> Result<Database, String> {
     }
 }
 
-async fn journal(address: &str) -> Finding {
-    let found = async { Server::at(address)?.durability().await };
+async fn journal(settings: &Settings) -> Finding {
+    let found = async { Server::new(settings)?.durability().await };
     found
         .await
         .map(|durability| format!("Redis: {durability}"))

@@ -183,7 +183,7 @@ mod tests {
         let (example, usual) = (file(text).unwrap(), Settings::default());
         let unset = format!("{:?}", example.clone()).matches("None").count();
         assert_eq!(
-            unset, 8,
+            unset, 10,
             "another journal, and a fleet's settings, have no value of their own: {example:?}"
         );
         let mut example = example.build().unwrap();
@@ -217,6 +217,9 @@ mod tests {
             "[storage]\ndatabase_url = \"mysql://db/shop\"",
             "[storage]\njournal_url = \"redis://cache\"",
             "[storage]\ndatabase_url = \"postgres://db/shop\"\njournal_url = \"memcached://cache\"",
+            "[storage]\ndatabase_url = \"postgres://db/shop\"\njournal_durability = \"replica\"",
+            "[storage]\ndatabase_url = \"postgres://db/shop\"\njournal_url = \"redis://c\"\njournal_durability = \"replica:0\"",
+            "[storage]\ndatabase_url = \"postgres://db/shop\"\njournal_url = \"redis://c\"\njournal_ca_file = \"/no/such\"",
         ] {
             assert!(file(text).unwrap().build().is_err(), "{text}");
         }

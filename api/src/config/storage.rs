@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use smartcart_persistence::redis::Server;
+use smartcart_persistence::redis::{Class, Server, Settings};
 
 use super::{ConfigError, settings};
 
@@ -9,8 +9,12 @@ settings! {
     StorageSettings {
         /// The tables: sqlite:PATH, or postgres://... for a fleet [sqlite:data/shop.db]
         database_url: String = "DATABASE_URL",
-        /// The journal of a fleet, when it is not to be beside the tables: redis://HOST:PORT
+        /// The journal of a fleet, when it is not to be beside the tables: redis://HOST:PORT, or rediss: with TLS
         journal_url: String = "SMARTCART_JOURNAL_URL",
+        /// What its answers mean: single; replica, replica:2 (so many confirm each entry); synchronous (MemoryDB) [single]
+        journal_durability: String = "SMARTCART_JOURNAL_DURABILITY",
+        /// Who signs its certificate (PEM), when it is not one of this machine's authorities
+        journal_ca_file: PathBuf = "SMARTCART_JOURNAL_CA_FILE",
     }
 }
 
@@ -18,7 +22,7 @@ settings! {
 pub struct StorageConfig {
     pub database_url: String,
     /// A Redis before the database.
-    pub journal_url: Option<String>,
+    pub journal: Option<Settings>,
     /// Nobody chose a database: this is a first look at the shop.
     pub is_default: bool,
 }
@@ -35,16 +39,31 @@ impl StorageSettings {
             ));
         }
         let is_shared = !database_url.starts_with("sqlite:");
-        if let Some(journal) = &self.journal_url {
-            if !is_shared {
-                let why =
-                    "one process keeps its journal beside its tables; set database_url to a PostgreSQL first";
-                return Err(ConfigError::value("journal_url", why));
-            }
-            Server::at(journal).map_err(|error| ConfigError::value("journal_url", error.to_string()))?;
-        }
         let is_default = self.database_url.is_none();
-        Ok(StorageConfig { database_url, journal_url: self.journal_url, is_default })
+        let journal = self.journal()?;
+        if journal.is_some() && !is_shared {
+            let why =
+                "one process keeps its journal beside its tables; set database_url to a PostgreSQL first";
+            return Err(ConfigError::value("journal_url", why));
+        }
+        Ok(StorageConfig { database_url, journal, is_default })
+    }
+
+    fn journal(self) -> Result<Option<Settings>, ConfigError> {
+        let class = self.journal_durability.as_deref().map(str::parse::<Class>).transpose();
+        let class = class.map_err(|error| ConfigError::value("journal_durability", error.to_string()))?;
+        let Some(url) = self.journal_url else {
+            if class.is_some() || self.journal_ca_file.is_some() {
+                return Err(ConfigError::value(
+                    "journal_url",
+                    "it is missing, and the journal's other settings are there",
+                ));
+            }
+            return Ok(None);
+        };
+        let settings = Settings { url, class: class.unwrap_or_default(), ca: self.journal_ca_file };
+        Server::new(&settings).map_err(|error| ConfigError::value("journal_url", error.to_string()))?;
+        Ok(Some(settings))
     }
 }
 

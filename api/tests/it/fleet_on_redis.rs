@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use smartcart_api::config::Settings;
 
 use crate::support::{
     Answer, Door, RedisServer, Request,
@@ -19,6 +20,10 @@ struct Shop {
 impl Shop {
     /// Two pods and mugs, 100 on hand. Both go to PostgreSQL through one door.
     async fn open() -> Self {
+        Self::open_with(|_| {}).await
+    }
+
+    async fn open_with(change: impl Fn(&mut Settings)) -> Self {
         let (fleet, redis) = (Fleet::new().await, RedisServer::new().await);
         let (place, database) = fleet.database.rsplit_once('/').unwrap();
         let (user, port) = place.rsplit_once(':').unwrap();
@@ -28,6 +33,7 @@ impl Shop {
             .two_with(|settings| {
                 settings.storage.database_url = Some(database.clone());
                 settings.storage.journal_url = Some(redis.address());
+                change(settings);
             })
             .await;
         Self { redis, to_postgres, a, b }
@@ -180,4 +186,71 @@ async fn redis_killed_frozen_and_emptied_loses_nothing() {
     for cart in &carts {
         assert_eq!(shop.b.get(cart).await.is(200).json()["totals"]["quantity"], expected);
     }
+}
+
+/// PostgreSQL stays away until what waits for it fills the memory that it may take.
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_is_bounded_while_the_tables_are_away() {
+    let shop = Shop::open_with(|settings| settings.engine.max_backlog_mib = Some(1)).await;
+    let member = member(&shop).await;
+    let note = json!({"metadata": {"note": "x".repeat(NOTE)}});
+    let guests = Request::new("POST", "/v1/carts").json(&note);
+    let staffs = guests.clone().bearer(TOKEN);
+    let add = |key: &str| member.clone().key(key).json(&mugs(1));
+    shop.a.send(add("before")).await.is(200);
+    shop.to_postgres.set_open(false);
+    let mut carts = fill(&shop, &guests).await;
+    // The journal has kept no copies of them: with copies half of the memory would be theirs.
+    assert!(carts.len() * NOTE > MEBIBYTE, "guests are refused after {}", carts.len());
+    shop.a.send(add("guests-are-refused")).await.is(200);
+    carts.extend(fill(&shop, &staffs).await);
+    let refused = shop.a.send(add("all-are-refused")).await.is(503);
+    assert!(refused.header("retry-after").is_some());
+    for pod in shop.pods() {
+        let bytes = pod.status().await["tables_behind"]["bytes"].as_u64().unwrap();
+        assert!((700_000..MEBIBYTE as u64).contains(&bytes), "{bytes} bytes wait");
+        pod.get(&carts[0]).await.is(200);
+    }
+
+    shop.to_postgres.set_open(true);
+    answered(&shop.a, &add("all-are-refused")).await.is(200);
+    answered(&shop.b, &guests).await.is(201);
+    for cart in &carts {
+        shop.b.get(cart).await.is(200);
+    }
+    for pod in shop.pods() {
+        until("the tables have it all", async || pod.status().await["tables_behind"]["entries"] == 0).await;
+    }
+}
+
+const MEBIBYTE: usize = 1 << 20;
+const NOTE: usize = 4000;
+
+/// Creates carts until both pods refuse; those that were created.
+async fn fill(shop: &Shop, create: &Request) -> Vec<String> {
+    let (mut carts, mut refused) = (Vec::new(), 0);
+    while refused < 24 {
+        let answer = shop.pods()[carts.len() % 2].send(create.clone()).await;
+        if answer.status == 503 {
+            assert!(answer.header("retry-after").is_some());
+            refused += 1;
+        } else {
+            carts.push(answer.is(201).header("location").unwrap().to_owned());
+            refused = 0;
+        }
+        assert!(carts.len() < 2000, "nobody is refused");
+    }
+    carts
+}
+
+/// A signed-in shopper's way to add to a cart.
+async fn member(shop: &Shop) -> Request {
+    let mut account = json!({"email": "ada@example.com", "password": "correct horse"});
+    let credentials = account.clone();
+    account["name"] = json!("Ada");
+    shop.a.post("/v1/users", account).await.is(201);
+    let tokens = shop.a.post("/v1/sessions", credentials).await.is(201).json();
+    let token = tokens["access_token"].as_str().unwrap();
+    let cart = shop.a.send(Request::new("GET", "/v1/carts/mine").bearer(token)).await.is(200).json();
+    Request::new("POST", format!("/v1/carts/{}/items", cart["id"].as_str().unwrap())).bearer(token)
 }

@@ -25,7 +25,7 @@ use crate::{
     directory::{Gate, Pressure},
     id::IncarnationId,
     journal::Journal,
-    limits::{ALL_REFUSED_AT, GUESTS_REFUSED_AT},
+    limits::{ALL_REFUSED_AT, COPIES_DROPPED_AT, GUESTS_REFUSED_AT},
     orders::Order,
     shard::ShardId,
     store::{Store, StoreError},
@@ -45,8 +45,8 @@ pub struct WriteBehindConfig {
     pub slice: usize,
     /// Entities that may wait; beyond it new work is shed until half of them are written.
     pub backlog: usize,
-    /// Bytes that may wait for the tables, with what the journal keeps in memory meanwhile. At 70 % guests' changes are
-    /// refused, at 80 % all.
+    /// Bytes that may wait for the tables, with what the journal keeps in memory meanwhile. At 50 % it keeps nothing more, at
+    /// 70 % guests' changes are refused, at 80 % all.
     pub memory: u64,
 }
 
@@ -95,7 +95,8 @@ pub(crate) struct WriteBehind {
     urgent: Mutex<Urgent>,
     /// Wakes the worker before its time.
     hurry: Notify,
-    trimming: Mutex<Option<JoinHandle<()>>>,
+    /// How far the journal may be trimmed.
+    written: watch::Sender<Vec<Watermark>>,
     caught_up: Mutex<Instant>,
     time_kept: Mutex<Instant>,
     stopping: AtomicBool,
@@ -120,7 +121,7 @@ impl WriteBehind {
             clock,
             urgent: Mutex::default(),
             hurry: Notify::new(),
-            trimming: Mutex::default(),
+            written: watch::Sender::default(),
             caught_up: Mutex::new(Instant::now()),
             time_kept: Mutex::new(Instant::now()),
             stopping: AtomicBool::new(false),
@@ -147,6 +148,9 @@ impl WriteBehind {
 
     fn press(&self, bytes: u64) {
         let percent = bytes.saturating_mul(100) / self.config.memory;
+        if percent >= COPIES_DROPPED_AT {
+            self.journal.drop_copies();
+        }
         self.gate.set_pressure(match percent {
             ALL_REFUSED_AT.. => Pressure::All,
             GUESTS_REFUSED_AT.. => Pressure::Guests,
@@ -222,6 +226,7 @@ impl WriteBehind {
     pub(crate) fn start(self: &Arc<Self>) -> JoinHandle<()> {
         let this = self.clone();
         tokio::spawn(async move {
+            let trimming = tokio::spawn(this.clone().trim_what_is_written());
             let mut next = Instant::now() + this.config.interval;
             while !this.stopping.load(Ordering::Acquire) {
                 let _time_is_up = tokio::time::timeout_at(next.into(), this.hurry.notified()).await;
@@ -231,6 +236,7 @@ impl WriteBehind {
                     break;
                 }
             }
+            trimming.abort();
         })
     }
 
@@ -259,15 +265,12 @@ impl WriteBehind {
             Ok(()) => self.flush().await,
             fenced => fenced,
         };
-        let trimming = self.trimming.lock().take();
-        if let Some(trimming) = trimming
-            && let Err(error) = trimming.await
-        {
-            tracing::error!(%error, "the trimming of the journal had failed");
-        }
         if written.is_err() {
             tracing::warn!("this incarnation was declared dead; whoever took over writes what is left");
+            return;
         }
+        let watermarks = self.written.borrow().clone();
+        self.trim(watermarks).await;
     }
 
     /// Writes everything that has been gathered.
@@ -323,7 +326,7 @@ impl WriteBehind {
             self.gate.set_congested(false);
         }
         *self.caught_up.lock() = began;
-        self.trim(flush);
+        self.written.send_replace(flush.watermarks.clone());
         self.measure(flush, began);
         Ok(())
     }
@@ -392,19 +395,20 @@ impl WriteBehind {
         Ok(())
     }
 
-    /// Beside the worker: no checkout waits for it. The next flush's trim takes what this one leaves.
-    fn trim(&self, flush: &Flush) {
-        let mut trimming = self.trimming.lock();
-        if trimming.as_ref().is_some_and(|task| !task.is_finished()) {
-            return;
+    /// Trims the journal beside the worker: no checkout waits for it.
+    async fn trim_what_is_written(self: Arc<Self>) {
+        let mut written = self.written.subscribe();
+        while written.changed().await.is_ok() {
+            let watermarks = written.borrow_and_update().clone();
+            self.trim(watermarks).await;
         }
-        let (journal, watermarks) = (self.journal.clone(), flush.watermarks.clone());
-        *trimming = Some(tokio::spawn(async move {
-            for Watermark { incarnation, lane, sequence } in watermarks {
-                if let Err(error) = journal.trim(incarnation, lane, sequence).await {
-                    tracing::warn!(%error, "the journal could not be trimmed; it grows until it can");
-                }
+    }
+
+    async fn trim(&self, watermarks: Vec<Watermark>) {
+        for Watermark { incarnation, lane, sequence } in watermarks {
+            if let Err(error) = self.journal.trim(incarnation, lane, sequence).await {
+                tracing::warn!(%error, "the journal could not be trimmed; it grows until it can");
             }
-        }));
+        }
     }
 }

@@ -83,34 +83,41 @@ impl Gate {
         Self { limit, ..Self::default() }
     }
 
-    pub(crate) fn admit(self: &Arc<Self>, caller: Caller) -> Result<Permit, Shed> {
-        let shed = |reason, millis| Err(shed(reason, Duration::from_millis(millis)));
+    /// Whether a request may come in, for whatever pod it is.
+    pub(crate) fn admit(self: &Arc<Self>) -> Result<Permit, Shed> {
         if self.closed.load(Ordering::Relaxed) {
-            return shed("draining", 1000);
+            return Err(shed("draining", Duration::from_secs(1)));
         }
-        if self.congested.load(Ordering::Relaxed) {
-            return shed("backlog", 500);
-        }
-        let pressure = self.pressure.load(Ordering::Relaxed);
-        if pressure >= Pressure::All as u8 {
-            return shed("memory", 1000);
-        }
-        if pressure >= Pressure::Guests as u8 && caller == Caller::Guest {
-            return shed("memory_guests", 1000);
-        }
-        let away = self.away.load(Ordering::Relaxed);
-        if away != 0 {
-            return shed(
-                if away & Away::Journal as u8 != 0 { "journal_away" } else { "registry_away" },
-                1000,
-            );
+        if self.away.load(Ordering::Relaxed) & Away::Registry as u8 != 0 {
+            return Err(shed("registry_away", Duration::from_secs(1)));
         }
         let permit = Permit { gate: self.clone(), inside: None };
         if self.in_flight.fetch_add(1, Ordering::Relaxed) >= self.limit {
             drop(permit);
-            return shed("overload", 250);
+            return Err(shed("overload", Duration::from_millis(250)));
         }
         Ok(permit)
+    }
+
+    /// Whether this pod can take a change of what it owns. The engine's own steps finish what was taken before.
+    pub(crate) fn take(&self, caller: Caller) -> Result<(), Shed> {
+        if caller == Caller::Engine {
+            return Ok(());
+        }
+        if self.congested.load(Ordering::Relaxed) {
+            return Err(shed("backlog", Duration::from_millis(500)));
+        }
+        let pressure = self.pressure.load(Ordering::Relaxed);
+        if pressure >= Pressure::All as u8 {
+            return Err(shed("memory", Duration::from_secs(1)));
+        }
+        if pressure >= Pressure::Guests as u8 && caller == Caller::Guest {
+            return Err(shed("memory_guests", Duration::from_secs(1)));
+        }
+        if self.away.load(Ordering::Relaxed) & Away::Journal as u8 != 0 {
+            return Err(shed("journal_away", Duration::from_secs(1)));
+        }
+        Ok(())
     }
 
     /// For the steps of work that was admitted before: they are counted, never shed.
@@ -206,33 +213,47 @@ mod tests {
     #[test]
     fn the_door_lets_in_as_many_as_it_says_and_counts_those_who_leave() {
         let gate = Arc::new(Gate::new(2));
-        let first = gate.admit(Caller::Guest).unwrap();
-        let _second = gate.admit(Caller::Guest).unwrap();
-        assert_eq!(gate.admit(Caller::Guest).unwrap_err().reason, "overload");
+        let first = gate.admit().unwrap();
+        let _second = gate.admit().unwrap();
+        assert_eq!(gate.admit().unwrap_err().reason, "overload");
         drop(first);
-        assert!(gate.admit(Caller::Guest).is_ok());
+        assert!(gate.admit().is_ok());
         assert_eq!(gate.in_flight(), 1);
     }
 
     #[test]
-    fn a_closed_or_congested_door_lets_nobody_in() {
+    fn a_closed_door_lets_nobody_in_and_behind_a_congested_one_nothing_is_taken() {
         let gate = Arc::new(Gate::new(2));
         gate.set_congested(true);
-        assert_eq!(gate.admit(Caller::Guest).unwrap_err().reason, "backlog");
+        // It may be for another pod.
+        assert!(gate.admit().is_ok());
+        assert_eq!(gate.take(Caller::Guest).unwrap_err().reason, "backlog");
+        assert!(gate.take(Caller::Engine).is_ok());
         gate.set_congested(false);
+        assert!(gate.take(Caller::Guest).is_ok());
         gate.close();
-        assert_eq!(gate.admit(Caller::Guest).unwrap_err().reason, "draining");
+        assert_eq!(gate.admit().unwrap_err().reason, "draining");
+    }
+
+    #[test]
+    fn without_its_journal_a_pod_takes_nothing_and_without_the_registry_it_lets_nobody_in() {
+        let gate = Arc::new(Gate::new(2));
+        gate.set_away(Away::Journal, true);
+        assert!(gate.admit().is_ok());
+        assert_eq!(gate.take(Caller::Service).unwrap_err().reason, "journal_away");
+        gate.set_away(Away::Registry, true);
+        assert_eq!(gate.admit().unwrap_err().reason, "registry_away");
     }
 
     #[test]
     fn under_pressure_guests_are_refused_first_and_then_everybody() {
         let gate = Arc::new(Gate::new(2));
         gate.set_pressure(Pressure::Guests);
-        assert_eq!(gate.admit(Caller::Guest).unwrap_err().reason, "memory_guests");
-        assert!(gate.admit(Caller::Service).is_ok());
+        assert_eq!(gate.take(Caller::Guest).unwrap_err().reason, "memory_guests");
+        assert!(gate.take(Caller::Service).is_ok());
         gate.set_pressure(Pressure::All);
-        assert_eq!(gate.admit(Caller::Service).unwrap_err().reason, "memory");
+        assert_eq!(gate.take(Caller::Service).unwrap_err().reason, "memory");
         gate.set_pressure(Pressure::Bearable);
-        assert!(gate.admit(Caller::Guest).is_ok());
+        assert!(gate.take(Caller::Guest).is_ok());
     }
 }

@@ -153,6 +153,7 @@ impl<E: AtRest> Directory<E> {
         permit: Permit,
         deadline: Instant,
     ) -> Result<Answer<E>, Refusal<E::Rejection>> {
+        self.parts.gate.take(request.caller)?;
         // What changes nothing is answered without the journal, whose fence would tell.
         if !self.parts.routes.shards.is_confirmed() {
             return Err(Unavailable::not_confirmed().into());

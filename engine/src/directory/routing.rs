@@ -7,7 +7,7 @@ use std::{
 
 use super::{Answer, AtRest, Directory, Permit, Published, Refusal, Request, Unavailable, request::NotHere};
 use crate::{
-    idempotency::{Caller, KeyGuard},
+    idempotency::KeyGuard,
     limits::MAX_HOPS,
     ownership::{Arrival, Astray, Way},
     peers::Travels,
@@ -76,7 +76,7 @@ impl<E: AtRest + Travels> Directory<E> {
         request: Request<E>,
         arrival: Arrival,
     ) -> Result<Answer<E>, Refusal<E::Rejection>> {
-        let permit = self.admit(request.caller)?;
+        let permit = self.admit()?;
         self.ask_admitted(id, request, permit, arrival).await
     }
 
@@ -86,15 +86,15 @@ impl<E: AtRest + Travels> Directory<E> {
         id: &E::Id,
         request: Request<E>,
     ) -> Result<Answer<E>, Refusal<E::Rejection>> {
-        let permit = self.admit(request.caller)?;
+        let permit = self.admit()?;
         self.ask_inside(id, request, permit).await
     }
 
-    fn admit(&self, caller: Caller) -> Result<Permit, Refusal<E::Rejection>> {
+    fn admit(&self) -> Result<Permit, Refusal<E::Rejection>> {
         if let Some(why) = self.parts.gate.read_only() {
             return Err(Refusal::Unavailable(format!("changes are refused: {why}")));
         }
-        Ok(self.parts.gate.admit(caller)?)
+        Ok(self.parts.gate.admit()?)
     }
 
     /// A step of the engine's own: it is never shed at the door, so that what was begun is finished.

@@ -44,22 +44,22 @@ impl Keeper {
         shards: &[ShardId],
         to: Option<&Member>,
     ) -> Result<(), HandoverError> {
-        let books = &self.routes.shards;
+        let books = &self.parts.routes.shards;
         let shards: Vec<ShardId> = shards.iter().copied().filter(|shard| books.is_open(*shard)).collect();
         if shards.is_empty() {
             return Ok(());
         }
         let began = Instant::now();
         books.close(&shards, began + PATIENCE).await.map_err(|()| HandoverError::Busy)?;
-        self.coordinator.abandon(&shards);
-        if self.write_behind.settle(&shards).await.is_err() {
+        self.parts.coordinator.abandon(&shards);
+        if self.parts.write_behind.settle(&shards).await.is_err() {
             return Err(RegistryError::Fenced.into());
         }
         books.set_handing(&shards);
         for shard in &shards {
-            self.carts.clear(*shard).await;
-            self.inventory.clear(*shard).await;
-            self.supervisors.stop(*shard);
+            self.parts.carts.clear(*shard).await;
+            self.parts.inventory.clear(*shard).await;
+            self.parts.supervisors.stop(*shard);
         }
         self.write_owner(&shards, to).await?;
         let took = began.elapsed();
@@ -71,7 +71,7 @@ impl Keeper {
 
     /// Writes the new owner's name. What did not change hands opens again here.
     async fn write_owner(&self, shards: &[ShardId], to: Option<&Member>) -> Result<(), HandoverError> {
-        let books = &self.routes.shards;
+        let books = &self.parts.routes.shards;
         let mine: Vec<(ShardId, Epoch)> = shards.iter().map(|shard| (*shard, books.epoch(*shard))).collect();
         let went = self.written_owner(&mine, to.map(|member| member.incarnation)).await?;
         let owner = to.cloned().map(Arc::new);
@@ -92,9 +92,9 @@ impl Keeper {
         let mut pause = Duration::from_millis(20);
         let mut asked_before = false;
         loop {
-            let answer = match self.registry.hand_over(self.me.incarnation, to, mine).await {
+            let answer = match self.parts.registry.hand_over(self.parts.me.incarnation, to, mine).await {
                 // The answer to an earlier try was lost: the rows themselves say what it did.
-                Ok(went) if went.is_empty() && asked_before => self.registry.shards().await,
+                Ok(went) if went.is_empty() && asked_before => self.parts.registry.shards().await,
                 answer => answer,
             };
             match answer {
@@ -126,10 +126,10 @@ impl Keeper {
             .iter()
             .find(|member| member.pod == pod && member.owns_shards && member.state == MemberState::Live)
             .ok_or(HandoverError::Refused)?;
-        if !self.routes.shards.is_open(shard) {
+        if !self.parts.routes.shards.is_open(shard) {
             return Err(HandoverError::Refused);
         }
-        if to.incarnation == self.me.incarnation {
+        if to.incarnation == self.parts.me.incarnation {
             return Ok(());
         }
         self.hand_over(&[shard], Some(to)).await
@@ -138,7 +138,7 @@ impl Keeper {
     /// Says that this member leaves; asked again when the answer was lost.
     async fn leave(&self, until: Instant) -> Result<(), RegistryError> {
         loop {
-            match self.registry.leave(self.me.incarnation).await {
+            match self.parts.registry.leave(self.parts.me.incarnation).await {
                 Err(RegistryError::Unavailable(why)) if Instant::now() < until => {
                     tracing::warn!(
                         why,
@@ -158,9 +158,9 @@ impl Keeper {
         self.leave(until).await?;
         loop {
             let members = self.members();
-            let others = || members.iter().filter(|member| member.incarnation != self.me.incarnation);
+            let others = || members.iter().filter(|member| member.incarnation != self.parts.me.incarnation);
             let mut by_owner: HashMap<Option<IncarnationId>, Vec<ShardId>> = HashMap::new();
-            for (shard, _) in self.routes.shards.owned() {
+            for (shard, _) in self.parts.routes.shards.owned() {
                 let owner = best_owner(shard, others()).map(|member| member.incarnation);
                 by_owner.entry(owner).or_default().push(shard);
             }
@@ -183,7 +183,7 @@ impl Keeper {
             }
             if last.is_err() {
                 // Somebody has gone meanwhile: the next beat says who is left.
-                self.routes.shards.newer_map(self.config.beat).await;
+                self.parts.routes.shards.newer_map(self.parts.config.beat).await;
             }
         }
     }

@@ -61,21 +61,25 @@ pub enum Lost {
     Failed(String),
 }
 
-/// What the keeper keeps, and what others do with it.
+/// What a keeper works with.
+pub(crate) struct KeeperParts {
+    pub(crate) me: Member,
+    pub(crate) config: FleetConfig,
+    pub(crate) registry: Arc<dyn Registry>,
+    pub(crate) routes: Routes,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) write_behind: Arc<WriteBehind>,
+    pub(crate) carts: Arc<Directory<Cart>>,
+    pub(crate) inventory: Arc<Directory<Stock>>,
+    pub(crate) coordinator: Arc<Coordinator>,
+    pub(crate) supervisors: Arc<Supervisors>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) clock: ShopClock,
+}
+
 pub(crate) struct Keeper {
-    pub(super) me: Member,
-    pub(super) config: FleetConfig,
-    pub(super) registry: Arc<dyn Registry>,
-    pub(super) routes: Routes,
-    pub(super) journal: Arc<dyn Journal>,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) write_behind: Arc<WriteBehind>,
-    pub(super) carts: Arc<Directory<Cart>>,
-    pub(super) inventory: Arc<Directory<Stock>>,
-    pub(super) coordinator: Arc<Coordinator>,
-    pub(super) supervisors: Arc<Supervisors>,
-    pub(super) gate: Arc<Gate>,
-    pub(super) clock: ShopClock,
+    pub(super) parts: KeeperParts,
     /// Members as the last beat found them.
     pub(super) members: ArcSwap<Vec<Member>>,
     /// Shards as they were then.
@@ -96,68 +100,22 @@ pub(crate) struct Keeper {
 
 impl std::fmt::Debug for Keeper {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keeper").field("me", &self.me).finish_non_exhaustive()
+        f.debug_struct("Keeper").field("me", &self.parts.me).finish_non_exhaustive()
     }
 }
 
-/// What a keeper is made of.
-pub(crate) struct KeeperParts {
-    pub(crate) me: Member,
-    pub(crate) config: FleetConfig,
-    pub(crate) registry: Arc<dyn Registry>,
-    pub(crate) routes: Routes,
-    pub(crate) journal: Arc<dyn Journal>,
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) write_behind: Arc<WriteBehind>,
-    pub(crate) carts: Arc<Directory<Cart>>,
-    pub(crate) inventory: Arc<Directory<Stock>>,
-    pub(crate) coordinator: Arc<Coordinator>,
-    pub(crate) supervisors: Arc<Supervisors>,
-    pub(crate) gate: Arc<Gate>,
-    pub(crate) clock: ShopClock,
-    pub(crate) catalog_generation: u64,
-}
-
 impl Keeper {
-    pub(crate) fn new(parts: KeeperParts) -> Self {
-        let KeeperParts {
-            me,
-            config,
-            registry,
-            routes,
-            journal,
-            store,
-            write_behind,
-            carts,
-            inventory,
-            coordinator,
-            supervisors,
-            gate,
-            clock,
-            catalog_generation,
-        } = parts;
+    pub(crate) fn new(parts: KeeperParts, catalog_generation: u64) -> Self {
         Self {
-            observer: parking_lot::Mutex::new(Observer::new(config.silence)),
-            me,
-            config,
-            registry,
-            routes,
-            journal,
-            store,
-            write_behind,
-            carts,
-            inventory,
-            coordinator,
-            supervisors,
-            gate,
-            clock,
             members: ArcSwap::default(),
             rows: ArcSwap::default(),
+            observer: parking_lot::Mutex::new(Observer::new(parts.config.silence)),
             stranger: AtomicBool::new(false),
             standing: AtomicBool::new(false),
             news: Notify::new(),
             moving: tokio::sync::Mutex::default(),
             catalog: watch::Sender::new(catalog_generation),
+            parts,
         }
     }
 
@@ -182,7 +140,7 @@ impl Keeper {
 
     /// Whether the registry has answered lately.
     pub(crate) fn sees_registry(&self) -> bool {
-        self.routes.shards.unconfirmed_for() <= READS_WITHOUT_CONFIRMATION
+        self.parts.routes.shards.unconfirmed_for() <= READS_WITHOUT_CONFIRMATION
     }
 
     /// Beats until this incarnation is over.
@@ -193,17 +151,17 @@ impl Keeper {
             match round {
                 Ok(Ok(())) => {}
                 Ok(Err(RegistryError::Fenced)) => {
-                    self.gate.fail_stop(&Lost::Fenced.to_string());
+                    self.parts.gate.fail_stop(&Lost::Fenced.to_string());
                     return;
                 }
                 Ok(Err(error)) => self.unanswered(&error.to_string()).await,
                 Err(_) => self.unanswered("no answer in time").await,
             }
-            let next = began + self.config.beat;
+            let next = began + self.parts.config.beat;
             tokio::select! {
                 () = tokio::time::sleep_until(next.into()) => {}
-                () = self.registry.changed() => {}
-                () = self.routes.shards.stale.notified() => {}
+                () = self.parts.registry.changed() => {}
+                () = self.parts.routes.shards.stale.notified() => {}
             }
         }
     }
@@ -211,11 +169,11 @@ impl Keeper {
     async fn round(self: &Arc<Self>) -> Result<(), RegistryError> {
         // What the answer says was true after this moment.
         let asked = Instant::now();
-        let beat = self.registry.beat(self.me.incarnation, self.clock.now()).await?;
-        let rows = self.registry.shards().await?;
-        self.routes.shards.confirm(asked);
+        let beat = self.parts.registry.beat(self.parts.me.incarnation, self.parts.clock.now()).await?;
+        let rows = self.parts.registry.shards().await?;
+        self.parts.routes.shards.confirm(asked);
         self.stranger.store(false, Ordering::SeqCst);
-        self.gate.set_away(Away::Registry, false);
+        self.parts.gate.set_away(Away::Registry, false);
         self.learn(beat, asked);
         let kept = self.keep_books(&rows);
         self.rows.store(Arc::new(rows));
@@ -224,7 +182,7 @@ impl Keeper {
     }
 
     fn learn(&self, beat: Beat, asked: Instant) {
-        self.clock.follow(beat.shop);
+        self.parts.clock.follow(beat.shop);
         self.observer.lock().observe(&beat.members, asked);
         self.catalog.send_if_modified(|known| {
             std::mem::replace(known, beat.catalog_generation) != beat.catalog_generation
@@ -234,11 +192,11 @@ impl Keeper {
 
     /// The shards as the registry has them.
     pub(super) fn keep_books(self: &Arc<Self>, rows: &[ShardRow]) -> Result<(), RegistryError> {
-        let shards = &self.routes.shards;
+        let shards = &self.parts.routes.shards;
         let members = self.members();
         let mut opened = Vec::new();
         for row in rows {
-            if row.owner == Some(self.me.incarnation) {
+            if row.owner == Some(self.parts.me.incarnation) {
                 if shards.open(row.shard, row.epoch) {
                     opened.push(row.shard);
                 }
@@ -271,7 +229,7 @@ impl Keeper {
 
     async fn wake(self: &Arc<Self>, opened: &[ShardId]) {
         let mut pause = Duration::from_millis(50);
-        while let Err(error) = self.coordinator.wake_unfinished(Some(opened)).await {
+        while let Err(error) = self.parts.coordinator.wake_unfinished(Some(opened)).await {
             tracing::warn!(%error, "what was under way in new shards cannot be looked up yet");
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(2));
@@ -281,54 +239,54 @@ impl Keeper {
     /// The registry does not answer: nobody is accused. Readers are served while every peer says that it has not declared
     /// this pod dead, or cannot have.
     async fn unanswered(&self, why: &str) {
-        if self.routes.shards.unconfirmed_for() > READS_WITHOUT_CONFIRMATION
+        if self.parts.routes.shards.unconfirmed_for() > READS_WITHOUT_CONFIRMATION
             && !self.standing.load(Ordering::SeqCst)
         {
-            self.gate.set_away(Away::Registry, true);
+            self.parts.gate.set_away(Away::Registry, true);
         }
         tracing::warn!(why, "the registry does not answer");
         let asked = Instant::now();
-        let Some(peers) = &self.routes.peers else { return };
+        let Some(peers) = &self.parts.routes.peers else { return };
         let members = self.members();
-        let others = members.iter().filter(|member| member.incarnation != self.me.incarnation);
-        let asking = others.map(|member| peers.probe(member, self.me.incarnation));
+        let others = members.iter().filter(|member| member.incarnation != self.parts.me.incarnation);
+        let asking = others.map(|member| peers.probe(member, self.parts.me.incarnation));
         let all = futures_util::future::join_all(asking).await;
         let known = all.iter().all(|probed| probed.as_ref().is_ok_and(|probed| probed.knows_asker));
         if known && !self.stranger.load(Ordering::SeqCst) {
-            self.routes.shards.confirm_readers(asked);
+            self.parts.routes.shards.confirm_readers(asked);
         }
     }
 
     /// Without the registry, carts and holds go on while the journal itself can say that nobody has declared this pod dead:
     /// whoever takes its shards has sealed it first.
     async fn stand(self: Arc<Self>) {
-        while self.gate.read_only().is_none() {
-            tokio::time::sleep(self.config.beat).await;
-            if self.routes.shards.unconfirmed_for() <= self.config.beat * 2 {
+        while self.parts.gate.read_only().is_none() {
+            tokio::time::sleep(self.parts.config.beat).await;
+            if self.parts.routes.shards.unconfirmed_for() <= self.parts.config.beat * 2 {
                 self.standing.store(false, Ordering::SeqCst);
                 continue;
             }
             let asked = Instant::now();
-            let stands = self.journal.vouches_for(self.me.incarnation).await;
+            let stands = self.parts.journal.vouches_for(self.parts.me.incarnation).await;
             let earlier = READS_WITHOUT_CONFIRMATION - READS_WITHOUT_ASKING;
             if stands && let Some(confirmed) = asked.checked_sub(earlier) {
-                self.routes.shards.confirm_readers(confirmed);
+                self.parts.routes.shards.confirm_readers(confirmed);
             }
             self.standing.store(stands, Ordering::SeqCst);
-            let unconfirmed = self.routes.shards.unconfirmed_for() > READS_WITHOUT_CONFIRMATION;
-            self.gate.set_away(Away::Registry, unconfirmed && !stands);
+            let unconfirmed = self.parts.routes.shards.unconfirmed_for() > READS_WITHOUT_CONFIRMATION;
+            self.parts.gate.set_away(Away::Registry, unconfirmed && !stands);
         }
     }
 
     pub(crate) fn pod(&self) -> &str {
-        &self.me.pod
+        &self.parts.me.pod
     }
 
     /// The pod that has a shard.
     pub(crate) fn owner_name(&self, shard: ShardId) -> Option<String> {
-        let shards = &self.routes.shards;
+        let shards = &self.parts.routes.shards;
         if shards.serves(shard) {
-            return Some(self.me.pod.clone());
+            return Some(self.parts.me.pod.clone());
         }
         shards.owner(shard).map(|member| member.pod.clone())
     }
@@ -336,8 +294,8 @@ impl Keeper {
     pub(crate) fn member_statuses(&self) -> Vec<MemberStatus> {
         let mut counts: HashMap<IncarnationId, usize> = HashMap::new();
         for shard in (0..SHARDS).map(ShardId) {
-            let foreign = self.routes.shards.owner(shard).map(|member| member.incarnation);
-            let mine = self.routes.shards.serves(shard).then_some(self.me.incarnation);
+            let foreign = self.parts.routes.shards.owner(shard).map(|member| member.incarnation);
+            let mine = self.parts.routes.shards.serves(shard).then_some(self.parts.me.incarnation);
             if let Some(owner) = mine.or(foreign) {
                 *counts.entry(owner).or_default() += 1;
             }
@@ -354,7 +312,7 @@ impl Keeper {
     }
 
     pub(crate) async fn part(&self) -> Result<(), RegistryError> {
-        self.registry.part(self.me.incarnation).await
+        self.parts.registry.part(self.parts.me.incarnation).await
     }
 
     /// The tasks of a member.
@@ -368,8 +326,8 @@ impl Keeper {
 
     /// Returns when every shard has an owner that this pod knows.
     pub(crate) async fn all_served(&self) {
-        while !self.routes.shards.all_served() {
-            self.routes.shards.newer_map(self.config.beat).await;
+        while !self.parts.routes.shards.all_served() {
+            self.parts.routes.shards.newer_map(self.parts.config.beat).await;
         }
     }
 }

@@ -67,7 +67,7 @@ impl Keeper {
         let mut memory = Memory::default();
         loop {
             self.news.notified().await;
-            if self.gate.read_only().is_some() {
+            if self.parts.gate.read_only().is_some() {
                 return;
             }
             if let Err(error) = self.steward_round(&mut memory).await {
@@ -82,7 +82,7 @@ impl Keeper {
         for dead in members.iter().filter(|member| member.state == MemberState::Dead) {
             self.bury(dead, &members, memory).await?;
         }
-        if !self.me.owns_shards {
+        if !self.parts.me.owns_shards {
             return Ok(());
         }
         self.claim(&members).await?;
@@ -93,17 +93,17 @@ impl Keeper {
     async fn accuse(&self, members: &[Member]) -> Result<(), RegistryError> {
         let now = Instant::now();
         // Its readers do not trust any more that nobody has taken its shards.
-        let gone_after = READS_WITHOUT_CONFIRMATION + self.config.beat;
+        let gone_after = READS_WITHOUT_CONFIRMATION + self.parts.config.beat;
         let accused: Vec<(Member, bool)> = {
             let observer = self.observer.lock();
             let suspects = observer.suspects(members);
             members
                 .iter()
                 .filter(|member| {
-                    member.incarnation != self.me.incarnation && member.state != MemberState::Dead
+                    member.incarnation != self.parts.me.incarnation && member.state != MemberState::Dead
                 })
                 .filter_map(|member| {
-                    let gone = member.pod == self.me.pod && observer.silence(member, now) >= gone_after;
+                    let gone = member.pod == self.parts.me.pod && observer.silence(member, now) >= gone_after;
                     let silent = suspects.iter().any(|suspect| suspect.incarnation == member.incarnation);
                     (gone || silent).then(|| (member.clone(), gone))
                 })
@@ -115,7 +115,7 @@ impl Keeper {
             }
             tracing::warn!(pod = member.pod, incarnation = %member.incarnation, "a silent pod is declared dead");
             counter!("smartcart_pods_declared_dead_total").increment(1);
-            self.registry.declare_dead(self.me.incarnation, member.incarnation).await?;
+            self.parts.registry.declare_dead(self.parts.me.incarnation, member.incarnation).await?;
         }
         Ok(())
     }
@@ -123,8 +123,8 @@ impl Keeper {
     /// Whether a silent member answers, and could beat again. One that answers but cannot reach the registry serves
     /// nobody: others can take over.
     async fn lives(&self, suspect: &Member) -> bool {
-        let Some(peers) = &self.routes.peers else { return false };
-        match peers.probe(suspect, self.me.incarnation).await {
+        let Some(peers) = &self.parts.routes.peers else { return false };
+        match peers.probe(suspect, self.parts.me.incarnation).await {
             Ok(probed) => probed.incarnation == suspect.incarnation && probed.sees_registry,
             Err(_) => false,
         }
@@ -163,11 +163,12 @@ impl Keeper {
     }
 
     async fn take_over(self: &Arc<Self>, dead: &Member, members: &[Member]) -> Result<(), TakeoverError> {
-        let Some(right) = self.registry.take_over(dead.incarnation).await? else { return Ok(()) };
+        let Some(right) = self.parts.registry.take_over(dead.incarnation).await? else { return Ok(()) };
         let began = Instant::now();
-        let finished = finish_write_behind(&*self.journal, &*self.store, dead.incarnation).await?;
-        self.journal.remove(dead.incarnation).await?;
-        let rows = self.registry.shards().await?;
+        let finished =
+            finish_write_behind(&*self.parts.journal, &*self.parts.store, dead.incarnation).await?;
+        self.parts.journal.remove(dead.incarnation).await?;
+        let rows = self.parts.registry.shards().await?;
         let new_owners: Vec<(ShardId, IncarnationId)> = rows
             .iter()
             .filter(|row| row.owner == Some(dead.incarnation))
@@ -200,12 +201,12 @@ impl Keeper {
         if mine.is_empty() {
             return Ok(());
         }
-        let claimed = self.registry.claim(self.me.incarnation, &mine).await?;
+        let claimed = self.parts.registry.claim(self.parts.me.incarnation, &mine).await?;
         self.keep_books(&claimed)
     }
 
     fn should_be_mine(&self, shard: ShardId, members: &[Member]) -> bool {
-        best_owner(shard, members).is_some_and(|member| member.incarnation == self.me.incarnation)
+        best_owner(shard, members).is_some_and(|member| member.incarnation == self.parts.me.incarnation)
     }
 
     /// Once after each coming and going, when things have settled: what should be elsewhere is handed over.
@@ -223,15 +224,15 @@ impl Keeper {
                 quarantined: std::mem::take(&mut memory.quarantined),
             };
         }
-        let settled = memory.since.is_some_and(|since| since.elapsed() >= self.config.settled);
+        let settled = memory.since.is_some_and(|since| since.elapsed() >= self.parts.config.settled);
         if memory.balanced || !settled {
             return Ok(());
         }
         let Ok(_moving) = self.moving.try_lock() else { return Ok(()) };
         let mut by_owner: HashMap<IncarnationId, Vec<ShardId>> = HashMap::new();
-        for (shard, _) in self.routes.shards.owned() {
+        for (shard, _) in self.parts.routes.shards.owned() {
             if let Some(owner) = best_owner(shard, members)
-                && owner.incarnation != self.me.incarnation
+                && owner.incarnation != self.parts.me.incarnation
             {
                 by_owner.entry(owner.incarnation).or_default().push(shard);
             }

@@ -12,8 +12,17 @@ use self::{
     state::{Member, Place, State, Step},
 };
 
-const BOUNDS: Bounds =
-    Bounds { changes: 2, breaks: 1, outages: 1, fail_overs: 1, cuts: 1, crashes: 1, deaths: 1 };
+const BOUNDS: Bounds = Bounds {
+    changes: 2,
+    breaks: 1,
+    outages: 1,
+    fail_overs: 1,
+    cuts: 1,
+    drops: 1,
+    crashes: 1,
+    deaths: 1,
+    more_takers: 1,
+};
 
 struct Found {
     states: usize,
@@ -25,7 +34,7 @@ struct Found {
 type Sight = (&'static str, fn(&State) -> bool);
 
 /// States that a search must have met, or it has shown nothing.
-const SIGHTS: [Sight; 6] = [
+const SIGHTS: [Sight; 7] = [
     ("a pod declared dead sends over a connection whose seal was forgotten", |state| {
         state.member == Member::Finished && state.runs && state.connected && !state.redis.sealed
     }),
@@ -35,6 +44,9 @@ const SIGHTS: [Sight; 6] = [
     }),
     ("an acknowledged change is in memory only", |state| {
         state.runs && state.forgot && state.acknowledged > state.tables.max(state.redis.entries.last)
+    }),
+    ("a change is in Redis and nowhere else, and Redis has forgotten it", |state| {
+        state.forgot && state.runs && state.kept_after > state.tables.max(state.redis.entries.last)
     }),
     ("changes are acknowledged while the pod cannot reach PostgreSQL", |state| {
         !state.reaches_postgres && state.place == Place::Redis && state.acknowledged > state.tables
@@ -150,6 +162,7 @@ without! {
     read_row,
     read_row_after_connecting,
     publish_again,
+    wait_for_tables,
     row_says_redis,
     copy_before_saying,
     stop_before_moving,

@@ -10,6 +10,8 @@ pub(crate) struct Rules {
     pub(crate) read_row_after_connecting: bool,
     /// Before it acknowledges over a new connection, Redis has what the tables have not got.
     pub(crate) publish_again: bool,
+    /// A place begins when all that the tables have not got is in memory: where copies were dropped, the tables come first.
+    pub(crate) wait_for_tables: bool,
     /// Whoever acknowledges in Redis has said so in its row.
     pub(crate) row_says_redis: bool,
     /// The row says that Redis is not needed only when PostgreSQL has what the tables have not got.
@@ -33,6 +35,7 @@ pub(crate) const ALL: Rules = Rules {
     read_row: true,
     read_row_after_connecting: true,
     publish_again: true,
+    wait_for_tables: true,
     row_says_redis: true,
     copy_before_saying: true,
     stop_before_moving: true,
@@ -55,7 +58,11 @@ pub(crate) struct Bounds {
     pub(crate) fail_overs: u8,
     /// The pod cannot reach PostgreSQL for a while; others may.
     pub(crate) cuts: u8,
+    /// Memory is short, and copies of what the journal has are dropped.
+    pub(crate) drops: u8,
     pub(crate) crashes: u8,
     /// It is declared dead, rightly or not.
     pub(crate) deaths: u8,
+    /// Who finishes the dead one's journal dies on the way, and another begins anew.
+    pub(crate) more_takers: u8,
 }

@@ -1,4 +1,4 @@
-//! One lane of pod A's journal, in Redis and in PostgreSQL; and B, who finishes it when A is declared dead.
+//! One lane of pod A's journal, in Redis and in PostgreSQL; and B, who finishes it when A is declared dead, or C after it.
 
 use super::rules::{Bounds, Rules};
 
@@ -92,7 +92,7 @@ pub(crate) struct State {
     pub(crate) append: Option<Append>,
     /// Sent over a connection that broke: it may arrive yet.
     pub(crate) late: Option<u8>,
-    /// The tables have what is not in its memory.
+    /// What is in its memory begins after this: the tables have the rest, or copies were dropped.
     pub(crate) kept_after: u8,
     pub(crate) connected: bool,
     /// It has read in its row that it lives.
@@ -103,7 +103,7 @@ pub(crate) struct State {
     /// On the way to PostgreSQL.
     pub(crate) copied: bool,
     pub(crate) said: bool,
-    // Pod B.
+    // Pod B, or whoever begins anew when B has died.
     pub(crate) sealed: bool,
     /// How far it has read the dead one's journal.
     pub(crate) found: Option<u8>,
@@ -126,6 +126,7 @@ pub(crate) enum Step {
     NoLongerGoByIt,
     AnswerReader,
     Flush,
+    DropCopies,
     BreakConnection,
     Connect,
     ReadRow,
@@ -144,10 +145,11 @@ pub(crate) enum Step {
     Seal,
     ReadJournal,
     Finish,
+    TakerDies,
 }
 
 impl Step {
-    pub(crate) const ALL: [Self; 27] = [
+    pub(crate) const ALL: [Self; 29] = [
         Self::Send,
         Self::RedisTakes,
         Self::RedisTakesLate,
@@ -157,6 +159,7 @@ impl Step {
         Self::NoLongerGoByIt,
         Self::AnswerReader,
         Self::Flush,
+        Self::DropCopies,
         Self::BreakConnection,
         Self::Connect,
         Self::ReadRow,
@@ -175,6 +178,7 @@ impl Step {
         Self::Seal,
         Self::ReadJournal,
         Self::Finish,
+        Self::TakerDies,
     ];
 }
 
@@ -238,6 +242,12 @@ impl State {
                 Some(())
             }
             Step::Flush => self.flush(),
+            Step::DropCopies => {
+                when(self.runs && self.kept_after < self.acknowledged)?;
+                once_less(&mut self.left.drops)?;
+                self.kept_after = self.acknowledged;
+                Some(())
+            }
             Step::BreakConnection => {
                 when(self.connected)?;
                 once_less(&mut self.left.breaks)?;
@@ -296,6 +306,12 @@ impl State {
             Step::Seal => self.seal(rules),
             Step::ReadJournal => self.read_journal(rules),
             Step::Finish => self.finish(rules),
+            Step::TakerDies => {
+                when(self.member == Member::Dead && self.sealed)?;
+                once_less(&mut self.left.more_takers)?;
+                (self.sealed, self.found) = (false, None);
+                Some(())
+            }
         }?;
         Some(self)
     }
@@ -387,6 +403,7 @@ impl State {
     fn flush(&mut self) -> Option<()> {
         when(self.tables < self.acknowledged)?;
         if self.may_write()? {
+            // What waits for the tables is in memory by entities, whatever copies there are.
             self.tables = self.acknowledged;
             self.kept_after = self.tables;
         }
@@ -417,6 +434,7 @@ impl State {
     fn publish(&mut self, rules: &Rules) -> Option<()> {
         when(self.runs && self.connected && self.place != Place::Redis && self.append.is_none())?;
         when(self.checked || !rules.read_row)?;
+        when(self.kept_after <= self.tables || !rules.wait_for_tables)?;
         if self.redis.sealed {
             self.stop();
             return Some(());
@@ -436,6 +454,7 @@ impl State {
     fn copy_to_postgres(&mut self, rules: &Rules) -> Option<()> {
         when(self.runs && !self.copied && self.place != Place::Postgres)?;
         when(!self.connected || !rules.stop_before_moving)?;
+        when(self.kept_after <= self.tables || !rules.wait_for_tables)?;
         if self.may_write()? {
             self.postgres.begin_after(self.kept_after);
             self.postgres.last = self.postgres.last.max(self.sent);

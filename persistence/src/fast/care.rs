@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Acknowledging, Shared};
+use metrics::gauge;
+
+use super::{Acknowledging, Shared, kept::KeptLane};
 use crate::{
     error::RedisError,
     postgres::{Place, Unsaid},
@@ -19,6 +21,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// In PostgreSQL, Redis is looked for this often.
 const BACK: Duration = Duration::from_secs(2);
+
+/// What an answer can mean, as the metric's labels have it.
+const CLASSES: [&str; 5] = ["single", "replica", "synchronous", "postgres", "none"];
 
 /// Why a place could not be had.
 #[derive(Debug)]
@@ -53,8 +58,8 @@ impl From<Unsaid> for NotHad {
 }
 
 pub(super) async fn care(shared: Arc<Shared>) {
-    // A member of no shards appends nothing, and needs no place.
-    shared.wanted.notified().await;
+    // Who has no row yet, or no shards, needs no place.
+    shared.joined.notified().await;
     while let Err(NotHad::Failed(why)) = shared.keep_a_place().await {
         tracing::debug!(why, "looking for a place for the journal");
     }
@@ -64,17 +69,22 @@ pub(super) async fn care(shared: Arc<Shared>) {
 
 impl Shared {
     async fn acknowledge(&self, place: Acknowledging) {
-        *self.place.write().await = place;
-        self.moved();
+        self.settle(&mut *self.place.write().await, |_| place);
     }
 
-    /// Tells those who wait. The number of changes so far.
-    fn moved(&self) -> u64 {
-        let mut number = 0;
-        self.moves.send_modify(|moves| {
-            *moves += 1;
-            number = *moves;
-        });
+    /// Entries are acknowledged elsewhere from now on: tells those who wait. The number of such changes so far.
+    fn settle(&self, place: &mut Acknowledging, new: impl FnOnce(u64) -> Acknowledging) -> u64 {
+        let number = *self.moves.borrow() + 1;
+        *place = new(number);
+        let class = match place {
+            Acknowledging::Redis(..) => self.server.class().name(),
+            Acknowledging::Postgres => "postgres",
+            Acknowledging::Nowhere | Acknowledging::Over => "none",
+        };
+        for name in CLASSES {
+            gauge!("smartcart_journal_durability", "class" => name).set(f64::from(u8::from(name == class)));
+        }
+        self.moves.send_replace(number);
         number
     }
 
@@ -110,18 +120,27 @@ impl Shared {
     /// that the tables have not got, and only then something is acknowledged.
     /// The connection's number.
     async fn to_redis(&self) -> Result<u64, NotHad> {
-        let (link, durability) = self.server.connect().await?;
+        // It would only be tried in vain.
+        self.kept_whole()?;
+        let (link, durability) = self.server.connect(self.me).await?;
         self.postgres.say_place(self.me, Place::Redis).await?;
         let mut place = self.place.write().await;
-        let kept = self.kept.lock().all();
-        for (lane, base, entries) in kept {
+        for (lane, base, entries) in self.kept_whole()? {
             link.publish(self.me, lane, base, &entries).await?;
         }
-        let number = self.moved();
-        *place = Acknowledging::Redis(link, number);
+        let number = self.settle(&mut place, |number| Acknowledging::Redis(link, number));
         *self.durability.lock() = Some(durability);
         tracing::info!("the journal is in Redis");
         Ok(number)
+    }
+
+    /// All that the tables have not got, by lanes. When copies of some of it were dropped the tables come first.
+    fn kept_whole(&self) -> Result<Vec<KeptLane>, NotHad> {
+        let kept = self.kept.lock();
+        if kept.is_whole() {
+            return Ok(kept.all());
+        }
+        Err(NotHad::Failed("the tables have not got what memory was too short for".to_owned()))
     }
 
     async fn until_failed(&self, number: u64) -> NotHad {
@@ -136,13 +155,11 @@ impl Shared {
     async fn to_postgres(&self) -> Result<(), NotHad> {
         let mut place = self.place.write().await;
         self.in_postgres.store(true, Ordering::Release);
-        let kept = self.kept.lock().all();
-        for (lane, base, entries) in kept {
+        for (lane, base, entries) in self.kept_whole()? {
             self.postgres.take_in(self.me, lane, base, &entries).await?;
         }
         self.postgres.say_place(self.me, Place::Postgres).await?;
-        *place = Acknowledging::Postgres;
-        self.moved();
+        self.settle(&mut place, |_| Acknowledging::Postgres);
         Ok(())
     }
 

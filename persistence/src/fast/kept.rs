@@ -8,24 +8,42 @@ use std::{
 use smartcart_engine::{commit::Lane, journal::AppendError};
 
 pub(super) type Record = (u64, Arc<[u8]>);
+/// A lane, after which number, and its entries.
+pub(super) type KeptLane = (Lane, u64, Vec<Record>);
 
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    lanes: BTreeMap<Lane, KeptLane>,
+    lanes: BTreeMap<Lane, Copies>,
     bytes: u64,
 }
 
 #[derive(Debug, Default)]
-struct KeptLane {
+struct Copies {
     /// The tables have everything up to this.
+    in_tables: u64,
+    /// The journal has everything up to this.
+    durable: u64,
+    /// What is kept begins after this. More than the tables have, when copies were dropped.
     base: u64,
     /// Those after it, without gaps.
     records: VecDeque<Arc<[u8]>>,
 }
 
-impl KeptLane {
+impl Copies {
     fn next(&self) -> u64 {
         self.base + self.records.len() as u64 + 1
+    }
+
+    /// Bytes of what was let go.
+    fn begin_after(&mut self, through: u64) -> u64 {
+        let mut bytes = 0;
+        while self.base < through
+            && let Some(record) = self.records.pop_front()
+        {
+            self.base += 1;
+            bytes += record.len() as u64;
+        }
+        bytes
     }
 }
 
@@ -47,20 +65,35 @@ impl Kept {
         }
     }
 
-    /// The tables have everything up to `through`. Whether anything was kept of it.
-    pub(super) fn forget(&mut self, lane: Lane, through: u64) {
-        let Some(kept) = self.lanes.get_mut(&lane) else { return };
-        while kept.base < through
-            && let Some(record) = kept.records.pop_front()
-        {
-            kept.base += 1;
-            self.bytes -= record.len() as u64;
+    /// The journal has an entry, and those before it.
+    pub(super) fn is_durable(&mut self, lane: Lane, sequence: u64) {
+        if let Some(kept) = self.lanes.get_mut(&lane) {
+            kept.durable = kept.durable.max(sequence);
         }
     }
 
-    /// Each lane: after which number, and its entries.
-    pub(super) fn all(&self) -> Vec<(Lane, u64, Vec<Record>)> {
-        let lane = |(lane, kept): (&Lane, &KeptLane)| {
+    /// The tables have everything up to `through`.
+    pub(super) fn forget(&mut self, lane: Lane, through: u64) {
+        if let Some(kept) = self.lanes.get_mut(&lane) {
+            kept.in_tables = kept.in_tables.max(through);
+            self.bytes -= kept.begin_after(through);
+        }
+    }
+
+    /// Memory is short: what the journal has is dropped. Bytes that this freed.
+    pub(super) fn drop_copies(&mut self) -> u64 {
+        let dropped = self.lanes.values_mut().map(|kept| kept.begin_after(kept.durable)).sum();
+        self.bytes -= dropped;
+        dropped
+    }
+
+    /// Whether it has all that the tables have not got: without it no other journal can begin.
+    pub(super) fn is_whole(&self) -> bool {
+        self.lanes.values().all(|kept| kept.base <= kept.in_tables)
+    }
+
+    pub(super) fn all(&self) -> Vec<KeptLane> {
+        let lane = |(lane, kept): (&Lane, &Copies)| {
             (*lane, kept.base, (kept.base + 1..).zip(kept.records.iter().cloned()).collect())
         };
         self.lanes.iter().map(lane).collect()
@@ -105,5 +138,24 @@ mod tests {
         kept.keep(LANE, 1, &record(0)).unwrap();
         assert_eq!(kept.bytes(), 10);
         assert!(matches!(kept.keep(LANE, 1, &record(1)), Err(AppendError::Conflict { sequence: 1 })));
+    }
+
+    #[test]
+    fn without_its_copies_it_is_whole_again_when_the_tables_have_what_was_dropped() {
+        let mut kept = Kept::default();
+        for sequence in 1..=5 {
+            kept.keep(LANE, sequence, &record(0)).unwrap();
+        }
+        kept.is_durable(LANE, 4);
+        assert_eq!(kept.drop_copies(), 40);
+        assert_eq!((kept.bytes(), kept.is_whole()), (10, false));
+        // The one whose outcome is unknown is asked again.
+        kept.keep(LANE, 5, &record(0)).unwrap();
+        kept.forget(LANE, 3);
+        assert!(!kept.is_whole());
+        kept.forget(LANE, 4);
+        assert!(kept.is_whole());
+        assert_eq!(kept.all(), [(LANE, 4, vec![(5, record(0))])]);
+        assert_eq!(kept.drop_copies(), 0);
     }
 }

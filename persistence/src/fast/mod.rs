@@ -6,6 +6,8 @@
 //! - What the tables have not got is kept in memory ([`kept`]).
 //! - A connection to Redis acknowledges nothing before this pod has read in its own row in PostgreSQL, *after* connecting,
 //!   that it is alive, and has written there what the tables have not got ([`care`]).
+//! - When memory is short the copies of what the journal has are dropped. A new connection, or the way to PostgreSQL, then
+//!   waits until the tables have those entries.
 //! - Without Redis the pod goes on in the PostgreSQL journal, once that has all that the tables have not got. Then
 //!   its row says so. It comes back by the same rules.
 //! - Whoever finishes a dead pod's journal ([`others`]) reads Redis too, unless the row says that nothing is there.
@@ -40,7 +42,7 @@ use crate::{
     error::RedisError,
     postgres::PostgresJournal,
     record::{EntryName, encode_entry},
-    redis::{Durability, Link, RedisJournal, Server},
+    redis::{Durability, Link, RedisJournal, Server, Settings},
 };
 
 /// How long an append waits for a place to go before its outcome is called unknown.
@@ -71,8 +73,8 @@ struct Shared {
     place: RwLock<Acknowledging>,
     /// Raised when `place` has changed.
     moves: watch::Sender<u64>,
-    /// The first entry is there.
-    wanted: Notify,
+    /// This incarnation is a member, with shards.
+    joined: Notify,
     /// The last connection to Redis on which something has failed.
     failed: watch::Sender<u64>,
     /// PostgreSQL may have entries of this incarnation.
@@ -91,11 +93,11 @@ impl FastJournal {
     /// For one incarnation, which must have joined before it appends. A Redis that does not answer now may do so later; one
     /// that is not durable enough is refused.
     pub async fn open(
-        address: &str,
+        settings: &Settings,
         postgres: Arc<PostgresJournal>,
         me: IncarnationId,
     ) -> Result<Self, RedisError> {
-        let server = Server::at(address)?;
+        let server = Server::new(settings)?;
         let durability = match server.durability().await {
             Ok(durability) => Some(durability),
             Err(error) if error.may_pass() => {
@@ -112,7 +114,7 @@ impl FastJournal {
             kept: Mutex::default(),
             place: RwLock::new(Acknowledging::Nowhere),
             moves: watch::Sender::new(0),
-            wanted: Notify::new(),
+            joined: Notify::new(),
             failed: watch::Sender::new(0),
             in_postgres: AtomicBool::new(false),
             durability: Mutex::new(durability),
@@ -153,7 +155,7 @@ impl Shared {
         {
             return Some(Err(error));
         }
-        Some(match &*place {
+        let answer = match &*place {
             Acknowledging::Nowhere => return None,
             Acknowledging::Over => Err(AppendError::Sealed),
             Acknowledging::Postgres => self.postgres.append_record(name, record).await,
@@ -166,7 +168,11 @@ impl Shared {
                 }
                 Ok(()) => Ok(()),
             },
-        })
+        };
+        if answer.is_ok() {
+            self.kept.lock().is_durable(name.lane, name.sequence);
+        }
+        Some(answer)
     }
 
     /// Something has failed on a connection to Redis.
@@ -177,6 +183,10 @@ impl Shared {
 
 #[async_trait]
 impl Journal for FastJournal {
+    fn joined(&self) {
+        self.shared.joined.notify_one();
+    }
+
     async fn append(&self, entry: &Entry) -> Result<(), AppendError> {
         let shared = &self.shared;
         let name = EntryName::of(entry);
@@ -184,7 +194,6 @@ impl Journal for FastJournal {
             return Err(AppendError::Failed("a pod appends to its own journal only".to_owned()));
         }
         let record: Arc<[u8]> = encode_entry(entry).into();
-        shared.wanted.notify_one();
         let mut moves = shared.moves.subscribe();
         let until = Instant::now() + PATIENCE;
         loop {
@@ -260,6 +269,13 @@ impl Journal for FastJournal {
 
     fn held(&self) -> u64 {
         self.shared.kept.lock().bytes()
+    }
+
+    fn drop_copies(&self) {
+        let dropped = self.shared.kept.lock().drop_copies();
+        if dropped > 0 {
+            tracing::debug!(dropped, "memory is short: what the journal has is not kept here as well");
+        }
     }
 
     fn status(&self) -> String {

@@ -1,4 +1,4 @@
-#!lua name=smartcart_journal_1
+#!lua name=smartcart_journal_2
 -- The journal's rules where they cannot be raced: each call is one step. A pod's keys share a hash tag, its incarnation.
 --   state   a hash: `sealed`; for each lane `last:N`, the last entry's sequence, and `base:N`, how far it was trimmed
 --   stream  one for each lane; an entry's id is its sequence, its one field the framed record
@@ -27,8 +27,10 @@ local function append(keys, args)
   end
   local there = redis.call('XRANGE', keys[2], id(sequence), id(sequence))
   if #there == 0 then return last + 1 end
-  if there[1][2][2] == args[3] then return 0 end
-  return CONFLICT
+  if there[1][2][2] ~= args[3] then return CONFLICT end
+  -- Written once more, as it is: whoever waits for replicas waits for what this connection has written.
+  redis.call('HSET', keys[1], 'last:' .. args[1], string.format('%.0f', last))
+  return 0
 end
 
 local function cut(keys, lane, base, through)
@@ -78,8 +80,8 @@ local function remove(keys, args)
   return 0
 end
 
-redis.register_function('smartcart_1_append', append)
-redis.register_function('smartcart_1_trim', trim)
-redis.register_function('smartcart_1_begin_after', begin_after)
-redis.register_function{function_name = 'smartcart_1_read', callback = read, flags = {'no-writes'}}
-redis.register_function('smartcart_1_remove', remove)
+redis.register_function('smartcart_2_append', append)
+redis.register_function('smartcart_2_trim', trim)
+redis.register_function('smartcart_2_begin_after', begin_after)
+redis.register_function{function_name = 'smartcart_2_read', callback = read, flags = {'no-writes'}}
+redis.register_function('smartcart_2_remove', remove)

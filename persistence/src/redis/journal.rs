@@ -1,5 +1,7 @@
 //! The bare journal: everybody's entries, over a connection that is made again when it breaks.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use smartcart_engine::{
     commit::{Entry, Lane},
@@ -8,7 +10,10 @@ use smartcart_engine::{
 };
 use tokio::sync::Mutex;
 
-use super::{Link, Server};
+use super::{
+    Link, Server,
+    server::{Door, Node},
+};
 use crate::{
     error::RedisError,
     record::{EntryName, decode_entry, encode_entry},
@@ -20,60 +25,110 @@ pub(crate) const LANES: u16 = 4;
 #[derive(Debug)]
 pub struct RedisJournal {
     server: Server,
-    link: Mutex<Option<Link>>,
+    links: Mutex<Links>,
+}
+
+/// One connection to each server that was needed so far.
+#[derive(Debug, Default)]
+struct Links {
+    door: Option<Door>,
+    /// Of a cluster.
+    primaries: HashMap<Node, Link>,
+}
+
+impl Links {
+    async fn door(&mut self, server: &Server) -> Result<Door, RedisError> {
+        if let Some(door) = &self.door {
+            return Ok(door.clone());
+        }
+        Ok(self.door.insert(server.door().await?).clone())
+    }
+
+    async fn to(&mut self, server: &Server, node: Node) -> Result<Link, RedisError> {
+        if let Some(link) = self.primaries.get(&node) {
+            return Ok(link.clone());
+        }
+        let (link, _) = server.connect_to(&node).await?;
+        self.primaries.insert(node, link.clone());
+        Ok(link)
+    }
 }
 
 impl RedisJournal {
-    pub const fn new(server: Server) -> Self {
-        Self { server, link: Mutex::const_new(None) }
+    pub fn new(server: Server) -> Self {
+        Self { server, links: Mutex::default() }
     }
 
-    async fn link(&self) -> Result<Link, RedisError> {
-        let mut link = self.link.lock().await;
-        if let Some(link) = &*link {
-            return Ok(link.clone());
+    /// To the one that keeps an incarnation's journal.
+    async fn link(&self, incarnation: IncarnationId) -> Result<Link, RedisError> {
+        let mut links = self.links.lock().await;
+        match links.door(&self.server).await?.into_parts() {
+            (link, Some(_)) => Ok(link),
+            (any, None) => {
+                let node = self.server.primary_of(&any, incarnation).await?;
+                links.to(&self.server, node).await
+            }
         }
-        let (new, _) = self.server.connect().await?;
-        *link = Some(new.clone());
-        Ok(new)
+    }
+
+    /// To every one that keeps journals.
+    async fn every_link(&self) -> Result<Vec<Link>, RedisError> {
+        let mut links = self.links.lock().await;
+        match links.door(&self.server).await?.into_parts() {
+            (link, Some(_)) => Ok(vec![link]),
+            (any, None) => {
+                let mut every = Vec::new();
+                for node in self.server.primaries(&any).await? {
+                    every.push(links.to(&self.server, node).await?);
+                }
+                Ok(every)
+            }
+        }
     }
 
     /// A connection on which something failed is not used again.
     async fn given_up(&self) {
-        *self.link.lock().await = None;
+        *self.links.lock().await = Links::default();
     }
 
-    /// What may be repeated: once more over a new connection, when the one that was there has broken meanwhile.
-    async fn on<T, W>(&self, work: impl Fn(Link) -> W) -> Result<T, JournalError>
+    /// What may be repeated: once more over new connections, when those that were there have broken meanwhile.
+    async fn again_if_broken<T, W>(&self, work: impl Fn() -> W) -> Result<T, JournalError>
     where
-        W: Future<Output = redis::RedisResult<T>>,
+        W: Future<Output = Result<T, RedisError>>,
     {
-        let unavailable = |why: String| JournalError::Unavailable(format!("Redis: {why}"));
-        let mut again = self.link.lock().await.is_some();
+        let mut again = self.links.lock().await.door.is_some();
         loop {
-            let link = self.link().await.map_err(|error| unavailable(error.to_string()))?;
-            match work(link).await {
+            match work().await {
                 Ok(done) => return Ok(done),
                 Err(error) => {
                     self.given_up().await;
                     if !std::mem::take(&mut again) {
-                        return Err(unavailable(error.to_string()));
+                        return Err(JournalError::Unavailable(format!("Redis: {error}")));
                     }
                 }
             }
         }
     }
 
+    async fn on<T, W>(&self, incarnation: IncarnationId, work: impl Fn(Link) -> W) -> Result<T, JournalError>
+    where
+        W: Future<Output = redis::RedisResult<T>>,
+    {
+        let work = &work;
+        self.again_if_broken(|| async move { Ok(work(self.link(incarnation).await?).await?) }).await
+    }
+
     /// Each lane's last sequence, of one incarnation.
     async fn last_of(&self, incarnation: IncarnationId) -> Result<Vec<(Lane, u64)>, JournalError> {
-        self.on(move |link| async move { link.lanes(incarnation).await }).await
+        self.on(incarnation, move |link| async move { link.lanes(incarnation).await }).await
     }
 }
 
 #[async_trait]
 impl Journal for RedisJournal {
     async fn append(&self, entry: &Entry) -> Result<(), AppendError> {
-        let link = self.link().await.map_err(|error| AppendError::Unknown(error.to_string()))?;
+        let link =
+            self.link(entry.incarnation).await.map_err(|error| AppendError::Unknown(error.to_string()))?;
         let answer = link.append(EntryName::of(entry), &encode_entry(entry)).await;
         if let Err(AppendError::Unknown(_)) = answer {
             self.given_up().await;
@@ -82,7 +137,7 @@ impl Journal for RedisJournal {
     }
 
     async fn seal(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
-        self.on(move |link| async move { link.seal(incarnation).await }).await
+        self.on(incarnation, move |link| async move { link.seal(incarnation).await }).await
     }
 
     async fn read(
@@ -92,8 +147,9 @@ impl Journal for RedisJournal {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Entry>, JournalError> {
-        let (from, sequences, bodies) =
-            self.on(move |link| async move { link.read(incarnation, lane, after, limit).await }).await?;
+        let (from, sequences, bodies) = self
+            .on(incarnation, move |link| async move { link.read(incarnation, lane, after, limit).await })
+            .await?;
         let mut entries = Vec::with_capacity(bodies.len());
         for (sequence, (found, body)) in (from + 1..).zip(sequences.into_iter().zip(bodies)) {
             let corrupt =
@@ -108,12 +164,20 @@ impl Journal for RedisJournal {
     }
 
     async fn trim(&self, incarnation: IncarnationId, lane: Lane, through: u64) -> Result<(), JournalError> {
-        self.on(move |link| async move { link.trim(incarnation, lane, through).await }).await
+        self.on(incarnation, move |link| async move { link.trim(incarnation, lane, through).await }).await
     }
 
     async fn incarnations(&self) -> Result<Vec<(IncarnationId, Vec<(Lane, u64)>)>, JournalError> {
         let mut known = Vec::new();
-        for incarnation in self.on(move |link| async move { link.incarnations().await }).await? {
+        let everywhere = || async {
+            let mut found = Vec::new();
+            for link in self.every_link().await? {
+                found.extend(link.incarnations().await?);
+            }
+            found.sort_unstable();
+            Ok(found)
+        };
+        for incarnation in self.again_if_broken(everywhere).await? {
             let lanes = self.last_of(incarnation).await?;
             if !lanes.is_empty() {
                 known.push((incarnation, lanes));
@@ -127,7 +191,7 @@ impl Journal for RedisJournal {
     }
 
     async fn remove(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
-        if self.on(move |link| async move { link.remove(incarnation).await }).await? {
+        if self.on(incarnation, move |link| async move { link.remove(incarnation).await }).await? {
             return Ok(());
         }
         Err(JournalError::Unavailable(format!("journal {incarnation} is not sealed")))

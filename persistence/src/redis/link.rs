@@ -1,61 +1,20 @@
 //! One connection, and what can be asked over it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, IntoConnectionInfo, aio::MultiplexedConnection, cmd,
-    io::tcp::TcpSettings,
-};
+use redis::{Cmd, aio::MultiplexedConnection, cmd};
 use smartcart_engine::{commit::Lane, id::IncarnationId, journal::AppendError};
 
-use super::Durability;
-use crate::{error::RedisError, record::EntryName};
+use crate::record::EntryName;
 
-const FUNCTIONS: &str = include_str!("functions.lua");
-const CONNECTING: Duration = Duration::from_secs(1);
-/// Without an answer for so long an outcome is unknown.
-const ANSWERING: Duration = Duration::from_secs(1);
+/// How long replicas are waited for, and after how long they are asked once more.
+const CONFIRMING: Duration = Duration::from_millis(500);
+const FIRST_CONFIRMING: Duration = Duration::from_millis(4);
 /// Records sent at once when many are written again.
 const SENT_AT_ONCE: usize = 64;
 
-/// Where it is.
-#[derive(Debug, Clone)]
-pub struct Server(Client);
-
-impl Server {
-    /// Of a `redis:` address.
-    pub fn at(address: &str) -> Result<Self, RedisError> {
-        // An address may hold a password: only its end is repeated.
-        let refuse = || RedisError::Address(address.split('@').next_back().unwrap_or_default().to_owned());
-        if !address.starts_with("redis:") {
-            return Err(refuse());
-        }
-        let info = address.into_connection_info().map_err(|_| refuse())?;
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        Client::open(info).map(Self).map_err(|_| refuse())
-    }
-
-    /// A new connection to a server that is known to keep what it acknowledges. It never connects again by itself.
-    pub(crate) async fn connect(&self) -> Result<(Link, Durability), RedisError> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECTING))
-            .set_response_timeout(Some(ANSWERING));
-        let connection = self.0.get_multiplexed_async_connection_with_config(&config).await?;
-        let link = Link(connection);
-        let durability = Durability::of(&link).await?;
-        // Over a connection that may write: a replica refuses.
-        link.ask::<String>(cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(FUNCTIONS)).await?;
-        Ok((link, durability))
-    }
-
-    /// How durable it is; an error when that is not enough.
-    pub async fn durability(&self) -> Result<Durability, RedisError> {
-        self.connect().await.map(|(_, durability)| durability)
-    }
-}
-
 /// Keys of one incarnation lie together, on whatever server of a cluster.
-fn state(incarnation: IncarnationId) -> String {
+pub(super) fn state(incarnation: IncarnationId) -> String {
     format!("smartcart:{{{incarnation}}}:state")
 }
 
@@ -92,7 +51,11 @@ pub(super) type Page = (u64, Vec<u64>, Vec<Vec<u8>>);
 
 /// One connection; clones share it. Once it is broken, everything over it fails.
 #[derive(Clone)]
-pub(crate) struct Link(MultiplexedConnection);
+pub(crate) struct Link {
+    connection: MultiplexedConnection,
+    /// Replicas that must have what is written.
+    confirming: u16,
+}
 
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -101,13 +64,47 @@ impl std::fmt::Debug for Link {
 }
 
 impl Link {
+    pub(super) const fn new(connection: MultiplexedConnection, confirming: u16) -> Self {
+        Self { connection, confirming }
+    }
+
     pub(super) async fn ask<T: redis::FromRedisValue>(&self, question: &Cmd) -> redis::RedisResult<T> {
-        question.query_async(&mut self.0.clone()).await
+        question.query_async(&mut self.connection.clone()).await
+    }
+
+    /// Asks what writes, and waits until as many replicas as must have it.
+    async fn write<T: redis::FromRedisValue>(&self, question: &Cmd) -> redis::RedisResult<T> {
+        let answer = self.ask(question).await?;
+        self.confirm().await?;
+        Ok(answer)
+    }
+
+    /// A replica says what it has on its disk when it is asked to; that may be before it has this, and it says so again a
+    /// second later. Hence not in one go with what was written, and asked again soon.
+    pub(super) async fn confirm(&self) -> redis::RedisResult<()> {
+        if self.confirming == 0 {
+            return Ok(());
+        }
+        let until = Instant::now() + CONFIRMING;
+        let mut pause = FIRST_CONFIRMING;
+        loop {
+            let mut wait = cmd("WAITAOF");
+            wait.arg(1).arg(self.confirming).arg(pause.as_millis());
+            let (here, elsewhere): (u16, u16) = self.ask(&wait).await?;
+            if here >= 1 && elsewhere >= self.confirming {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                let why = format!("{elsewhere} replicas have it on their disks, {} must", self.confirming);
+                return Err((redis::ErrorKind::Client, "not confirmed", why).into());
+            }
+            pause *= 2;
+        }
     }
 
     pub(crate) async fn append(&self, name: EntryName, body: &[u8]) -> Result<(), AppendError> {
         let answer =
-            self.ask::<i64>(call("append", name.incarnation, name.lane).arg(name.sequence).arg(body)).await;
+            self.write::<i64>(call("append", name.incarnation, name.lane).arg(name.sequence).arg(body)).await;
         match answer {
             Ok(answer) => accepted(name.sequence, answer),
             // Also what the server has refused is not known to be nowhere: an earlier attempt may be on its way still.
@@ -131,7 +128,7 @@ impl Link {
             for (sequence, body) in some {
                 sent.add_command(call("append", incarnation, lane).arg(*sequence).arg(&**body).clone());
             }
-            let answers: Vec<i64> = sent.query_async(&mut self.0.clone()).await?;
+            let answers: Vec<i64> = sent.query_async(&mut self.connection.clone()).await?;
             for ((sequence, _), answer) in some.iter().zip(answers) {
                 match accepted(*sequence, answer) {
                     Ok(()) => {}
@@ -140,6 +137,7 @@ impl Link {
                 }
             }
         }
+        self.confirm().await?;
         Ok(())
     }
 
@@ -149,7 +147,7 @@ impl Link {
     }
 
     pub(super) async fn seal(&self, incarnation: IncarnationId) -> redis::RedisResult<()> {
-        self.ask(cmd("HSET").arg(state(incarnation)).arg("sealed").arg(1)).await
+        self.write(cmd("HSET").arg(state(incarnation)).arg("sealed").arg(1)).await
     }
 
     pub(super) async fn read(
@@ -192,6 +190,7 @@ impl Link {
                 break;
             }
         }
+        // A scan may come by a key twice.
         found.sort_unstable();
         found.dedup();
         Ok(found)
@@ -201,7 +200,7 @@ impl Link {
     pub(super) async fn remove(&self, incarnation: IncarnationId) -> redis::RedisResult<bool> {
         let lanes = self.lanes(incarnation).await?;
         let mut call = cmd("FCALL");
-        call.arg("smartcart_1_remove").arg(1 + lanes.len()).arg(state(incarnation));
+        call.arg("smartcart_2_remove").arg(1 + lanes.len()).arg(state(incarnation));
         for (lane, _) in lanes {
             call.arg(stream(incarnation, lane));
         }
@@ -212,7 +211,7 @@ impl Link {
 /// A function over the state and the stream of one lane.
 fn call(function: &str, incarnation: IncarnationId, lane: Lane) -> Cmd {
     let mut call = cmd("FCALL");
-    call.arg(format!("smartcart_1_{function}"))
+    call.arg(format!("smartcart_2_{function}"))
         .arg(2)
         .arg(state(incarnation))
         .arg(stream(incarnation, lane))

@@ -7,9 +7,10 @@
 mod durability;
 mod journal;
 mod link;
+mod server;
 
-pub use durability::Durability;
+pub use durability::{Class, Durability};
 pub(crate) use journal::LANES;
 pub use journal::RedisJournal;
-pub use link::Server;
 pub(crate) use link::{Link, Refused};
+pub use server::{Server, Settings};

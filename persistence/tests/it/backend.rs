@@ -11,13 +11,13 @@ use smartcart_engine::{
 };
 use smartcart_persistence::{
     postgres::{self, Shared},
-    redis::{RedisJournal, Server},
+    redis::{RedisJournal, Server, Settings},
     sqlite::{Embedded, open},
 };
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
-use crate::redis::server::RedisServer;
+use crate::redis::{cluster::Cluster, server::RedisServer};
 
 pub(crate) trait Backend {
     fn journal(&self) -> &dyn Journal;
@@ -178,6 +178,10 @@ impl Shop for Postgres {
     }
 }
 
+pub(crate) fn journal_at(url: impl Into<String>) -> Server {
+    Server::new(&Settings::at(url)).unwrap()
+}
+
 /// The bare journal.
 pub(crate) struct Redis {
     server: RedisServer,
@@ -190,7 +194,7 @@ impl Redis {
     }
 
     fn on(server: RedisServer) -> Self {
-        Self { journal: RedisJournal::new(Server::at(&server.address()).unwrap()), server }
+        Self { journal: RedisJournal::new(journal_at(server.address())), server }
     }
 }
 
@@ -204,5 +208,33 @@ impl Backend for Redis {
         server.kill();
         server.start().await;
         Self::on(server)
+    }
+}
+
+/// The bare journal, on three primaries.
+pub(crate) struct RedisCluster {
+    cluster: Cluster,
+    journal: RedisJournal,
+}
+
+impl RedisCluster {
+    pub(crate) async fn new() -> Self {
+        Self::on(Cluster::new().await)
+    }
+
+    fn on(cluster: Cluster) -> Self {
+        Self { journal: RedisJournal::new(journal_at(cluster.address())), cluster }
+    }
+}
+
+impl Backend for RedisCluster {
+    fn journal(&self) -> &dyn Journal {
+        &self.journal
+    }
+
+    async fn restarted(self) -> Self {
+        let mut cluster = self.cluster;
+        cluster.restart().await;
+        Self::on(cluster)
     }
 }

@@ -35,7 +35,7 @@ macro_rules! suite {
 
 mod every {
     suite! {
-        journal_suite on [Sqlite Postgres Redis]:
+        journal_suite on [Sqlite Postgres Redis RedisCluster]:
         gives_back_what_was_appended_in_order,
         refuses_a_gap,
         keeps_lanes_and_incarnations_apart,
@@ -45,7 +45,7 @@ mod every {
         removes_only_what_is_sealed,
     }
     suite! {
-        ambiguous_commit on [Sqlite Postgres Redis]:
+        ambiguous_commit on [Sqlite Postgres Redis RedisCluster]:
         the_same_entry_again_is_accepted_once,
         another_entry_of_the_same_number_is_refused,
         an_append_that_was_given_up_can_be_asked_again,

@@ -10,11 +10,14 @@ use smartcart_engine::{
 use smartcart_persistence::{
     fast::FastJournal,
     postgres::{self, Shared},
-    redis::{RedisJournal, Server},
+    redis::{Class, RedisJournal, Settings},
 };
 
 use super::{door::Door, server::RedisServer};
-use crate::{backend::Postgres, samples::entry};
+use crate::{
+    backend::{Postgres, journal_at},
+    samples::entry,
+};
 
 pub(super) const ONE: IncarnationId = IncarnationId(1);
 pub(super) const LANE: Lane = Lane(0);
@@ -33,17 +36,24 @@ pub(super) struct Fleet {
 
 impl Fleet {
     pub(super) async fn new() -> Self {
-        let (postgres, redis) = (Postgres::new().await, RedisServer::new().await);
+        Self::on(RedisServer::new().await, Class::Single).await
+    }
+
+    pub(super) async fn on(redis: RedisServer, class: Class) -> Self {
+        let postgres = Postgres::new().await;
         let (place, database) = postgres.address.rsplit_once('/').unwrap();
         let (user, port) = place.rsplit_once(':').unwrap();
         let to_postgres = Door::to(port.parse().unwrap()).await;
         let to_redis = Door::to(redis.port).await;
         let address = format!("{user}:{}/{database}", to_postgres.port);
         let opened = postgres::open(&address, Some(ONE)).await.unwrap();
-        let address = format!("redis://127.0.0.1:{}", to_redis.port);
-        let one = FastJournal::open(&address, opened.journal.clone(), ONE).await.unwrap();
+        let url = format!("redis://127.0.0.1:{}", to_redis.port);
+        let settings = Settings { class, ..Settings::at(url) };
+        let one = FastJournal::open(&settings, opened.journal.clone(), ONE).await.unwrap();
+        one.joined();
         let other = postgres.shared.journal.clone();
-        let other = FastJournal::open(&redis.address(), other, IncarnationId(2)).await.unwrap();
+        let settings = Settings { class, ..Settings::at(redis.address()) };
+        let other = FastJournal::open(&settings, other, IncarnationId(2)).await.unwrap();
         Self { postgres, redis, to_postgres, to_redis, _opened: opened, one, other }
     }
 
@@ -76,7 +86,7 @@ impl Fleet {
 
     /// What Redis has of pod 1.
     pub(super) async fn in_redis(&self) -> Vec<u64> {
-        let bare = RedisJournal::new(Server::at(&self.redis.address()).unwrap());
+        let bare = RedisJournal::new(journal_at(self.redis.address()));
         numbers(bare.read(ONE, LANE, 0, 100).await.unwrap())
     }
 

@@ -13,9 +13,9 @@ use crate::samples::entry;
 #[tokio::test]
 async fn entries_are_in_redis_and_the_row_says_so() {
     let fleet = Fleet::new().await;
-    assert_eq!(fleet.row().await, None);
+    // Before there is anything to write.
+    fleet.until_row_says("redis").await;
     fleet.append(1..=3).await;
-    assert_eq!(fleet.row().await.as_deref(), Some("redis"));
     assert_eq!(fleet.in_postgres().await, [0; 0]);
     assert!(fleet.one.held() > 0);
     fleet.one.trim(ONE, LANE, 3).await.unwrap();
@@ -157,4 +157,31 @@ async fn a_pod_appends_for_itself_only() {
     let refused = fleet.one.append(&entry(2, 0, 1)).await;
     assert!(matches!(refused, Err(AppendError::Failed(_))), "{refused:?}");
     assert!(!fleet.one.vouches_for(IncarnationId(2)).await);
+}
+
+/// Memory was short: what only Redis has cannot be written again, so the tables come first.
+#[tokio::test]
+async fn without_its_copies_the_journal_begins_nowhere_before_the_tables_have_them() {
+    for redis_comes_back in [true, false] {
+        let mut fleet = Fleet::new().await;
+        fleet.append(1..=5).await;
+        fleet.one.drop_copies();
+        assert_eq!(fleet.one.held(), 0);
+        fleet.append(6..=6).await;
+        if redis_comes_back {
+            fleet.to_redis.slam().await;
+        } else {
+            fleet.redis.kill();
+        }
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(2) {
+            let unknown = fleet.one.append(&entry(1, 0, 7)).await;
+            assert!(matches!(unknown, Err(AppendError::Unknown(_))), "{unknown:?}");
+        }
+        fleet.one.trim(ONE, LANE, 5).await.unwrap();
+        fleet.append(7..=8).await;
+        let place = if redis_comes_back { "redis" } else { "postgres" };
+        assert_eq!(fleet.row().await.as_deref(), Some(place));
+        assert_eq!(fleet.found().await, [6, 7, 8]);
+    }
 }

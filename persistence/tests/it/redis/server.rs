@@ -2,6 +2,7 @@
 
 use std::{
     net::TcpListener,
+    path::Path,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU16, Ordering},
     time::Duration,
@@ -11,9 +12,15 @@ use smartcart_engine::id::random_bytes;
 use tempfile::TempDir;
 
 const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+/// What the distribution has.
+const USUAL: &str = "redis-server";
+/// One of 7.2 or later: scripts/install-new-redis.sh puts it there.
+const NEW: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.tools/bin/redis-server-new");
 
 pub(crate) struct RedisServer {
     directory: TempDir,
+    program: &'static str,
+    settings: Vec<String>,
     pub(crate) port: u16,
     process: Child,
 }
@@ -36,10 +43,30 @@ impl RedisServer {
         Self::with(&DURABLE).await
     }
 
+    /// One that can wait for its replicas.
+    pub(crate) async fn new_that_waits() -> Self {
+        // It asks its replicas once more sooner.
+        let settings: Vec<&str> = DURABLE.into_iter().chain(["--hz", "100"]).collect();
+        Self::running(NEW, free_port(), &settings).await
+    }
+
     pub(crate) async fn with(settings: &[&str]) -> Self {
-        let (directory, port) = (tempfile::tempdir().unwrap(), free_port());
-        let process = spawn(&directory, port, settings);
-        let server = Self { directory, port, process };
+        Self::running(USUAL, free_port(), settings).await
+    }
+
+    /// Durable, with more settings, which may need to know a port.
+    pub(crate) async fn with_more(settings: impl FnOnce(u16, u16) -> Vec<String>) -> Self {
+        let (port, other) = (free_port(), free_port());
+        let settings = settings(port, other);
+        let settings: Vec<&str> = DURABLE.into_iter().chain(settings.iter().map(String::as_str)).collect();
+        Self::running(USUAL, port, &settings).await
+    }
+
+    async fn running(program: &'static str, port: u16, settings: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
+        let process = spawn(program, directory.path(), port, &settings);
+        let server = Self { directory, program, settings, port, process };
         server.answers().await;
         server
     }
@@ -55,7 +82,7 @@ impl RedisServer {
     }
 
     pub(crate) async fn start(&mut self) {
-        self.process = spawn(&self.directory, self.port, &DURABLE);
+        self.process = spawn(self.program, self.directory.path(), self.port, &self.settings);
         self.answers().await;
     }
 
@@ -91,6 +118,30 @@ impl RedisServer {
         panic!("redis-server did not start on port {}", self.port);
     }
 
+    /// Follows another one.
+    pub(crate) async fn follow(&self, primary: &Self) {
+        self.ask(&["REPLICAOF", "127.0.0.1", &primary.port.to_string()]).await.unwrap();
+        for _ in 0..400 {
+            if self.info("master_link_status").await.as_deref() == Some("up") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("it does not follow");
+    }
+
+    pub(crate) async fn promote(&self) {
+        self.ask(&["REPLICAOF", "NO", "ONE"]).await.unwrap();
+    }
+
+    pub(crate) async fn info(&self, name: &str) -> Option<String> {
+        let redis::Value::BulkString(told) = self.ask(&["INFO", "everything"]).await.unwrap() else {
+            panic!("INFO is text")
+        };
+        let told = String::from_utf8(told).unwrap();
+        told.lines().find_map(|line| Some(line.trim_end().strip_prefix(name)?.strip_prefix(':')?.to_owned()))
+    }
+
     /// Behind the journal's back.
     pub(crate) async fn ask(&self, command: &[&str]) -> redis::RedisResult<redis::Value> {
         let client = redis::Client::open(self.address())?;
@@ -108,12 +159,14 @@ impl Drop for RedisServer {
     }
 }
 
-fn spawn(directory: &TempDir, port: u16, settings: &[&str]) -> Child {
-    Command::new("redis-server")
-        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--dir"])
-        .arg(directory.path())
+fn spawn(program: &str, directory: &Path, port: u16, settings: &[String]) -> Child {
+    Command::new(program)
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])
+        // A replica gets what there is at once.
+        .args(["--repl-diskless-sync-delay", "0", "--dir"])
+        .arg(directory)
         .args(settings)
         .stdout(Stdio::null())
         .spawn()
-        .expect("these tests need a Redis server: scripts/install-redis.sh installs one")
+        .expect("these tests need Redis servers: `make tools` installs them")
 }
