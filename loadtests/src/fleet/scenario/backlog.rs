@@ -73,7 +73,9 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
     };
     load.stop().await?;
     let under_load = waiting.most();
-    let flood = Flood::new(2 * bound * PODS as u64);
+    // Twice as much as may wait.
+    let sent = 2 * bound;
+    let flood = Flood::new(sent * PODS as u64);
     let refused = tokio::select! {
         refused = flood.run(&stage) => refused?,
         error = waiting.watch(&fleet) => return Err(error),
@@ -100,7 +102,7 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
          {} ms ({judged})",
         away.as_secs(),
         under_load >> 10,
-        2 * bound >> 10,
+        sent >> 10,
         waiting.most() >> 10,
         bound >> 10,
         back.as_millis(),
