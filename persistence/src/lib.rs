@@ -15,7 +15,8 @@
 //!    idempotency key (`keys::seen`) and remembers it (`keys::remember`) before it commits. Constraints that a client can
 //!    meet are met by `ON CONFLICT` and become a `Conflict`; the others stay a second line of defence.
 //! 4. Refresh `.sqlx` (`make sqlx-prepare`); without a database the build checks the queries against it.
-//! 5. The same for PostgreSQL: `migrations/postgres/NNNN_noun.sql`, which the version before must be able to live with, and
+//! 5. The same for PostgreSQL: `migrations/postgres/NNNN_noun.sql`, which the version before must be able to live with and
+//!    which alters one table only (pods are flushing meanwhile, and lock two in another order), and
 //!    `src/postgres/tables/noun.rs`, where a row that another pod may change is locked before it is looked at.
 //! 6. Say what it does in `tests/it/store_suite/noun.rs`, which runs on both, and what must never be in `rows/audit.rs`.
 //!

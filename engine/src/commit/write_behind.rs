@@ -334,6 +334,10 @@ impl WriteBehind {
     fn measure(&self, flush: &Flush, began: Instant) {
         histogram!("smartcart_flush_duration_seconds").record(began.elapsed().as_secs_f64());
         counter!("smartcart_flush_rows_total").increment(flush.rows.len() as u64);
+        self.measure_lag();
+    }
+
+    fn measure_lag(&self) {
         let lag = self.lag();
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         let set = |name: &'static str, value: u64| gauge!(name).set(value as f64);
@@ -373,6 +377,7 @@ impl WriteBehind {
         let mut pause = Duration::from_millis(20);
         while let Err(error) = self.store.flush(&batch).await {
             counter!("smartcart_flush_failures_total").increment(1);
+            self.measure_lag();
             if let StoreError::Fenced = error {
                 self.gate.fail_stop(&error.to_string());
                 return Err(Fenced);

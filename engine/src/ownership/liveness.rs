@@ -12,6 +12,9 @@ use crate::id::IncarnationId;
 
 /// The observer was blind for longer than this: every count begins again.
 const BLIND: Duration = Duration::from_secs(3);
+/// Of the time between two looks no more counts than this. A registry that comes and goes lets one member in and not
+/// another: when the observer could not look, the other could not beat.
+const COUNTED: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Observer {
@@ -33,18 +36,22 @@ impl Observer {
 
     /// What the registry said at `now`.
     pub(crate) fn observe(&mut self, members: &[Member], now: Instant) {
-        let blind = self.looked.is_none_or(|looked| now.duration_since(looked) > BLIND);
+        let apart = self.looked.map(|looked| now.duration_since(looked));
+        let blind = apart.is_none_or(|apart| apart > BLIND);
+        let unseen = apart.unwrap_or_default().saturating_sub(COUNTED);
         self.looked = Some(now);
         self.seen.retain(|incarnation, _| members.iter().any(|member| member.incarnation == *incarnation));
         for member in members {
             let seen = self.seen.entry(member.incarnation).or_insert(Seen { beat: member.beat, since: now });
             if blind || seen.beat != member.beat {
                 *seen = Seen { beat: member.beat, since: now };
+            } else {
+                seen.since += unseen;
             }
         }
     }
 
-    /// How long a member has been silent.
+    /// How long a member has been silent, as far as that was seen.
     pub(crate) fn silence(&self, member: &Member, now: Instant) -> Duration {
         self.seen.get(&member.incarnation).map_or(Duration::ZERO, |seen| now.duration_since(seen.since))
     }
@@ -55,12 +62,11 @@ impl Observer {
         sees && self.silence(member, now) + soon >= self.patience
     }
 
-    /// Members that have been silent for too long.
-    pub(crate) fn suspects<'a>(&self, members: &'a [Member], now: Instant) -> Vec<&'a Member> {
-        members
-            .iter()
-            .filter(|member| member.state != MemberState::Dead && self.silence(member, now) >= self.patience)
-            .collect()
+    /// Members that had been silent for too long at the last look.
+    pub(crate) fn suspects<'a>(&self, members: &'a [Member]) -> Vec<&'a Member> {
+        let Some(looked) = self.looked else { return Vec::new() };
+        let silent = |member: &&Member| self.silence(member, looked) >= self.patience;
+        members.iter().filter(|member| member.state != MemberState::Dead).filter(silent).collect()
     }
 }
 
@@ -85,12 +91,12 @@ mod tests {
     fn suspected_after(looks: &[(u64, u64)]) -> bool {
         let start = Instant::now();
         let mut observer = Observer::new(PATIENCE);
-        let mut last = (Vec::new(), start);
+        let mut last = Vec::new();
         for (second, beat) in looks {
-            last = (vec![member(*beat)], start + Duration::from_secs(*second));
-            observer.observe(&last.0, last.1);
+            last = vec![member(*beat)];
+            observer.observe(&last, start + Duration::from_secs(*second));
         }
-        !observer.suspects(&last.0, last.1).is_empty()
+        !observer.suspects(&last).is_empty()
     }
 
     #[test]
@@ -112,6 +118,12 @@ mod tests {
         assert!(close(3) && !observer.is_close_to_suspicion(&member(7), Duration::from_secs(1), at(3)));
         // Blind by now: it will count again from the beginning.
         assert!(!close(7));
+    }
+
+    #[test]
+    fn what_was_not_seen_does_not_count() {
+        assert!(!suspected_after(&[(0, 7), (3, 7), (6, 7), (9, 7), (12, 7)]));
+        assert!(suspected_after(&[(0, 7), (3, 7), (6, 7), (9, 7), (12, 7), (15, 7)]));
     }
 
     #[test]

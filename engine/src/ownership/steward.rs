@@ -96,7 +96,7 @@ impl Keeper {
         let gone_after = READS_WITHOUT_CONFIRMATION + self.parts.config.beat;
         let accused: Vec<(Member, bool)> = {
             let observer = self.observer.lock();
-            let suspects = observer.suspects(members, now);
+            let suspects = observer.suspects(members);
             members
                 .iter()
                 .filter(|member| {

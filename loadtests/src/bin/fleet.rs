@@ -1,10 +1,19 @@
 //! Pods of a fleet are killed, paused, cut off and restarted under load; exits 1 with a list when a promise was not kept.
 
-use std::{path::PathBuf, process::ExitCode, time::Instant};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum as _};
-use smartcart_loadtests::fleet::scenario::{Options, Scenario, Verdict};
+use smartcart_loadtests::fleet::{
+    Postgres,
+    scenario::{Options, Scenario, Verdict},
+};
+use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, Parser)]
@@ -85,7 +94,7 @@ async fn run_all(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 async fn run_one(arguments: &Arguments, scenario: Scenario) -> anyhow::Result<bool> {
     let name = scenario.to_possible_value().context("every scenario has a name")?.get_name().to_owned();
-    let mut directory = tempfile::Builder::new().prefix(&format!("smartcart-fleet-{name}-")).tempdir()?;
+    let mut home = Home::new(&name, &arguments.postgres)?;
     let replay = match &arguments.replay {
         Some(replay) => replay.clone(),
         None => std::env::current_exe()?.with_file_name("replay"),
@@ -97,7 +106,7 @@ async fn run_one(arguments: &Arguments, scenario: Scenario) -> anyhow::Result<bo
         trade: arguments.trade.clone(),
         postgres: arguments.postgres.clone(),
         redis: (arguments.journal == Journal::Redis).then(|| arguments.redis.clone()),
-        directory: directory.path().canonicalize()?,
+        directory: home.directory.path().canonicalize()?,
         short: arguments.short,
         seed: arguments.seed,
         without_fence: arguments.without_fence,
@@ -106,13 +115,51 @@ async fn run_one(arguments: &Arguments, scenario: Scenario) -> anyhow::Result<bo
     let outcome = scenario.run(&options).await;
     let clean = outcome.as_ref().is_ok_and(|verdict| verdict.violations.is_empty());
     if arguments.keep || !clean {
-        directory.disable_cleanup(true);
-        println!("kept: {}", directory.path().display());
+        home.keep();
     }
     let Verdict { line, violations } = outcome.with_context(|| name.clone())?;
     for violation in violations.iter().take(20) {
         println!("VIOLATION {violation}");
     }
-    println!("{name}: {line}; {} violations; {} s in all", violations.len(), began.elapsed().as_secs());
+    let mut rules = BTreeMap::<_, usize>::new();
+    for violation in &violations {
+        *rules.entry(violation.rule).or_default() += 1;
+    }
+    let rules: String = rules.iter().map(|(rule, count)| format!(" {rule} {count},")).collect();
+    println!(
+        "{name}: {line}; {} violations;{rules} {} s in all",
+        violations.len(),
+        began.elapsed().as_secs()
+    );
     Ok(clean)
+}
+
+/// Where a scenario keeps everything. Dropping it deletes that, and what PostgreSQL keeps of it elsewhere.
+struct Home {
+    directory: TempDir,
+    postgres: PathBuf,
+    kept: bool,
+}
+
+impl Home {
+    fn new(scenario: &str, postgres: &Path) -> anyhow::Result<Self> {
+        let directory = tempfile::Builder::new().prefix(&format!("smartcart-fleet-{scenario}-")).tempdir()?;
+        Ok(Self { directory, postgres: postgres.to_owned(), kept: false })
+    }
+
+    fn keep(&mut self) {
+        self.kept = true;
+        self.directory.disable_cleanup(true);
+        println!("kept: {}", self.directory.path().display());
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if !self.kept
+            && let Err(error) = Postgres::remove(&self.postgres, self.directory.path())
+        {
+            eprintln!("{error:#}");
+        }
+    }
 }

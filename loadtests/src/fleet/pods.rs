@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
-use super::{Postgres, Redis};
+use super::{Postgres, Redis, postgres};
 use crate::{
     server::{Launch, Server, free_ports, tail},
     wire::{Connection, render},
@@ -42,6 +42,8 @@ pub struct Setup {
 pub struct Fleet {
     pub postgres: Postgres,
     pub redis: Option<Redis>,
+    /// Where a second Redis may listen.
+    pub spare: SocketAddr,
     /// The service token's text.
     pub token: String,
     pods: Vec<Pod>,
@@ -59,8 +61,9 @@ impl Fleet {
     pub async fn new(setup: &Setup, directory: &Path) -> anyhow::Result<Self> {
         // PostgreSQL runs as a user of its own, who must get through.
         fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
-        let ports = free_ports(2 + 3 * setup.pods)?;
-        let postgres = Postgres::start_new(&setup.postgres, &directory.join("postgres"), ports[0]).await?;
+        let ports = free_ports(3 + 3 * setup.pods)?;
+        let postgres =
+            Postgres::start_new(&setup.postgres, &directory.join(postgres::DIRECTORY), ports[0]).await?;
         let redis = match &setup.redis {
             Some(script) => Some(Redis::start_new(script, &directory.join("redis"), ports[1]).await?),
             None => None,
@@ -74,7 +77,7 @@ impl Fleet {
             .open(&secret)?
             .write_all(b"the-secret-that-the-pods-of-a-test-share-0123456789")?;
         let mut pods = Vec::new();
-        for (number, ports) in ports[2..].chunks(3).enumerate() {
+        for (number, ports) in ports[3..].chunks(3).enumerate() {
             let name = pod_name(number)?;
             let home = directory.join(format!("pod-{name}"));
             fs::create_dir_all(&home)?;
@@ -93,7 +96,7 @@ impl Fleet {
             pods.push(Pod { launch, peer: ports[2], server: None });
         }
         let token = pods.first().context("a fleet has pods")?.launch.token.clone();
-        Ok(Self { postgres, redis, token, pods })
+        Ok(Self { postgres, redis, spare: ports[2], token, pods })
     }
 
     pub fn len(&self) -> usize {
@@ -262,6 +265,25 @@ impl Fleet {
                 Some(why) if began.elapsed() > limit => bail!("after {limit:?} {why}"),
                 Some(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
+        }
+    }
+
+    /// Until no shard is the dead pod's any more, as another sees it; how long that took.
+    pub async fn taken_over(
+        &self,
+        observer: usize,
+        dead: usize,
+        since: Instant,
+        limit: Duration,
+    ) -> anyhow::Result<Duration> {
+        let name = self.name(dead);
+        loop {
+            let owners = self.owners(observer).await?;
+            if owners.iter().all(|owner| owner.as_ref().is_some_and(|owner| *owner != name)) {
+                return Ok(since.elapsed());
+            }
+            ensure!(since.elapsed() < limit, "pod {name} was not taken over within {limit:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

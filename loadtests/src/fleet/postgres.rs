@@ -13,6 +13,9 @@ use anyhow::{Context, ensure};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::process::Command;
 
+/// In a fleet's directory.
+pub(super) const DIRECTORY: &str = "postgres";
+
 #[derive(Debug)]
 pub struct Postgres {
     script: PathBuf,
@@ -59,6 +62,15 @@ impl Postgres {
     pub async fn pool(&self) -> anyhow::Result<PgPool> {
         let options = PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_secs(10));
         options.connect(&self.url()).await.context("connecting to PostgreSQL")
+    }
+
+    /// Deletes what the one of a fleet keeps, wherever the script has put it. The fleet has ended.
+    pub fn remove(script: &Path, fleet: &Path) -> anyhow::Result<()> {
+        let directory = fleet.join(DIRECTORY);
+        let removed = process::Command::new(script).arg("remove").arg(&directory).status();
+        let removed = removed.with_context(|| script.display().to_string())?;
+        ensure!(removed.success(), "PostgreSQL in {} could not be removed: {removed}", directory.display());
+        Ok(())
     }
 
     async fn run(&self, before: &[&str], after: &[&str]) -> anyhow::Result<()> {

@@ -5,17 +5,22 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process,
+    time::{Duration, Instant},
 };
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use tokio::{process::Command, time::sleep};
 
 use super::postgres::run;
+
+/// A replica of a primary with little in it.
+const FOLLOWS_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub struct Redis {
     script: PathBuf,
     directory: PathBuf,
-    address: SocketAddr,
+    pub address: SocketAddr,
     running: bool,
 }
 
@@ -29,7 +34,12 @@ impl Redis {
 
     /// What a pod's `SMARTCART_JOURNAL_URL` is.
     pub fn url(&self) -> String {
-        format!("redis://{}", self.address)
+        Self::url_at(self.address)
+    }
+
+    /// The same behind another address: a proxy's.
+    pub fn url_at(address: SocketAddr) -> String {
+        format!("redis://{address}")
     }
 
     pub async fn start(&mut self) -> anyhow::Result<()> {
@@ -55,10 +65,51 @@ impl Redis {
         self.signal(if frozen { "-STOP" } else { "-CONT" })
     }
 
+    /// Becomes the replica of a primary that is reached at `address`, and has all that it has.
+    pub async fn follow(&self, primary: &Self, address: SocketAddr) -> anyhow::Result<()> {
+        // Other replicas are not waited for.
+        primary.ask(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]).await?;
+        self.ask(&["REPLICAOF", &address.ip().to_string(), &address.port().to_string()]).await?;
+        let began = Instant::now();
+        while !self.ask(&["INFO", "replication"]).await?.contains("master_link_status:up") {
+            ensure!(began.elapsed() < FOLLOWS_WITHIN, "the replica did not follow within {FOLLOWS_WITHIN:?}");
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// A replica takes changes from now on.
+    pub async fn promote(&self) -> anyhow::Result<()> {
+        self.ask(&["REPLICAOF", "NO", "ONE"]).await.map(drop)
+    }
+
+    /// What it has of an incarnation's journal: whether that is sealed, and how many entries there ever were in its lanes.
+    pub async fn journal_of(&self, incarnation: &str) -> anyhow::Result<(bool, u64)> {
+        let state = self.ask(&["HGETALL", &format!("smartcart:{{{incarnation}}}:state")]).await?;
+        let lines: Vec<&str> = state.lines().collect();
+        let (mut sealed, mut entries) = (false, 0);
+        for field in lines.chunks_exact(2) {
+            sealed |= field[0] == "sealed";
+            if field[0].starts_with("last:") {
+                entries += field[1].parse::<u64>().with_context(|| state.clone())?;
+            }
+        }
+        Ok((sealed, entries))
+    }
+
+    /// One command, and its answer as text.
+    async fn ask(&self, command: &[&str]) -> anyhow::Result<String> {
+        let port = self.address.port().to_string();
+        let asking = Command::new("redis-cli").args(["-e", "-p", &port]).args(command).output().await?;
+        let answer = String::from_utf8_lossy(&asking.stdout).into_owned();
+        ensure!(asking.status.success(), "{command:?}: {answer}{}", String::from_utf8_lossy(&asking.stderr));
+        Ok(answer)
+    }
+
     fn signal(&self, signal: &str) -> anyhow::Result<()> {
         let pid = fs::read_to_string(self.directory.join("redis.pid")).context("Redis does not run")?;
         let sent = process::Command::new("kill").arg(signal).arg(pid.trim()).status()?;
-        anyhow::ensure!(sent.success(), "kill {signal} {pid}");
+        ensure!(sent.success(), "kill {signal} {pid}");
         Ok(())
     }
 }

@@ -15,8 +15,10 @@
 //! What a proxy cannot show: losses and delays of single packets, and TCP's own time-outs (keep-alive, user time-out),
 //! because each end talks to the proxy's kernel, which always answers.
 
+mod losses;
 mod pipe;
-pub mod postgres;
+mod postgres;
+mod redis;
 mod source;
 
 #[cfg(test)]
@@ -40,8 +42,9 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
+pub use losses::Losses;
+
 use pipe::{Inspect, Side, Unseen};
-use postgres::{Answers, Losses};
 
 /// What happens to what goes one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,8 +129,10 @@ fn add(counter: &AtomicU64, bytes: usize) {
 }
 
 /// The networks between a proxy's clients and its server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Networks {
+    /// Where new connections go to.
+    server: SocketAddr,
     everybody: Network,
     /// In place of it, by process.
     own: HashMap<u32, Network>,
@@ -163,7 +168,6 @@ impl View {
 #[derive(Debug)]
 struct Shared {
     address: SocketAddr,
-    server: SocketAddr,
     networks: watch::Receiver<Networks>,
     counts: Arc<Counts>,
     kind: Kind,
@@ -176,6 +180,8 @@ enum Kind {
     ByProcess,
     /// In front of a PostgreSQL: what becomes of its answers.
     Postgres(Arc<Losses>),
+    /// The same, of a Redis.
+    Redis(Arc<Losses>),
 }
 
 /// A running proxy; dropping it resets its connections.
@@ -204,13 +210,18 @@ impl Proxy {
         Self::launch(server, Kind::Postgres(Arc::new(Losses::new(seed)))).await
     }
 
+    /// In front of a Redis, spoken to without TLS: it can also lose answers to appends. The seed decides which.
+    pub async fn of_redis(server: SocketAddr, seed: u64) -> anyhow::Result<Self> {
+        Self::launch(server, Kind::Redis(Arc::new(Losses::new(seed)))).await
+    }
+
     async fn launch(server: SocketAddr, kind: Kind) -> anyhow::Result<Self> {
         let listener = listen().await?;
         let address = listener.local_addr()?;
-        let (networks, following) = watch::channel(Networks::default());
+        let networks = Networks { server, everybody: Network::SOUND, own: HashMap::new() };
+        let (networks, following) = watch::channel(networks);
         let counts = Arc::new(Counts::default());
-        let shared =
-            Shared { address, server, networks: following, counts: counts.clone(), kind: kind.clone() };
+        let shared = Shared { address, networks: following, counts: counts.clone(), kind: kind.clone() };
         let accepting = tokio::spawn(accept(listener, Arc::new(shared)));
         Ok(Self { address, networks, counts, kind, accepting })
     }
@@ -230,19 +241,27 @@ impl Proxy {
         });
     }
 
+    /// New connections go to another server from now on.
+    pub fn point_at(&self, server: SocketAddr) {
+        self.networks.send_modify(|networks| networks.server = server);
+    }
+
     /// In order again, for everybody.
     pub fn heal(&self) {
-        self.networks.send_replace(Networks::default());
+        self.networks.send_modify(|networks| {
+            networks.everybody = Network::SOUND;
+            networks.own.clear();
+        });
     }
 
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// What becomes of PostgreSQL's answers, when this proxy is in front of one.
+    /// What becomes of the answers of the PostgreSQL or Redis that this proxy is in front of.
     pub fn losses(&self) -> Option<&Losses> {
         match &self.kind {
-            Kind::Postgres(losses) => Some(losses),
+            Kind::Postgres(losses) | Kind::Redis(losses) => Some(losses),
             Kind::Plain | Kind::ByProcess => None,
         }
     }
@@ -292,11 +311,12 @@ async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
 async fn converse(client: &mut TcpStream, shared: &Shared) -> io::Result<()> {
     let process = match shared.kind {
         Kind::ByProcess => source::process_of(client.peer_addr()?, shared.address)?,
-        Kind::Plain | Kind::Postgres(_) => None,
+        Kind::Plain | Kind::Postgres(_) | Kind::Redis(_) => None,
     };
     let mut network = View { networks: shared.networks.clone(), process };
     established(&mut network).await?;
-    let mut server = TcpStream::connect(shared.server).await?;
+    let server = network.networks.borrow().server;
+    let mut server = TcpStream::connect(server).await?;
     let ended = relay(client, &mut server, shared, network).await;
     if ended.is_err() {
         reset(&server, &shared.counts);
@@ -325,7 +345,11 @@ async fn relay(
     server.set_nodelay(true)?;
     let (mut asking, mut answering): (Box<dyn Inspect>, Box<dyn Inspect>) = match &shared.kind {
         Kind::Postgres(losses) => {
-            let answers = Answers::new(losses.clone());
+            let answers = postgres::Answers::new(losses.clone());
+            (Box::new(answers.questions()), Box::new(answers))
+        }
+        Kind::Redis(losses) => {
+            let answers = redis::Answers::new(losses.clone());
             (Box::new(answers.questions()), Box::new(answers))
         }
         Kind::Plain | Kind::ByProcess => (Box::new(Unseen), Box::new(Unseen)),

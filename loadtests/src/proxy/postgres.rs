@@ -9,17 +9,13 @@
 use std::{
     collections::{HashMap, VecDeque},
     io::{self, ErrorKind},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::pipe::Inspect;
-use crate::rng::Rng;
+use super::{losses::Losses, pipe::Inspect};
 
 /// In place of a protocol version: the first message asks for encryption, or cancels another connection's query.
 const ASKS_FOR_TLS: u32 = 80_877_103;
@@ -27,71 +23,6 @@ const ASKS_FOR_GSS: u32 = 80_877_104;
 const CANCELS: u32 = 80_877_102;
 /// No message that a pod sends or gets is longer.
 const LONGEST: usize = 64 * 1024 * 1024;
-
-/// What is to be lost, and what was.
-#[derive(Debug)]
-pub struct Losses {
-    rng: Mutex<Rng>,
-    percent: AtomicU64,
-    slower_us: AtomicU64,
-    commits: AtomicU64,
-    lost: AtomicU64,
-    appends_lost: AtomicU64,
-    unreadable: AtomicU64,
-}
-
-impl Losses {
-    pub(super) const fn new(seed: u64) -> Self {
-        Self {
-            rng: Mutex::new(Rng::new(seed)),
-            percent: AtomicU64::new(0),
-            slower_us: AtomicU64::new(0),
-            commits: AtomicU64::new(0),
-            lost: AtomicU64::new(0),
-            appends_lost: AtomicU64::new(0),
-            unreadable: AtomicU64::new(0),
-        }
-    }
-
-    /// From now on so many answers to commits in a hundred are lost.
-    pub fn lose(&self, percent: u64) {
-        self.percent.store(percent, Ordering::SeqCst);
-    }
-
-    /// From now on answers to commits, and no others, come so much later.
-    pub fn slow_down(&self, by: Duration) {
-        self.slower_us.store(u64::try_from(by.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
-    }
-
-    /// Answers to commits that came by, lost ones included.
-    pub fn commits(&self) -> u64 {
-        self.commits.load(Ordering::SeqCst)
-    }
-
-    pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::SeqCst)
-    }
-
-    /// Of the lost answers, those to appends to the journal.
-    pub fn appends_lost(&self) -> u64 {
-        self.appends_lost.load(Ordering::SeqCst)
-    }
-
-    /// Connections that were reset because they could not be followed, as those with TLS cannot.
-    pub fn unreadable(&self) -> u64 {
-        self.unreadable.load(Ordering::SeqCst)
-    }
-
-    /// An answer to a commit has come: whether it is lost.
-    fn take(&self, appends: bool) -> bool {
-        self.commits.fetch_add(1, Ordering::SeqCst);
-        let drawn = self.rng.lock().unwrap_or_else(PoisonError::into_inner).between(0, 99);
-        let lost = drawn < self.percent.load(Ordering::SeqCst);
-        self.lost.fetch_add(lost.into(), Ordering::SeqCst);
-        self.appends_lost.fetch_add((lost && appends).into(), Ordering::SeqCst);
-        lost
-    }
-}
 
 /// What a statement is about, by its text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -162,7 +93,7 @@ impl Answers {
         if self.losses.take(intent.appends) {
             return Err(ErrorKind::ConnectionReset.into());
         }
-        Ok(Duration::from_micros(self.losses.slower_us.load(Ordering::SeqCst)))
+        Ok(self.losses.slower())
     }
 }
 
@@ -176,7 +107,7 @@ impl Inspect for Answers {
         let mut later = Duration::ZERO;
         while lock(&self.session).encryption_asked > 0 && !arrived.is_empty() {
             if arrived[0] != b'N' {
-                return unreadable(&self.losses);
+                return self.losses.unreadable_here();
             }
             onward.extend_from_slice(&arrived.split_to(1));
             lock(&self.session).encryption_asked -= 1;
@@ -216,7 +147,7 @@ impl Questions {
         while !self.started {
             let Some(length) = length_at(arrived, 0) else { return Ok(false) };
             if !(8..=LONGEST).contains(&length) {
-                return unreadable(&self.losses);
+                return self.losses.unreadable_here();
             }
             if arrived.len() < length {
                 return Ok(false);
@@ -281,7 +212,7 @@ impl Inspect for Questions {
 fn next(arrived: &mut BytesMut, losses: &Losses) -> io::Result<Option<BytesMut>> {
     let Some(length) = length_at(arrived, 1) else { return Ok(None) };
     if !(4..=LONGEST).contains(&length) {
-        return unreadable(losses);
+        return losses.unreadable_here();
     }
     Ok((arrived.len() > length).then(|| arrived.split_to(1 + length)))
 }
@@ -294,11 +225,6 @@ fn length_at(bytes: &[u8], at: usize) -> Option<usize> {
 /// Up to the next zero byte.
 fn text(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == 0).next().unwrap_or_default()
-}
-
-fn unreadable<T>(losses: &Losses) -> io::Result<T> {
-    losses.unreadable.fetch_add(1, Ordering::SeqCst);
-    Err(ErrorKind::InvalidData.into())
 }
 
 #[cfg(test)]

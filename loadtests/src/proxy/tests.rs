@@ -237,3 +237,18 @@ async fn each_process_has_a_network_of_its_own() {
     let mut mine = TcpStream::connect(proxy.address()).await.unwrap();
     assert_eq!(talks(&mut mine).await, Ok("echo hello".to_owned()));
 }
+
+#[tokio::test]
+async fn new_connections_go_to_the_server_that_it_is_pointed_at() {
+    let mut line = open().await;
+    let (server, mut heard) = echo().await;
+    line.proxy.point_at(server);
+    line.say("still here").await;
+    assert_eq!(line.server_hears().await.as_deref(), Some("still here"));
+    line.another().await.write_all(b"over there").await.unwrap();
+    assert_eq!(timeout(SOON, heard.recv()).await.unwrap().as_deref(), Some("over there"));
+    line.proxy.heal();
+    line.another().await.write_all(b"there still").await.unwrap();
+    let heard = async { while heard.recv().await.as_deref() != Some("there still") {} };
+    timeout(SOON, heard).await.unwrap();
+}

@@ -1,8 +1,11 @@
 //! What can go wrong with a fleet, and what must then be true. Each scenario has a fleet of its own, and a verdict: one
 //! line with its numbers, and the promises that were not kept.
 
+mod backlog;
 mod drain;
+mod flapping;
 mod flash_sale;
+mod forgetful;
 mod kill;
 mod network;
 mod outage;
@@ -10,6 +13,7 @@ mod redis;
 mod replay;
 mod rolling;
 mod versions;
+mod witness;
 mod zombie;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -53,13 +57,19 @@ pub enum Scenario {
     Postgres,
     /// Redis is away, frozen, restarted again and again, and comes back empty.
     Redis,
+    /// Redis fails over to a replica that lacks the last entries and a seal, while the sealed pod wakes up.
+    Forgetful,
+    /// PostgreSQL is away for minutes, and what waits for it fills its memory.
+    Backlog,
+    /// Redis and PostgreSQL go away and come back again and again.
+    Flapping,
     /// Every pod is restarted in good order; one joins and leaves. No request fails.
     Rolling,
     /// A deploy of the next version, and the way back.
     Versions,
     /// A crowd and one SKU, while a pod is killed.
     FlashSale,
-    /// Real trade, while pods are restarted at random.
+    /// Real trade, while pods, Redis and PostgreSQL are restarted at random.
     Replay,
     /// A pod is cut off from PostgreSQL, both ways and one way.
     CutPostgres,
@@ -69,6 +79,8 @@ pub enum Scenario {
     CutBoth,
     /// Answers of PostgreSQL to COMMIT are lost.
     LostCommits,
+    /// Answers of Redis to appends are lost.
+    LostAppends,
     /// How long a pod with many carts takes to hand them over.
     Drain,
 }
@@ -82,7 +94,7 @@ pub struct Verdict {
 impl Scenario {
     /// Whether it is about a journal in Redis.
     pub fn needs_redis(self) -> bool {
-        self == Self::Redis
+        matches!(self, Self::Redis | Self::Forgetful | Self::Backlog | Self::Flapping | Self::LostAppends)
     }
 
     pub async fn run(self, options: &Options) -> anyhow::Result<Verdict> {
@@ -91,6 +103,9 @@ impl Scenario {
             Self::Zombie => zombie::run(options).await,
             Self::Postgres => outage::run(options).await,
             Self::Redis => redis::run(options).await,
+            Self::Forgetful => forgetful::run(options).await,
+            Self::Backlog => backlog::run(options).await,
+            Self::Flapping => flapping::run(options).await,
             Self::Rolling => rolling::run(options).await,
             Self::Versions => versions::run(options).await,
             Self::FlashSale => flash_sale::run(options).await,
@@ -99,6 +114,7 @@ impl Scenario {
             Self::CutPeers => network::cut_peers(options).await,
             Self::CutBoth => network::cut_both(options).await,
             Self::LostCommits => network::lost_commits(options).await,
+            Self::LostAppends => network::lost_appends(options).await,
             Self::Drain => drain::run(options).await,
         }
     }

@@ -116,7 +116,7 @@ async fn watch(probes: &Probes, away: Duration, verdict: &mut Verdict) -> String
 }
 
 /// With a journal in Redis changes go on while PostgreSQL is away.
-async fn goes_on(probes: &Probes, away: Duration, verdict: &mut Verdict) -> String {
+pub(super) async fn goes_on(probes: &Probes, away: Duration, verdict: &mut Verdict) -> String {
     let began = Instant::now();
     let mut client = probes.client();
     let (mut taken, mut refused, mut unread, mut number) = (Vec::new(), 0, 0, 0);

@@ -1,4 +1,7 @@
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use tokio::{process::Command, time::sleep};
@@ -42,10 +45,7 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
     };
     let mut verdict = Verdict {
         line: format!(
-            "pods killed {} times and restarted {} times, their servers {} times, in {} s; {}",
-            disturbed.kills,
-            disturbed.restarts,
-            disturbed.servers,
+            "{disturbed}, in {} s; {}",
             began.elapsed().as_secs(),
             if status.success() { "no difference in the books" } else { "the books differ" }
         ),
@@ -54,56 +54,86 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
     if !status.success() {
         verdict.violation("books_differ", std::fs::read_to_string(&log)?);
     }
-    if disturbed.kills + disturbed.restarts == 0 {
-        verdict.violation("not_exercised", "no pod was restarted");
+    if !disturbed.is_enough(options.redis.is_some()) {
+        verdict.violation("not_exercised", disturbed.to_string());
     }
     fleet.balanced(BALANCED_WITHIN).await?;
     verdict.finish(&mut fleet, None).await?;
     Ok(verdict)
 }
 
-#[derive(Default)]
+/// What happens to a fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Disturbance {
+    /// A pod ends without a word, and comes back.
+    Kill,
+    /// A pod ends in good order, and comes back.
+    Restart,
+    Redis,
+    Postgres,
+}
+
+/// Disturbances at random, each kind once before any comes again.
+#[derive(Debug, Default)]
 struct Disturbed {
+    left: Vec<Disturbance>,
     kills: usize,
     restarts: usize,
-    /// Of Redis and of PostgreSQL.
-    servers: usize,
+    redis: usize,
+    postgres: usize,
 }
 
 impl Disturbed {
-    /// Some pod ends, well or not, and comes back; with a journal in Redis, that or PostgreSQL does so, too.
     async fn disturb(&mut self, fleet: &mut Fleet, rng: &mut Rng) -> anyhow::Result<()> {
-        if fleet.redis.is_some() && rng.chance(50) {
-            return self.disturb_servers(fleet, rng).await;
+        if self.left.is_empty() {
+            self.left = vec![Disturbance::Kill, Disturbance::Restart];
+            if fleet.redis.is_some() {
+                self.left.extend([Disturbance::Redis, Disturbance::Postgres]);
+            }
         }
         let pod = rng.below(PODS);
-        if rng.chance(50) {
-            fleet.kill(pod).await?;
-            self.kills += 1;
-            // Long enough for the others to notice, now and then.
-            sleep(Duration::from_millis(rng.between(0, 8_000))).await;
-        } else {
-            fleet.stop(pod).await?;
-            self.restarts += 1;
+        let away = Duration::from_millis(rng.between(0, 3_000));
+        match self.left.swap_remove(rng.below(self.left.len())) {
+            Disturbance::Kill => {
+                fleet.kill(pod).await?;
+                self.kills += 1;
+                // Long enough for the others to notice, now and then.
+                sleep(Duration::from_millis(rng.between(0, 8_000))).await;
+                fleet.start(pod).await?;
+            }
+            Disturbance::Restart => {
+                fleet.stop(pod).await?;
+                self.restarts += 1;
+                fleet.start(pod).await?;
+            }
+            Disturbance::Redis => {
+                let redis = fleet.redis.as_mut().context("the journal is in no Redis")?;
+                redis.kill()?;
+                self.redis += 1;
+                sleep(away).await;
+                redis.start().await?;
+            }
+            Disturbance::Postgres => {
+                fleet.postgres.crash().await?;
+                self.postgres += 1;
+                sleep(away).await;
+                fleet.postgres.start().await?;
+            }
         }
-        fleet.start(pod).await?;
         Ok(())
     }
 
-    async fn disturb_servers(&mut self, fleet: &mut Fleet, rng: &mut Rng) -> anyhow::Result<()> {
-        self.servers += 1;
-        let away = Duration::from_millis(rng.between(0, 3_000));
-        match &mut fleet.redis {
-            Some(redis) if rng.chance(50) => {
-                redis.kill()?;
-                sleep(away).await;
-                redis.start().await
-            }
-            _ => {
-                fleet.postgres.crash().await?;
-                sleep(away).await;
-                fleet.postgres.start().await
-            }
-        }
+    fn is_enough(&self, with_redis: bool) -> bool {
+        self.kills + self.restarts > 0 && (!with_redis || self.redis > 0 && self.postgres > 0)
+    }
+}
+
+impl fmt::Display for Disturbed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kills, restarts, redis, postgres, .. } = self;
+        write!(
+            f,
+            "pods killed {kills} times and restarted {restarts} times, Redis {redis}, PostgreSQL {postgres}"
+        )
     }
 }

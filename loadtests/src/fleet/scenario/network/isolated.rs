@@ -1,36 +1,22 @@
 //! A pod that has lost PostgreSQL, alone or with its peers, for longer than a takeover takes: it acknowledges nothing, its
 //! shards are served by others, and when the network heals it learns that it is dead and ends.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::time::sleep;
 
 use super::{
     super::{Options, Verdict, spread, zombie::remove_fence},
-    Cut, Networks,
-    ping::{Door, Pinging, Pings},
+    CALM, Cut, Ground, REFUSED_WITHIN, Round,
+    ping::{Door, Pings},
 };
-use crate::{
-    chaos::{
-        aftermath,
-        load::{Mix, Stage},
-    },
-    fleet::{Fleet, Load, Pace, open_shop},
-    rng::Rng,
-};
+use crate::{chaos::aftermath, rng::Rng};
 
-const PODS: usize = 3;
-const CALM: Duration = Duration::from_secs(1);
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(15);
 const ENDS_WITHIN: Duration = Duration::from_secs(15);
 const BALANCED_WITHIN: Duration = Duration::from_secs(30);
-/// How long a change may wait for its refusal at the pod that is cut off.
-const REFUSED_WITHIN: Duration = Duration::from_secs(6);
 
 pub(in super::super) async fn cut_postgres(options: &Options) -> anyhow::Result<Verdict> {
     run(options, false).await
@@ -40,15 +26,11 @@ pub(in super::super) async fn cut_both(options: &Options) -> anyhow::Result<Verd
     run(options, true).await
 }
 
-/// What the rounds have in common.
-struct Ground {
-    fleet: Fleet,
-    networks: Networks,
-    stage: Arc<Stage>,
+/// The ground, and what is looked into beside it.
+struct Isolated {
+    ground: Ground,
     pool: PgPool,
-    pace: Pace,
     peers_too: bool,
-    verdict: Verdict,
 }
 
 /// Of one cut.
@@ -75,28 +57,24 @@ struct Sums {
 }
 
 async fn run(options: &Options, peers_too: bool) -> anyhow::Result<Verdict> {
-    let mut fleet = options.fleet(PODS).await?;
-    let networks = Networks::around(&mut fleet, options.seed).await?;
-    fleet.start_all().await?;
-    let stage = open_shop(&fleet).await?;
-    let pool = fleet.postgres.pool().await?;
+    let ground = Ground::prepare(options).await?;
+    let pool = ground.fleet.postgres.pool().await?;
     if options.without_fence {
         remove_fence(&pool).await?;
     }
-    let pace = options.short_or(Pace { clients: 12, rate: 60 }, Pace { clients: 48, rate: 300 });
-    let mut ground = Ground { fleet, networks, stage, pool, pace, peers_too, verdict: Verdict::default() };
+    let mut isolated = Isolated { ground, pool, peers_too };
     let short: &[Cut] = if peers_too { &[Cut::Inward] } else { &[Cut::Partition] };
     let cuts = options.short_or(short, &Cut::ALL);
     let mut sums = Sums::default();
     for (round, cut) in (1..).zip(cuts) {
         let mut rng = Rng::new(options.seed).fork(round);
-        ground.round(*cut, &mut rng, &mut sums).await.with_context(|| format!("{cut}"))?;
-        if !ground.verdict.violations.is_empty() {
+        isolated.round(*cut, &mut rng, &mut sums).await.with_context(|| format!("{cut}"))?;
+        if !isolated.ground.verdict.violations.is_empty() {
             break;
         }
     }
-    ground.pool.close().await;
-    let Ground { mut fleet, stage, mut verdict, .. } = ground;
+    isolated.pool.close().await;
+    let Ground { mut fleet, stage, mut verdict, .. } = isolated.ground;
     verdict.line = format!(
         "{} cuts, {} requests and {} pings; taken over after (min / median / max) {}; healed, it ended after {}",
         sums.taken_over.len(),
@@ -109,31 +87,26 @@ async fn run(options: &Options, peers_too: bool) -> anyhow::Result<Verdict> {
     Ok(verdict)
 }
 
-impl Ground {
+impl Isolated {
     async fn round(&mut self, cut: Cut, rng: &mut Rng, sums: &mut Sums) -> anyhow::Result<()> {
-        let victim = rng.below(PODS);
-        let other = (victim + 1) % PODS;
-        let mix = Mix { short_holds: false, checkouts: true };
-        let load = Load::start(&self.stage, self.pace, mix, rng).await;
-        let pinging = Pinging::start(&self.stage, &self.fleet, victim, other).await?;
-        sleep(CALM).await;
+        let Round { victim, other, load, pinging } = self.ground.begin(rng).await?;
         let held = self.held(victim);
         let times = self.cut_off(cut, victim, other).await?;
-        self.fleet.start(victim).await?;
-        self.fleet.balanced(BALANCED_WITHIN).await?;
+        self.ground.fleet.start(victim).await?;
+        self.ground.fleet.balanced(BALANCED_WITHIN).await?;
         let pings = pinging.stop().await?;
         load.stop().await?;
 
         let served = self.check_pings(cut, &times, &pings)?;
-        let (again, made) = pings.settle(&self.stage, &mut self.verdict).await?;
-        let requests = self.stage.world().journal.len();
-        let findings = aftermath::judge(&self.stage, rng).await;
+        let (again, made) = pings.settle(&self.ground.stage, &mut self.ground.verdict).await?;
+        let requests = self.ground.stage.world().journal.len();
+        let findings = aftermath::judge(&self.ground.stage, rng).await;
         let refused = pings.sent(Door::Own, times.cut, times.healed);
         println!(
             "  {cut}: pod {} taken over after {} ms, a ping served after {} ms; at its own door {} pings refused, the slowest \
              after {} ms; {} bytes arrived late; healed, it ended after {} ms; {requests} requests, {} and {again} pings sent \
              again ({} and {made} had been made); settled in {} ms; {} violations",
-            self.fleet.name(victim),
+            self.ground.fleet.name(victim),
             times.taken_over.as_millis(),
             served.as_millis(),
             refused.count(),
@@ -145,7 +118,7 @@ impl Ground {
             findings.settled_after.as_millis(),
             findings.violations.len()
         );
-        self.verdict.violations.extend(findings.violations);
+        self.ground.verdict.violations.extend(findings.violations);
         sums.requests += requests;
         sums.pings += pings.count();
         sums.taken_over.push(times.taken_over);
@@ -155,27 +128,28 @@ impl Ground {
 
     /// From the cut to the pod's end.
     async fn cut_off(&mut self, cut: Cut, victim: usize, other: usize) -> anyhow::Result<Times> {
-        let (name, incarnation) = (self.fleet.name(victim), self.fleet.incarnation(victim).await?);
-        let said = self.fleet.log(victim)?.len();
-        self.networks.cut_postgres(victim, cut);
+        let incarnation = self.ground.fleet.incarnation(victim).await?;
+        let said = self.ground.fleet.log(victim)?.len();
+        self.ground.networks.cut_postgres(victim, cut);
         if self.peers_too {
-            self.networks.cut_peers(&self.fleet, victim, cut)?;
+            self.ground.networks.cut_peers(&self.ground.fleet, victim, cut)?;
         }
         let cut = Instant::now();
-        let taken_over = self.taken_over(other, &name, cut).await?;
+        let taken_over = self.ground.fleet.taken_over(other, victim, cut, 4 * TAKEN_OVER_WITHIN).await?;
         sleep(CALM).await;
-        self.networks.heal();
+        self.ground.networks.heal();
         let healed = Instant::now();
         let status = self
+            .ground
             .fleet
             .take(victim)?
             .ended(ENDS_WITHIN)
             .await
             .context("the network has healed, it goes on")?;
         let ended = Instant::now();
-        if status.success() || !self.fleet.log(victim)?[said..].contains("declared dead") {
-            let what = format!("it ended with {status}:\n{}", self.fleet.log_tail(victim)?);
-            self.verdict.violation("ended_otherwise", what);
+        if status.success() || !self.ground.fleet.log(victim)?[said..].contains("declared dead") {
+            let what = format!("it ended with {status}:\n{}", self.ground.fleet.log_tail(victim)?);
+            self.ground.verdict.violation("ended_otherwise", what);
         }
         self.check_traces(&incarnation).await?;
         Ok(Times { cut, taken_over, healed, ended })
@@ -184,39 +158,27 @@ impl Ground {
     /// Nothing was acknowledged by the pod once it was cut off (with a journal in Redis: once it was taken over), and others
     /// served its shards. After how long they did.
     fn check_pings(&mut self, cut: Cut, times: &Times, pings: &Pings) -> anyhow::Result<Duration> {
-        let since = if self.fleet.redis.is_some() { times.cut + times.taken_over } else { times.cut };
+        let since = if self.ground.fleet.redis.is_some() { times.cut + times.taken_over } else { times.cut };
         let acknowledged = pings.sent(Door::Own, since, times.ended).acknowledged();
         if acknowledged > 0 {
-            self.verdict.violation("acknowledged_by_the_dead", format!("{cut}: {acknowledged} pings"));
+            self.ground.verdict.violation("acknowledged_by_the_dead", format!("{cut}: {acknowledged} pings"));
         }
         let slowest = pings.sent(Door::Own, times.cut, times.healed).longest();
         if slowest > REFUSED_WITHIN {
-            self.verdict.violation("refused_late", format!("{cut}: a ping waited for {slowest:?}"));
+            self.ground.verdict.violation("refused_late", format!("{cut}: a ping waited for {slowest:?}"));
         }
         let served = pings.first_acknowledged(Door::Other, times.cut).context("no ping was served again")?;
         if served > TAKEN_OVER_WITHIN {
-            self.verdict.violation("back_late", format!("{cut}: a ping was served again after {served:?}"));
+            self.ground
+                .verdict
+                .violation("back_late", format!("{cut}: a ping was served again after {served:?}"));
         }
-        pings.check_reads(&mut self.verdict);
+        pings.check_reads(&mut self.ground.verdict);
         Ok(served)
     }
 
     fn held(&self, pod: usize) -> u64 {
-        self.networks.postgres[pod].counts().held()
-    }
-
-    /// Until no shard is the pod's any more.
-    async fn taken_over(&self, observer: usize, pod: &str, since: Instant) -> anyhow::Result<Duration> {
-        loop {
-            let owners = self.fleet.owners(observer).await?;
-            if owners.iter().all(|owner| owner.as_ref().is_some_and(|owner| owner != pod)) {
-                return Ok(since.elapsed());
-            }
-            if since.elapsed() > 4 * TAKEN_OVER_WITHIN {
-                bail!("pod {pod} was not taken over within {:?}", since.elapsed());
-            }
-            sleep(Duration::from_millis(20)).await;
-        }
+        self.ground.networks.postgres[pod].counts().held()
     }
 
     /// Nothing of the dead incarnation is in the journal, whatever arrived late.
@@ -227,7 +189,7 @@ impl Ground {
             let rows: i64 = sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&self.pool).await?;
             if rows > 0 {
                 let what = format!("{rows} rows of {incarnation} are in {table}");
-                self.verdict.violation("written_by_the_dead", what);
+                self.ground.verdict.violation("written_by_the_dead", what);
             }
         }
         Ok(())

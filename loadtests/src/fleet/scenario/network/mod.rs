@@ -1,20 +1,72 @@
-//! Pods whose networks fail: each has a proxy of its own to PostgreSQL, and one in front of its listener for peers.
+//! Pods whose networks fail: each has a proxy of its own to PostgreSQL, one to Redis, when there is one, and one in front of
+//! its listener for peers.
 
 mod isolated;
-mod lost_commits;
+mod lost_answers;
 mod ping;
 mod unreachable;
 
 pub(super) use isolated::{cut_both, cut_postgres};
-pub(super) use lost_commits::run as lost_commits;
+pub(super) use lost_answers::{lost_appends, lost_commits};
 pub(super) use unreachable::run as cut_peers;
 
-use anyhow::Context;
+use std::{sync::Arc, time::Duration};
 
+use anyhow::Context;
+use tokio::time::sleep;
+
+use super::{Options, Verdict};
 use crate::{
-    fleet::Fleet,
-    proxy::{Flow, Network, Proxy, postgres::Losses},
+    chaos::load::{Mix, Stage},
+    fleet::{Fleet, Load, Pace, Redis, open_shop},
+    proxy::{Flow, Network, Proxy},
+    rng::Rng,
 };
+use ping::Pinging;
+
+const PODS: usize = 3;
+const CALM: Duration = Duration::from_secs(1);
+/// A request that needs a pod out of reach, or comes to one that is cut off, has its answer within this.
+const REFUSED_WITHIN: Duration = Duration::from_secs(6);
+
+/// What the cuts of a scenario have in common.
+struct Ground {
+    fleet: Fleet,
+    networks: Networks,
+    stage: Arc<Stage>,
+    pace: Pace,
+    verdict: Verdict,
+}
+
+/// What goes on while a pod is cut off, from a moment before.
+struct Round {
+    victim: usize,
+    other: usize,
+    load: Load,
+    pinging: Pinging,
+}
+
+impl Ground {
+    async fn prepare(options: &Options) -> anyhow::Result<Self> {
+        let mut fleet = options.fleet(PODS).await?;
+        let networks = Networks::around(&mut fleet, options.seed).await?;
+        fleet.start_all().await?;
+        let stage = open_shop(&fleet).await?;
+        let pace = options.short_or(Pace { clients: 12, rate: 60 }, Pace { clients: 48, rate: 300 });
+        Ok(Self { fleet, networks, stage, pace, verdict: Verdict::default() })
+    }
+
+    /// The load on all pods, and pings at one of them and at another.
+    async fn begin(&self, rng: &mut Rng) -> anyhow::Result<Round> {
+        let victim = rng.below(PODS);
+        let other = (victim + 1) % PODS;
+        let mix = Mix { short_holds: false, checkouts: true };
+        let load = Load::start(&self.stage, self.pace, mix, rng).await;
+        let pinging = Pinging::start(&self.stage, &self.fleet, victim, other).await?;
+        sleep(CALM).await;
+        Ok(Round { victim, other, load, pinging })
+    }
+}
 
 /// How a pod loses touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,22 +114,30 @@ impl std::fmt::Display for Cut {
 #[derive(Debug)]
 struct Networks {
     postgres: Vec<Proxy>,
+    /// None without a Redis.
+    redis: Vec<Proxy>,
     peers: Vec<Proxy>,
 }
 
 impl Networks {
     /// Before the pods start.
     async fn around(fleet: &mut Fleet, seed: u64) -> anyhow::Result<Self> {
-        let (mut postgres, mut peers) = (Vec::new(), Vec::new());
+        let (mut postgres, mut redis, mut peers) = (Vec::new(), Vec::new(), Vec::new());
+        let journal = fleet.redis.as_ref().map(|redis| redis.address);
         for (pod, seed) in (0..fleet.len()).zip(seed..) {
             let to_postgres = Proxy::of_postgres(fleet.postgres.address, seed).await?;
             fleet.set(pod, "DATABASE_URL", fleet.postgres.url_at(to_postgres.address()));
             postgres.push(to_postgres);
+            if let Some(journal) = journal {
+                let to_redis = Proxy::of_redis(journal, seed).await?;
+                fleet.set(pod, "SMARTCART_JOURNAL_URL", Redis::url_at(to_redis.address()));
+                redis.push(to_redis);
+            }
             let to_pod = Proxy::by_process(fleet.peer(pod)).await?;
             fleet.set(pod, "SMARTCART_PEER_ADVERTISE", to_pod.address().to_string());
             peers.push(to_pod);
         }
-        Ok(Self { postgres, peers })
+        Ok(Self { postgres, redis, peers })
     }
 
     fn cut_postgres(&self, pod: usize, cut: Cut) {
@@ -98,13 +158,8 @@ impl Networks {
     }
 
     fn heal(&self) {
-        for proxy in self.postgres.iter().chain(&self.peers) {
+        for proxy in self.postgres.iter().chain(&self.redis).chain(&self.peers) {
             proxy.heal();
         }
-    }
-
-    /// How each pod's answers to commits are lost.
-    fn losses(&self) -> impl Iterator<Item = &Losses> {
-        self.postgres.iter().filter_map(Proxy::losses)
     }
 }

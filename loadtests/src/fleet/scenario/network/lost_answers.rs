@@ -1,5 +1,5 @@
-//! PostgreSQL commits, and the answer is lost, five times in a hundred: nothing is lost with it, and nothing comes twice.
-//! Meanwhile a pod is killed and one is stopped, so that takeover and hand-over lose answers too.
+//! PostgreSQL commits, or Redis appends, and the answer is lost, five times in a hundred: nothing is lost with it, and nothing
+//! comes twice. Meanwhile a pod is killed and one is stopped, so that takeover and hand-over lose answers too.
 
 use std::time::Duration;
 
@@ -7,19 +7,34 @@ use tokio::time::sleep;
 
 use super::{
     super::{Options, Verdict},
-    Networks,
+    Networks, PODS,
 };
 use crate::{
     chaos::{aftermath, load::Mix},
     fleet::{Fleet, Load, Pace, open_shop},
+    proxy::{Losses, Proxy},
     rng::Rng,
 };
 
-const PODS: usize = 3;
 const PERCENT: u64 = 5;
 const BALANCED_WITHIN: Duration = Duration::from_secs(60);
 
-pub(in super::super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
+/// Whose answers are lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loser {
+    Postgres,
+    Redis,
+}
+
+pub(in super::super) async fn lost_commits(options: &Options) -> anyhow::Result<Verdict> {
+    run(options, Loser::Postgres).await
+}
+
+pub(in super::super) async fn lost_appends(options: &Options) -> anyhow::Result<Verdict> {
+    run(options, Loser::Redis).await
+}
+
+async fn run(options: &Options, loser: Loser) -> anyhow::Result<Verdict> {
     let (rounds, length, pace) = options.short_or(
         (1, Duration::from_secs(6), Pace { clients: 24, rate: 120 }),
         (3, Duration::from_secs(20), Pace { clients: 96, rate: 500 }),
@@ -32,11 +47,11 @@ pub(in super::super) async fn run(options: &Options) -> anyhow::Result<Verdict> 
     let (mut requests, mut indeterminate, mut again, mut made) = (0, 0, 0, 0);
     for round in 1..=rounds {
         let mut rng = Rng::new(options.seed).fork(round);
-        lose(&networks, PERCENT);
+        lose(loser, &networks, PERCENT);
         let mix = Mix { short_holds: false, checkouts: true };
         let load = Load::start(&stage, pace, mix, &rng).await;
         sleep(length / 2).await;
-        disturb(&mut fleet, &networks, &mut rng).await?;
+        disturb(&mut fleet, loser.proxies(&networks), &mut rng).await?;
         sleep(length / 2).await;
         load.stop().await?;
         fleet.check_alive()?;
@@ -44,7 +59,7 @@ pub(in super::super) async fn run(options: &Options) -> anyhow::Result<Verdict> 
         let sent = stage.world().journal.len();
         // What is sent again, and what is settled behind the answers, meets the same losses.
         let findings = aftermath::judge(&stage, &mut rng).await;
-        lose(&networks, 0);
+        lose(loser, &networks, 0);
         println!(
             "  round {round}: {sent} requests, {doubts} indeterminate, {} sent again ({} had been made), {} repeated; settled in {} ms; \
              {} violations",
@@ -63,8 +78,9 @@ pub(in super::super) async fn run(options: &Options) -> anyhow::Result<Verdict> 
             break;
         }
     }
-    let lost = Lost::of(&networks);
-    lost.check(options.redis.is_none(), &mut verdict);
+    let lost = Lost::of(loser.losses(&networks));
+    // With a journal in Redis no append is PostgreSQL's.
+    lost.check(loser == Loser::Redis || options.redis.is_none(), &mut verdict);
     verdict.line = format!(
         "{requests} requests, {indeterminate} indeterminate ({again} sent again, {made} had been made); of {} answers to \
          commits {} were lost, {} of them to appends",
@@ -74,25 +90,39 @@ pub(in super::super) async fn run(options: &Options) -> anyhow::Result<Verdict> 
     Ok(verdict)
 }
 
-fn lose(networks: &Networks, percent: u64) {
-    for losses in networks.losses() {
+impl Loser {
+    /// By pod.
+    const fn proxies(self, networks: &Networks) -> &Vec<Proxy> {
+        match self {
+            Self::Postgres => &networks.postgres,
+            Self::Redis => &networks.redis,
+        }
+    }
+
+    fn losses(self, networks: &Networks) -> impl Iterator<Item = &Losses> {
+        self.proxies(networks).iter().filter_map(Proxy::losses)
+    }
+}
+
+fn lose(loser: Loser, networks: &Networks, percent: u64) {
+    for losses in loser.losses(networks) {
         losses.lose(percent);
     }
 }
 
 /// A pod dies and comes back, and another leaves and comes back. A pod that cannot start because an answer was lost would
 /// be started again by whoever runs it: starts lose none.
-async fn disturb(fleet: &mut Fleet, networks: &Networks, rng: &mut Rng) -> anyhow::Result<()> {
+async fn disturb(fleet: &mut Fleet, proxies: &[Proxy], rng: &mut Rng) -> anyhow::Result<()> {
     let dies = rng.below(PODS);
     let leaves = (dies + 1) % PODS;
     fleet.kill(dies).await?;
-    start(fleet, networks, dies).await?;
+    start(fleet, &proxies[dies], dies).await?;
     fleet.stop(leaves).await?;
-    start(fleet, networks, leaves).await
+    start(fleet, &proxies[leaves], leaves).await
 }
 
-async fn start(fleet: &mut Fleet, networks: &Networks, pod: usize) -> anyhow::Result<()> {
-    let losses = networks.postgres[pod].losses();
+async fn start(fleet: &mut Fleet, proxy: &Proxy, pod: usize) -> anyhow::Result<()> {
+    let losses = proxy.losses();
     losses.inspect(|losses| losses.lose(0));
     fleet.start(pod).await?;
     losses.inspect(|losses| losses.lose(PERCENT));
@@ -109,8 +139,8 @@ struct Lost {
 }
 
 impl Lost {
-    fn of(networks: &Networks) -> Self {
-        networks.losses().fold(Self::default(), |sum, losses| Self {
+    fn of<'a>(losses: impl Iterator<Item = &'a Losses>) -> Self {
+        losses.fold(Self::default(), |sum, losses| Self {
             commits: sum.commits + losses.commits(),
             lost: sum.lost + losses.lost(),
             appends: sum.appends + losses.appends_lost(),
@@ -118,7 +148,6 @@ impl Lost {
         })
     }
 
-    /// With a journal in Redis no append is a commit.
     fn check(&self, appends_commit: bool, verdict: &mut Verdict) {
         // Half of what is expected at least: a run that lost little proves little.
         if self.lost * 200 < self.commits * PERCENT || (self.appends == 0) == appends_commit {
