@@ -15,6 +15,7 @@ pub mod meter;
 pub mod metrics;
 pub mod postgres;
 pub mod process;
+pub mod redis;
 pub mod report;
 pub mod restart;
 pub mod scenario;
