@@ -142,16 +142,21 @@ replay-short: build
 	$(STEP) 'Replay, short' $(WITH_SERVER) scripts/replay.sh $(DEBUG) $(TRADE) --limit-invoices 300
 	$(STEP) 'Replay with too little stock, short' $(WITH_SERVER) scripts/replay.sh $(DEBUG) $(TRADE) --scarce --limit-invoices 300
 
-.PHONY: bench bench-postgres bench-quick
+.PHONY: bench bench-postgres bench-redis bench-quick
 bench: ## throughput and latency beside a no-op server; release build
 	cargo build --release --locked --workspace --bins
 	$(ON_DISK) $(RELEASE)/bench $(BENCH_ARGS)
 bench-postgres: ## a pod on PostgreSQL beside the usual way, rows written, the fence's cost, forwarding; release build
 	cargo build --release --locked --workspace --bins
 	scripts/with-postgres.sh $(RELEASE)/bench postgres $(BENCH_ARGS)
+bench-redis: ## a journal in Redis beside the usual Redis cart and a journal in PostgreSQL; a slow PostgreSQL, a slow disk; release build
+	scripts/install-redis.sh
+	cargo build --release --locked --workspace --bins
+	scripts/with-postgres.sh $(RELEASE)/bench redis $(BENCH_ARGS)
 bench-quick: build
 	$(STEP) 'Bench, quick (unoptimised build: proves that it runs, its numbers mean nothing)' $(DEBUG)/bench --quick
 	$(STEP) 'Bench on PostgreSQL, quick' scripts/with-postgres.sh $(DEBUG)/bench postgres --quick
+	$(STEP) 'Bench with Redis, quick' scripts/with-postgres.sh $(DEBUG)/bench redis --quick
 
 ##### Documents
 

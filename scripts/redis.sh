@@ -5,6 +5,8 @@
 #   scripts/redis.sh start DIR PORT   starts it, prints its address
 #   scripts/redis.sh stop DIR         ends it
 #   scripts/redis.sh remove DIR       ends it and deletes DIR
+#
+# REDIS_PRELOAD in the environment names a library that it is started with, as the bench's slower disk is.
 source "$(dirname "$0")/lib.sh"
 
 usage="usage: $0 start DIR PORT | stop DIR | remove DIR"
@@ -30,7 +32,7 @@ case $command in
 start)
   port=${3:?$usage}
   mkdir -p "$directory"
-  redis-server --bind 127.0.0.1 --port "$port" --dir "$directory" --daemonize yes --pidfile "$directory/redis.pid" \
+  LD_PRELOAD=${REDIS_PRELOAD:-} redis-server --bind 127.0.0.1 --port "$port" --dir "$directory" --daemonize yes --pidfile "$directory/redis.pid" \
     --logfile "$directory/redis.log" --save '' --appendonly yes --appendfsync always >/dev/null
   for _ in $(seq 100); do
     if answers "$port"; then

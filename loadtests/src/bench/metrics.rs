@@ -59,6 +59,9 @@ impl Metrics {
     }
 }
 
+/// The tables may lag behind the journal this long after a slice.
+pub const CATCHES_UP_WITHIN: Duration = Duration::from_secs(60);
+
 /// What a checkout leaves to be done after its answer, and the journal's trimming after a flush, are over by then.
 const QUIET: Duration = Duration::from_millis(300);
 

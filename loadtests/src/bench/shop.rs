@@ -1,13 +1,18 @@
 //! The shop that is measured: 1,000 SKUs, carts with baskets, stock that never runs out.
 
-use std::{cell::RefCell, net::SocketAddr, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    time::Duration,
+};
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use super::{
-    load::send_all,
-    source::{Prepared, Repeated, Source},
+    load::{drive, send_all},
+    source::{Prepared, ReadCart, Repeated, Source},
     zipf::Zipf,
 };
 use crate::{
@@ -76,6 +81,35 @@ impl Shop {
             batch_of(cart, &skus)
         });
         send_and_expect(address, requests.collect(), 200..201).await
+    }
+
+    /// Units that `fill` puts into all carts together.
+    pub fn filled(&self) -> u64 {
+        self.baskets.iter().map(|basket| basket.len() as u64).sum()
+    }
+
+    /// Units that all carts have together, each read once.
+    pub async fn units(&self, address: SocketAddr) -> anyhow::Result<u64> {
+        let requests = self.carts.iter().map(|cart| render("GET", &format!("/v1/carts/{cart}"), &[], None));
+        let sum = Rc::new(Cell::new(0));
+        let summing = sum.clone();
+        send_all(address, CONNECTIONS, Prepared::new(requests.collect()), move |response| {
+            ensure!(response.status == 200, "a cart was answered {}: {}", response.status, text(response));
+            summing.set(summing.get() + units_of(&response.body)?);
+            Ok(())
+        })
+        .await?;
+        Ok(sum.get())
+    }
+
+    /// Bytes of a cart's reply, on average over the carts as they are read.
+    pub async fn mean_reply(self: &Rc<Self>, address: SocketAddr) -> anyhow::Result<u64> {
+        let source = ReadCart::new(self, 0);
+        let measured = drive(address, 8, Duration::from_millis(500), 200, source).await?;
+        measured
+            .bytes
+            .checked_div(measured.requests)
+            .with_context(|| format!("{address} has no cart to read"))
     }
 }
 
@@ -204,6 +238,18 @@ pub async fn send_and_expect(
 
 fn text(response: &Response) -> String {
     String::from_utf8_lossy(&response.body).into_owned()
+}
+
+fn units_of(body: &[u8]) -> anyhow::Result<u64> {
+    #[derive(serde::Deserialize)]
+    struct Totals {
+        quantity: u64,
+    }
+    #[derive(serde::Deserialize)]
+    struct Cart {
+        totals: Totals,
+    }
+    Ok(serde_json::from_slice::<Cart>(body).context("a cart")?.totals.quantity)
 }
 
 fn id_of(body: &[u8]) -> anyhow::Result<String> {

@@ -2,22 +2,16 @@
 
 use std::{path::PathBuf, rc::Rc, time::Duration};
 
-use anyhow::Context;
-
 use super::{
     child::{Companion, Subject},
-    load::{Measured, drive},
-    metrics::{Metrics, drained},
+    load::Measured,
+    metrics::{CATCHES_UP_WITHIN, Metrics, drained},
     process::cpu_micros,
     report::{Report, Row},
     scenario::{Load, Scenario},
     shop::Shop,
-    source::ReadCart,
 };
 use crate::server::Launch;
-
-/// The tables may lag behind the journal this long after a slice.
-const CATCHES_UP_WITHIN: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -66,7 +60,7 @@ pub async fn run(options: Options, directory: &std::path::Path) -> anyhow::Resul
     shop.fill(subject.launch.listen).await?;
     drained(subject.launch.ops, CATCHES_UP_WITHIN).await?;
 
-    let reply_bytes = mean_reply(&subject, &shop).await?;
+    let reply_bytes = shop.mean_reply(subject.launch.listen).await?;
     let ceiling = Companion::ceiling(&options.ceiling, reply_bytes).await?;
     let bench = Bench { options, ceiling, subject, shop };
     let mut report = Report::new(reply_bytes, bench.options.carts);
@@ -75,13 +69,6 @@ pub async fn run(options: Options, directory: &std::path::Path) -> anyhow::Resul
     }
     bench.subject.stop().await?;
     Ok(report)
-}
-
-/// Bytes of a cart's reply, on average over the carts as they are read.
-async fn mean_reply(subject: &Subject, shop: &Rc<Shop>) -> anyhow::Result<u64> {
-    let source = ReadCart::new(shop, 0);
-    let measured = drive(subject.launch.listen, 8, Duration::from_millis(500), 200, source).await?;
-    measured.bytes.checked_div(measured.requests).context("no cart could be read")
 }
 
 impl Bench {

@@ -1,5 +1,5 @@
 //! Measures SmartCart: its throughput beside a server that does nothing, its memory, its start-up, and a fleet's PostgreSQL
-//! beside the usual way to use one.
+//! and Redis beside the usual ways to use them.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,8 +8,8 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
-use smartcart_loadtests::bench::{memory, postgres, restart, throughput};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use smartcart_loadtests::bench::{memory, postgres, redis, restart, throughput};
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -42,19 +42,49 @@ enum Measure {
     },
     /// On PostgreSQL: beside the usual way, rows written, the fence, a forwarded request.
     Postgres(PostgresArguments),
+    /// With the journal in a Redis: beside the usual Redis cart and the journal in PostgreSQL; a slow PostgreSQL, a slow disk.
+    Redis(RedisArguments),
 }
 
 #[derive(Debug, Args)]
 struct PostgresArguments {
+    #[command(flatten)]
+    pods: PodArguments,
+    /// One part only; may be given again.
+    #[arg(long = "part")]
+    parts: Vec<postgres::Part>,
+    /// Seconds for which written rows are counted.
+    #[arg(long)]
+    count_seconds: Option<u64>,
+    /// The usual way's connections to PostgreSQL. With fewer its holds are faster, with more its adds.
+    #[arg(long, default_value_t = 16)]
+    pool: u32,
+}
+
+#[derive(Debug, Args)]
+struct RedisArguments {
+    #[command(flatten)]
+    pods: PodArguments,
+    /// One part only; may be given again.
+    #[arg(long = "part")]
+    parts: Vec<redis::Part>,
+    /// The usual Redis cart's connections to Redis.
+    #[arg(long, default_value_t = 1)]
+    redis_connections: usize,
+    /// What starts a Redis.
+    #[arg(long, default_value = "scripts/redis.sh")]
+    redis: PathBuf,
+}
+
+/// Of every bench whose pods are on PostgreSQL.
+#[derive(Debug, Args)]
+struct PodArguments {
     /// A PostgreSQL server on which databases may be made: postgres://user@host:port/database.
     #[arg(long, env = "SMARTCART_TEST_POSTGRES", hide_env_values = true)]
     url: String,
     /// Few carts and short slices: shows that everything works, not how fast.
     #[arg(long)]
     quick: bool,
-    /// One part only; may be given again.
-    #[arg(long = "part")]
-    parts: Vec<postgres::Part>,
     #[arg(long)]
     carts: Option<usize>,
     /// May be given again.
@@ -64,17 +94,29 @@ struct PostgresArguments {
     slice_ms: Option<u64>,
     #[arg(long)]
     turns: Option<usize>,
-    /// Seconds for which written rows are counted.
-    #[arg(long)]
-    count_seconds: Option<u64>,
-    /// The usual way's connections to PostgreSQL. With fewer its holds are faster, with more its adds.
-    #[arg(long, default_value_t = 16)]
-    pool: u32,
     /// A setting of the pods, NAME=VALUE; may be given again.
     #[arg(long = "set", value_parser = setting)]
     settings: Vec<(String, String)>,
     #[arg(long, default_value_t = 1)]
     seed: u64,
+}
+
+impl PodArguments {
+    fn carts(&self) -> usize {
+        self.carts.unwrap_or(if self.quick { 1_000 } else { 100_000 })
+    }
+
+    fn connections(&self) -> Vec<usize> {
+        if self.quick { vec![32] } else { or_connections(self.connections.clone()) }
+    }
+
+    fn slice(&self) -> Duration {
+        Duration::from_millis(self.slice_ms.unwrap_or(if self.quick { 500 } else { 2_000 }))
+    }
+
+    fn turns(&self) -> usize {
+        self.turns.unwrap_or(if self.quick { 1 } else { 5 })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -124,6 +166,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Some(Measure::Postgres(arguments)) => {
             return measure_postgres(arguments, server, directory.path()).await;
         }
+        Some(Measure::Redis(arguments)) => measure_redis(arguments, server, directory.path()).await?,
         None => return measure_throughput(&arguments.throughput, server, directory.path()).await,
     }
     Ok(ExitCode::SUCCESS)
@@ -134,26 +177,48 @@ async fn measure_postgres(
     server: PathBuf,
     directory: &Path,
 ) -> anyhow::Result<ExitCode> {
-    use clap::ValueEnum as _;
-    let quick = arguments.quick;
-    let all = postgres::Part::value_variants();
+    let pods = arguments.pods;
+    let quick = pods.quick;
     let options = postgres::Options {
         server,
         usual: sibling("usual")?,
-        postgres: arguments.url,
         pool: arguments.pool,
-        parts: if arguments.parts.is_empty() { all.to_vec() } else { arguments.parts },
-        carts: arguments.carts.unwrap_or(if quick { 1_000 } else { 100_000 }),
-        connections: if quick { vec![32] } else { or_connections(arguments.connections) },
-        slice: Duration::from_millis(arguments.slice_ms.unwrap_or(if quick { 500 } else { 2_000 })),
-        turns: arguments.turns.unwrap_or(if quick { 1 } else { 5 }),
+        parts: or_all(arguments.parts),
+        carts: pods.carts(),
+        connections: pods.connections(),
+        slice: pods.slice(),
+        turns: pods.turns(),
         checkouts: if quick { 200 } else { 8_000 },
         count_for: Duration::from_secs(arguments.count_seconds.unwrap_or(if quick { 2 } else { 20 })),
         forwarded_carts: if quick { 50 } else { 1_000 },
-        settings: arguments.settings,
-        seed: arguments.seed,
+        postgres: pods.url,
+        settings: pods.settings,
+        seed: pods.seed,
     };
     Ok(verdict(postgres::run(&options, directory).await?))
+}
+
+async fn measure_redis(arguments: RedisArguments, server: PathBuf, directory: &Path) -> anyhow::Result<()> {
+    let pods = arguments.pods;
+    let options = redis::Options {
+        server,
+        usual: sibling("usual")?,
+        redis: arguments.redis,
+        redis_connections: arguments.redis_connections,
+        parts: or_all(arguments.parts),
+        carts: pods.carts(),
+        connections: pods.connections(),
+        slice: pods.slice(),
+        turns: pods.turns(),
+        postgres: pods.url,
+        settings: pods.settings,
+        seed: pods.seed,
+    };
+    redis::run(&options, directory).await
+}
+
+fn or_all<P: ValueEnum>(given: Vec<P>) -> Vec<P> {
+    if given.is_empty() { P::value_variants().to_vec() } else { given }
 }
 
 fn or_connections(given: Vec<usize>) -> Vec<usize> {

@@ -74,7 +74,7 @@ impl Postgres {
     }
 
     async fn run(&self, before: &[&str], after: &[&str]) -> anyhow::Result<()> {
-        run(&self.script, before, &self.directory, after).await
+        run(&self.script, before, &self.directory, after, &[]).await
     }
 }
 
@@ -84,9 +84,14 @@ pub(super) async fn run(
     before: &[&str],
     directory: &Path,
     after: &[&str],
+    environment: &[(&str, String)],
 ) -> anyhow::Result<()> {
     let mut command = Command::new(script);
-    command.args(before).arg(directory).args(after);
+    command
+        .args(before)
+        .arg(directory)
+        .args(after)
+        .envs(environment.iter().map(|(name, value)| (name, value)));
     // The server that it leaves running must not inherit a pipe that somebody waits on.
     let log = directory.join("script.log");
     command.stdin(process::Stdio::null()).stdout(fs::File::create(&log)?).stderr(fs::File::create(&log)?);

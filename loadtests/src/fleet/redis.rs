@@ -21,13 +21,26 @@ pub struct Redis {
     script: PathBuf,
     directory: PathBuf,
     pub address: SocketAddr,
+    /// Of the script, at each start.
+    environment: Vec<(&'static str, String)>,
     running: bool,
 }
 
 impl Redis {
     pub async fn start_new(script: &Path, directory: &Path, address: SocketAddr) -> anyhow::Result<Self> {
+        Self::start_in(script, directory, address, Vec::new()).await
+    }
+
+    /// With an environment for the script.
+    pub async fn start_in(
+        script: &Path,
+        directory: &Path,
+        address: SocketAddr,
+        environment: Vec<(&'static str, String)>,
+    ) -> anyhow::Result<Self> {
         let script = script.canonicalize().with_context(|| format!("no script at {}", script.display()))?;
-        let mut redis = Self { script, directory: directory.to_owned(), address, running: false };
+        let directory = directory.to_owned();
+        let mut redis = Self { script, directory, address, environment, running: false };
         redis.start().await?;
         Ok(redis)
     }
@@ -45,7 +58,8 @@ impl Redis {
     pub async fn start(&mut self) -> anyhow::Result<()> {
         fs::create_dir_all(&self.directory)?;
         self.running = true;
-        run(&self.script, &["start"], &self.directory, &[&self.address.port().to_string()]).await
+        let port = self.address.port().to_string();
+        run(&self.script, &["start"], &self.directory, &[&port], &self.environment).await
     }
 
     /// `kill -9`.
@@ -106,9 +120,14 @@ impl Redis {
         Ok(answer)
     }
 
-    fn signal(&self, signal: &str) -> anyhow::Result<()> {
+    pub fn pid(&self) -> anyhow::Result<u32> {
         let pid = fs::read_to_string(self.directory.join("redis.pid")).context("Redis does not run")?;
-        let sent = process::Command::new("kill").arg(signal).arg(pid.trim()).status()?;
+        pid.trim().parse().with_context(|| format!("Redis' pid file reads {pid:?}"))
+    }
+
+    fn signal(&self, signal: &str) -> anyhow::Result<()> {
+        let pid = self.pid()?.to_string();
+        let sent = process::Command::new("kill").args([signal, &pid]).status()?;
         ensure!(sent.success(), "kill {signal} {pid}");
         Ok(())
     }

@@ -19,8 +19,9 @@ use crate::{
     record::{EntryName, decode_entry, encode_entry},
 };
 
-/// Appends that overlap on one connection.
-pub(crate) const LANES: u16 = 4;
+/// Appends that overlap on one connection. A Redis does one after the other, each round of its loop with an fsync: several
+/// only part what one would write together.
+pub(crate) const LANES: u16 = 1;
 
 #[derive(Debug)]
 pub struct RedisJournal {

@@ -1,6 +1,9 @@
 //! The PostgreSQL server that everything is measured on: databases of the bench's own, and what the server counts.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, ensure};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, postgres::PgPoolOptions};
@@ -10,6 +13,9 @@ use crate::bench::process::{family_cpu_micros, parent_of};
 /// A session tells its counts when its transaction ends and a second has passed since it told the last ones, or when it
 /// has had nothing to do for ten seconds.
 pub const COUNTED_AFTER: Duration = Duration::from_secs(11);
+
+/// A setting is taken up by every session with its next statement.
+const SLOWED_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub struct Cluster {
@@ -59,7 +65,11 @@ impl Cluster {
         {
             sqlx::query(AssertSqlSafe(statement)).execute(&self.admin).await?;
         }
-        Ok(format!("{}/{name}", self.address))
+        Ok(self.address_of(name))
+    }
+
+    pub fn address_of(&self, name: &str) -> String {
+        format!("{}/{name}", self.address)
     }
 
     /// Bytes that the write-ahead log has had so far, of all databases.
@@ -72,6 +82,39 @@ impl Cluster {
     pub async fn checkpoint(&self) -> anyhow::Result<()> {
         sqlx::query("CHECKPOINT").execute(&self.admin).await?;
         Ok(())
+    }
+
+    /// From now on the write-ahead log is flushed so much later, and every commit, of all databases, is durable so much
+    /// later (`commit_delay`). Returns when that is seen.
+    pub async fn slow_down(&self, by: Duration) -> anyhow::Result<()> {
+        let settings = if by.is_zero() {
+            ["ALTER SYSTEM RESET commit_delay".to_owned(), "ALTER SYSTEM RESET commit_siblings".to_owned()]
+        } else {
+            // Also for a commit that is alone.
+            [
+                format!("ALTER SYSTEM SET commit_delay = {}", by.as_micros()),
+                "ALTER SYSTEM SET commit_siblings = 0".to_owned(),
+            ]
+        };
+        for statement in settings {
+            sqlx::query(AssertSqlSafe(statement)).execute(&self.admin).await?;
+        }
+        sqlx::query("SELECT pg_reload_conf()").execute(&self.admin).await?;
+        let began = Instant::now();
+        while self.slowed_by().await? != by {
+            ensure!(began.elapsed() < SLOWED_WITHIN, "PostgreSQL does not take up another commit_delay");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let commits = Instant::now();
+        sqlx::query("SELECT pg_logical_emit_message(true, 'bench', '')").execute(&self.admin).await?;
+        ensure!(commits.elapsed() >= by, "a commit took {:?} and should take {by:?} more", commits.elapsed());
+        Ok(())
+    }
+
+    async fn slowed_by(&self) -> anyhow::Result<Duration> {
+        let query = "SELECT setting::bigint FROM pg_settings WHERE name = 'commit_delay'";
+        let micros: i64 = sqlx::query_scalar(query).fetch_one(&self.admin).await?;
+        Ok(Duration::from_micros(u64::try_from(micros)?))
     }
 
     /// CPU of all its processes, when they are here.

@@ -15,9 +15,11 @@ use super::{
     Options,
     database::{Cluster, session},
     pods::Pods,
-    table::Table,
 };
-use crate::{bench::load::Measured, rng::Rng};
+use crate::{
+    bench::{load::Measured, table::Table},
+    rng::Rng,
+};
 
 const INCARNATION: [u8; 16] = [7; 16];
 const LOCK_KEY: i64 = 42;
@@ -84,7 +86,11 @@ pub struct Report(Vec<Cell>);
 pub async fn run(options: &Options, cluster: &Cluster, directory: &Path) -> anyhow::Result<Report> {
     let database = cluster.fresh("bench_fence").await?;
     // The tables are made by a pod, which is gone before anything is measured.
-    Pods::new(options, database.clone(), directory)?.start("fence").await?.stop().await?;
+    Pods::new(&options.server, database.clone(), directory, &options.settings)?
+        .start("fence")
+        .await?
+        .stop()
+        .await?;
     let mut connection = session(&database).await?;
     make_variants(&mut connection).await?;
     let mut cells = Vec::new();

@@ -8,17 +8,16 @@ use anyhow::ensure;
 use super::{
     Options,
     pods::{Pods, spread},
-    table::Table,
-    versus::CATCHES_UP_WITHIN,
 };
 use crate::{
     bench::{
         child::Subject,
         load::Measured,
-        metrics::{Metrics, drained},
+        metrics::{CATCHES_UP_WITHIN, Metrics, drained},
         process::cpu_micros,
         scenario::{Load, Scenario},
         shop::{Shop, batch_of},
+        table::Table,
     },
     wire::Connection,
 };

@@ -8,7 +8,6 @@ pub mod fence;
 pub mod forward;
 pub mod pods;
 pub mod rows;
-pub mod table;
 pub mod versus;
 
 use std::{
@@ -87,7 +86,8 @@ pub async fn run(options: &Options, directory: &Path) -> anyhow::Result<bool> {
     }
     if options.has(Part::Forward) {
         let database = cluster.fresh("bench_pods").await?;
-        let pods = Pods::new(options, database, directory).context("preparing two pods")?;
+        let pods = Pods::new(&options.server, database, directory, &options.settings)
+            .context("preparing two pods")?;
         let report = forward::run(options, pods).await?;
         println!("{report}");
         clean &= report.is_clean();

@@ -10,7 +10,6 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-use super::Options;
 use crate::{
     bench::{child::Subject, metrics::Metrics},
     server::{Launch, free_ports},
@@ -30,7 +29,13 @@ pub struct Pods {
 }
 
 impl Pods {
-    pub fn new(options: &Options, database: String, directory: &Path) -> anyhow::Result<Self> {
+    /// `settings` beside those that a bench needs.
+    pub fn new(
+        server: &Path,
+        database: String,
+        directory: &Path,
+        settings: &[(String, String)],
+    ) -> anyhow::Result<Self> {
         let secret = directory.join("peer-secret");
         OpenOptions::new()
             .write(true)
@@ -39,8 +44,8 @@ impl Pods {
             .mode(0o600)
             .open(&secret)?
             .write_all(b"the-secret-that-the-pods-of-a-bench-share-0123456789")?;
-        let (server, settings) = (options.server.clone(), options.settings.clone());
-        Ok(Self { server, database, directory: directory.to_owned(), secret, settings })
+        let (server, directory) = (server.to_owned(), directory.to_owned());
+        Ok(Self { server, database, directory, secret, settings: settings.to_vec() })
     }
 
     pub async fn start(&self, name: &str) -> anyhow::Result<Subject> {

@@ -7,10 +7,9 @@ use std::fmt;
 use super::{
     Options,
     database::{COUNTED_AFTER, Cluster, Tables, since, tables},
-    table::Table,
-    versus::{Pair, Side, Total},
+    versus::{Pair, Side},
 };
-use crate::bench::scenario::Scenario;
+use crate::bench::{meter::Total, scenario::Scenario, table::Table};
 
 const CONNECTIONS: usize = 64;
 /// The journal's own rows are counted apart.

@@ -7,20 +7,15 @@ use super::{
     Options,
     database::{Cluster, tidy},
     pods::{Pods, spread},
-    table::Table,
 };
 use crate::bench::{
     child::{Companion, Subject},
-    load::Measured,
-    metrics::{Metrics, drained},
-    process::cpu_micros,
+    meter::{Meter, Total},
+    metrics::{CATCHES_UP_WITHIN, drained},
     scenario::{Load, Scenario},
     shop::Shop,
-    source::ReadCart,
+    table::Table,
 };
-
-/// The tables may lag behind the journal this long after a slice.
-pub const CATCHES_UP_WITHIN: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -51,45 +46,12 @@ pub struct Pair {
 /// What is compared.
 const SCENARIOS: [Scenario; 3] = [Scenario::AddItem, Scenario::Hold, Scenario::Checkout];
 
-/// What one side did in some slices.
-#[derive(Debug)]
-pub struct Total {
-    pub measured: Measured,
-    /// CPU of the server, and of PostgreSQL if it is here, until the tables had caught up.
-    pub server_cpu: u64,
-    pub postgres_cpu: Option<u64>,
-    pub log_bytes: i64,
-    pub metrics: Metrics,
-}
-
-impl Total {
-    pub fn nothing() -> anyhow::Result<Self> {
-        Ok(Self {
-            measured: Measured::nothing()?,
-            server_cpu: 0,
-            postgres_cpu: Some(0),
-            log_bytes: 0,
-            metrics: Metrics::default(),
-        })
-    }
-
-    pub fn per_second(&self) -> f64 {
-        self.measured.requests as f64 / self.measured.elapsed.as_secs_f64().max(f64::EPSILON)
-    }
-
-    pub fn per_request(&self, of: f64) -> f64 {
-        of / self.measured.requests.max(1) as f64
-    }
-
-    pub fn milliseconds(&self, quantile: f64) -> f64 {
-        self.measured.latency.value_at_quantile(quantile) as f64 / 1e6
-    }
-}
-
 impl Pair {
     pub async fn start(options: &Options, cluster: &Cluster, directory: &Path) -> anyhow::Result<Self> {
         let databases = [cluster.fresh("bench_smartcart").await?, cluster.fresh("bench_usual").await?];
-        let pod = Pods::new(options, databases[0].clone(), directory)?.start("a").await?;
+        let pod = Pods::new(&options.server, databases[0].clone(), directory, &options.settings)?
+            .start("a")
+            .await?;
         spread(&[&pod]).await?;
         let pool = options.pool.to_string();
         let usual = Companion::start(&options.usual, &["--database", &databases[1], "--pool", &pool]).await?;
@@ -140,7 +102,7 @@ impl Pair {
     pub async fn compare(&self, options: &Options, cluster: &Cluster) -> anyhow::Result<Report> {
         let mut reply_bytes = [0; 2];
         for (side, bytes) in Side::BOTH.into_iter().zip(&mut reply_bytes) {
-            *bytes = self.mean_reply(side).await?;
+            *bytes = self.shops[side as usize].mean_reply(self.address(side)).await?;
         }
         let mut rows = Vec::new();
         for &connections in &options.connections {
@@ -192,32 +154,16 @@ impl Pair {
         cluster: &Cluster,
         total: &mut Total,
     ) -> anyhow::Result<()> {
-        let (ops, pid) = (self.pod.launch.ops, self.pid(side));
+        let ops = self.pod.launch.ops;
+        let meter = Meter { server: self.pid(side), pod: Some(ops), redis: None, cluster };
         drained(ops, CATCHES_UP_WITHIN).await?;
-        let (log, postgres, server) = (cluster.log_bytes().await?, cluster.cpu_micros()?, cpu_micros(pid)?);
-        let metrics = Metrics::read(ops).await?;
+        let before = meter.read().await?;
         let measured = load.drive(scenario, length, prepared).await?;
         if side == Side::SmartCart {
             // What a change costs includes its way into the tables.
             drained(ops, CATCHES_UP_WITHIN).await?;
         }
-        total.server_cpu += cpu_micros(pid)? - server;
-        let since = |now: u64, before: Option<u64>| before.map(|before| now.saturating_sub(before));
-        total.postgres_cpu = match (total.postgres_cpu, cluster.cpu_micros()?) {
-            (Some(sum), Some(now)) => since(now, postgres).map(|used| sum + used),
-            _ => None,
-        };
-        total.log_bytes += cluster.log_bytes().await? - log;
-        total.metrics.add(&Metrics::read(ops).await?.since(&metrics));
-        total.measured.add(&measured)
-    }
-
-    async fn mean_reply(&self, side: Side) -> anyhow::Result<u64> {
-        let source = ReadCart::new(&self.shops[side as usize], 0);
-        let length = Duration::from_millis(500);
-        let measured = crate::bench::load::drive(self.address(side), 8, length, 200, source).await?;
-        anyhow::ensure!(measured.requests > 0, "{} could not be read from", side.name());
-        Ok(measured.bytes / measured.requests)
+        total.add(&measured, &before, &meter.read().await?)
     }
 }
 
@@ -256,7 +202,7 @@ impl Row {
         Side::BOTH.map(|side| {
             let (total, other) = (&totals[side as usize], &totals[Side::Usual as usize]);
             let mean = |name| total.metrics.mean(name).filter(|_| side == Side::SmartCart);
-            let append = mean("smartcart_commit_batch_size").zip(mean("smartcart_commit_duration_seconds"));
+            let append = total.append().filter(|_| side == Side::SmartCart);
             let flushes = total.metrics.get("smartcart_flush_duration_seconds_count");
             let rows = total.metrics.get("smartcart_flush_rows_total") / flushes.max(1.0);
             let flush = mean("smartcart_flush_duration_seconds").map(|seconds| (rows, seconds * 1e3));
@@ -272,7 +218,7 @@ impl Row {
                 server_cpu_us: total.per_request(total.server_cpu as f64),
                 postgres_cpu_us: total.postgres_cpu.map(|micros| total.per_request(micros as f64)),
                 log_bytes: total.per_request(total.log_bytes as f64),
-                append: append.map(|(changes, seconds)| (changes, seconds * 1e3)),
+                append,
                 flush,
                 unexpected: total.measured.unexpected.clone(),
                 example: total.measured.example.clone(),

@@ -8,43 +8,13 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Deserialize;
 
 use crate::{
     Shop, now_ms,
     problem::Problem,
-    view::{Money, Time, Totals, json},
+    view::{Cart, LIFETIME_MS},
 };
-
-const LIFETIME_MS: i64 = 30 * 24 * 60 * 60 * 1000;
-
-#[derive(Debug, Serialize)]
-struct CartView<'a> {
-    id: String,
-    version: i64,
-    status: &'static str,
-    currency: &'a str,
-    owner: Option<String>,
-    items: Vec<LineView<'a>>,
-    saved: [(); 0],
-    coupons: [(); 0],
-    totals: Totals<'a>,
-    metadata: Map<String, Value>,
-    created_at: Time,
-    updated_at: Time,
-    expires_at: Time,
-}
-
-#[derive(Debug, Serialize)]
-struct LineView<'a> {
-    sku: &'a str,
-    name: Arc<str>,
-    quantity: i64,
-    unit_price: Money<'a>,
-    current_price: Option<Money<'a>>,
-    line_total: Money<'a>,
-}
 
 #[derive(Debug, sqlx::FromRow)]
 struct Row {
@@ -69,43 +39,25 @@ pub(crate) async fn read(State(shop): State<Arc<Shop>>, Path(id): Path<String>) 
 async fn answer(shop: &Shop, status: StatusCode, id: String) -> Result<Response, Problem> {
     let rows: Vec<Row> = sqlx::query_as(READ).bind(&id).fetch_all(&shop.pool).await?;
     let cart = rows.first().ok_or(Problem::NotFound)?;
-    let currency = cart.currency.as_str();
-    let lines = || rows.iter().filter_map(|row| Some((row.sku.as_deref()?, row.quantity?, row.unit_price?)));
-    let view = |(sku, quantity, price)| {
-        let listing = shop.catalog.get(sku);
-        LineView {
-            sku,
-            name: listing.as_ref().map_or_else(|| sku.into(), |listing| listing.name.clone()),
-            quantity,
-            unit_price: Money { amount: price, currency },
-            current_price: listing
-                .filter(|listing| *listing.currency == *currency)
-                .map(|listing| Money { amount: listing.amount, currency }),
-            line_total: Money { amount: price * quantity, currency },
-        }
-    };
-    let cart = CartView {
+    let view = Cart {
         id,
-        version: cart.version,
-        status: "open",
-        currency,
-        owner: None,
-        items: lines().map(view).collect(),
-        saved: [],
-        coupons: [],
-        totals: Totals::of(lines().map(|(_, quantity, price)| (quantity, price)), currency),
-        metadata: Map::new(),
-        created_at: Time(cart.created_at),
-        updated_at: Time(cart.updated_at),
-        expires_at: Time(cart.expires_at),
+        version: Some(cart.version),
+        currency: &cart.currency,
+        lines: rows
+            .iter()
+            .filter_map(|row| Some((row.sku.as_deref()?, row.quantity?, row.unit_price?)))
+            .collect(),
+        created_at: cart.created_at,
+        updated_at: cart.updated_at,
+        expires_at: cart.expires_at,
     };
-    Ok(json(status, Some(cart.version), &cart))
+    Ok(view.answer(status, &shop.catalog))
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateCart {
-    currency: String,
+    pub(crate) currency: String,
 }
 
 pub(crate) async fn create(
@@ -128,8 +80,8 @@ pub(crate) async fn create(
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AddItem {
-    sku: String,
-    quantity: u32,
+    pub(crate) sku: String,
+    pub(crate) quantity: u32,
 }
 
 pub(crate) async fn add_item(
@@ -149,6 +101,12 @@ pub(crate) struct Batch {
     operations: Vec<Operation>,
 }
 
+impl Batch {
+    pub(crate) fn items(self) -> Vec<(String, u32)> {
+        self.operations.into_iter().map(|Operation::Add { sku, quantity }| (sku, quantity)).collect()
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 enum Operation {
@@ -160,9 +118,7 @@ pub(crate) async fn batch(
     Path(id): Path<String>,
     Json(batch): Json<Batch>,
 ) -> Result<Response, Problem> {
-    let items =
-        batch.operations.into_iter().map(|Operation::Add { sku, quantity }| (sku, quantity)).collect();
-    add(&shop, &id, items).await?;
+    add(&shop, &id, batch.items()).await?;
     answer(&shop, StatusCode::OK, id).await
 }
 

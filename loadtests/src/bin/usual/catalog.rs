@@ -29,7 +29,7 @@ impl Catalog {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(sku).cloned()
     }
 
-    fn put(&self, sku: String, listing: Listing) {
+    pub(crate) fn put(&self, sku: String, listing: Listing) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(sku, listing);
     }
 }
@@ -52,29 +52,34 @@ struct Money {
     currency: String,
 }
 
+impl Product {
+    /// Its SKUs, each at its first price.
+    pub(crate) fn listings(self) -> impl Iterator<Item = (String, Listing)> {
+        let name: Arc<str> = self.name.into();
+        self.variants.into_iter().filter_map(move |Variant { sku, prices }| {
+            let Money { amount, currency } = prices.into_iter().next()?;
+            Some((sku, Listing { name: name.clone(), amount, currency: currency.into() }))
+        })
+    }
+}
+
 pub(crate) async fn put_product(
     State(shop): State<Arc<Shop>>,
     Path(_id): Path<String>,
     Json(product): Json<Product>,
 ) -> Result<StatusCode, Problem> {
-    for Variant { sku, prices } in product.variants {
-        let Some(price) = prices.into_iter().next() else { continue };
+    for (sku, listing) in product.listings() {
         sqlx::query(
             "INSERT INTO variant (sku, name, amount, currency) VALUES ($1, $2, $3, $4)
              ON CONFLICT (sku) DO UPDATE SET name = excluded.name, amount = excluded.amount,
                  currency = excluded.currency",
         )
         .bind(&sku)
-        .bind(&product.name)
-        .bind(price.amount)
-        .bind(&price.currency)
+        .bind(&*listing.name)
+        .bind(listing.amount)
+        .bind(&*listing.currency)
         .execute(&shop.pool)
         .await?;
-        let listing = Listing {
-            name: product.name.as_str().into(),
-            amount: price.amount,
-            currency: price.currency.into(),
-        };
         shop.catalog.put(sku, listing);
     }
     Ok(StatusCode::OK)

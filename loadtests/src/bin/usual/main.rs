@@ -1,11 +1,14 @@
-//! The usual way, which SmartCart on PostgreSQL is measured beside: the same library for HTTP, the same PostgreSQL, one row
-//! for each line of a cart, and a transaction for each change. It is written to be hard to beat: statements are prepared,
-//! the connections stay open, a change is one statement where one suffices, and what is contended is locked last. It
-//! answers as SmartCart does and leaves out what costs it: it asks nobody for a token.
+//! The usual ways, which SmartCart is measured beside: the same library for HTTP, the same answers. They are written to be
+//! hard to beat, and leave out what costs SmartCart: they ask nobody for a token.
+//!
+//! - `--database`: PostgreSQL, one row for each line of a cart, and a transaction for each change. Statements are
+//!   prepared, the connections stay open, a change is one statement where one suffices, and what is contended is locked last.
+//! - `--redis`: carts in Redis and nowhere else, a hash for each (`in_redis.rs`).
 
 mod carts;
 mod catalog;
 mod checkout;
+mod in_redis;
 mod problem;
 mod stock;
 mod view;
@@ -16,13 +19,13 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use axum::{
     Router,
     routing::{get, post, put},
 };
 use catalog::Catalog;
-use clap::Parser;
+use clap::{Args, Parser};
 use smartcart_loadtests::bench::serve::serve;
 use sqlx::{ConnectOptions, PgPool, postgres::PgPoolOptions};
 
@@ -34,12 +37,26 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Arguments {
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// An empty database; the tables are made in it.
-    #[arg(long)]
-    database: String,
+    #[command(flatten)]
+    place: Place,
     /// Connections to PostgreSQL.
     #[arg(long, default_value_t = 16)]
     pool: u32,
+    /// Connections to Redis, each of which carries many requests at once.
+    #[arg(long, default_value_t = 1)]
+    redis_connections: usize,
+}
+
+/// Where the carts are.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Place {
+    /// An empty database; the tables are made in it.
+    #[arg(long)]
+    database: Option<String>,
+    /// An empty Redis: redis://host:port.
+    #[arg(long)]
+    redis: Option<String>,
 }
 
 #[derive(Debug)]
@@ -51,10 +68,19 @@ struct Shop {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let options: sqlx::postgres::PgConnectOptions = arguments.database.parse()?;
+    let router = match arguments.place {
+        Place { database: Some(database), .. } => in_postgres(&database, arguments.pool).await?,
+        Place { redis: Some(redis), .. } => in_redis::router(&redis, arguments.redis_connections).await?,
+        Place { .. } => bail!("name a database or a Redis"),
+    };
+    serve(arguments.listen, router).await
+}
+
+async fn in_postgres(database: &str, connections: u32) -> anyhow::Result<Router> {
+    let options: sqlx::postgres::PgConnectOptions = database.parse()?;
     let pool = PgPoolOptions::new()
-        .max_connections(arguments.pool)
-        .min_connections(arguments.pool)
+        .max_connections(connections)
+        .min_connections(connections)
         .test_before_acquire(false)
         .max_lifetime(None)
         .idle_timeout(None)
@@ -64,7 +90,7 @@ async fn main() -> anyhow::Result<()> {
     sqlx::raw_sql(include_str!("schema.sql")).execute(&pool).await.context("making the tables")?;
     let shop = Arc::new(Shop { pool, catalog: Catalog::default() });
     tokio::spawn(expire_holds(shop.clone()));
-    serve(arguments.listen, router(shop)).await
+    Ok(router(shop))
 }
 
 fn router(shop: Arc<Shop>) -> Router {

@@ -15,11 +15,18 @@ pub(crate) enum Problem {
     PriceChanged,
     InsufficientStock,
     Database(sqlx::Error),
+    Redis(redis::RedisError),
 }
 
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
+    }
+}
+
+impl From<redis::RedisError> for Problem {
+    fn from(error: redis::RedisError) -> Self {
+        Self::Redis(error)
     }
 }
 
@@ -33,9 +40,11 @@ impl IntoResponse for Problem {
             Self::PriceChanged => (StatusCode::CONFLICT, "price_changed"),
             Self::InsufficientStock => (StatusCode::CONFLICT, "insufficient_stock"),
             Self::Database(_) => (StatusCode::SERVICE_UNAVAILABLE, "database"),
+            Self::Redis(_) => (StatusCode::SERVICE_UNAVAILABLE, "redis"),
         };
         let detail = match self {
             Self::Database(error) => error.to_string(),
+            Self::Redis(error) => error.to_string(),
             _ => String::new(),
         };
         let body = json!({ "status": status.as_u16(), "code": code, "detail": detail }).to_string();

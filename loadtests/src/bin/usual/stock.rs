@@ -22,7 +22,7 @@ const DEFAULT_TTL_SECONDS: u32 = 15 * 60;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PutStock {
-    on_hand: i64,
+    pub(crate) on_hand: i64,
 }
 
 pub(crate) async fn put_stock(

@@ -1,11 +1,19 @@
 //! The answers, with the fields of SmartCart's.
 
+use std::sync::Arc;
+
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::catalog::Catalog;
+
+/// How long a cart lives after its last change.
+pub(crate) const LIFETIME_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// Milliseconds since 1970, written as RFC 3339.
 #[derive(Debug, Clone, Copy)]
@@ -60,4 +68,80 @@ pub(crate) fn json(status: StatusCode, version: Option<i64>, body: &impl Seriali
         headers.insert(header::ETAG, tag);
     }
     response
+}
+
+/// A cart, wherever it is kept.
+#[derive(Debug)]
+pub(crate) struct Cart<'a> {
+    pub(crate) id: String,
+    pub(crate) version: Option<i64>,
+    pub(crate) currency: &'a str,
+    /// SKU, quantity, unit price.
+    pub(crate) lines: Vec<(&'a str, i64, i64)>,
+    pub(crate) created_at: i64,
+    pub(crate) updated_at: i64,
+    pub(crate) expires_at: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct CartView<'a> {
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<i64>,
+    status: &'static str,
+    currency: &'a str,
+    owner: Option<String>,
+    items: Vec<LineView<'a>>,
+    saved: [(); 0],
+    coupons: [(); 0],
+    totals: Totals<'a>,
+    metadata: Map<String, Value>,
+    created_at: Time,
+    updated_at: Time,
+    expires_at: Time,
+}
+
+#[derive(Debug, Serialize)]
+struct LineView<'a> {
+    sku: &'a str,
+    name: Arc<str>,
+    quantity: i64,
+    unit_price: Money<'a>,
+    current_price: Option<Money<'a>>,
+    line_total: Money<'a>,
+}
+
+impl Cart<'_> {
+    pub(crate) fn answer(&self, status: StatusCode, catalog: &Catalog) -> Response {
+        let currency = self.currency;
+        let items = self.lines.iter().map(|&(sku, quantity, price)| {
+            let listing = catalog.get(sku);
+            LineView {
+                sku,
+                name: listing.as_ref().map_or_else(|| sku.into(), |listing| listing.name.clone()),
+                quantity,
+                unit_price: Money { amount: price, currency },
+                current_price: listing
+                    .filter(|listing| *listing.currency == *currency)
+                    .map(|listing| Money { amount: listing.amount, currency }),
+                line_total: Money { amount: price * quantity, currency },
+            }
+        });
+        let view = CartView {
+            id: &self.id,
+            version: self.version,
+            status: "open",
+            currency,
+            owner: None,
+            items: items.collect(),
+            saved: [],
+            coupons: [],
+            totals: Totals::of(self.lines.iter().map(|&(_, quantity, price)| (quantity, price)), currency),
+            metadata: Map::new(),
+            created_at: Time(self.created_at),
+            updated_at: Time(self.updated_at),
+            expires_at: Time(self.expires_at),
+        };
+        json(status, self.version, &view)
+    }
 }
