@@ -24,6 +24,7 @@ pub struct Options {
     pub server: PathBuf,
     pub ceiling: PathBuf,
     pub carts: usize,
+    pub scenarios: Vec<Scenario>,
     pub connections: Vec<usize>,
     pub slice: Duration,
     /// How often each slice comes.
@@ -87,7 +88,7 @@ async fn mean_reply(subject: &Subject, shop: &Rc<Shop>) -> anyhow::Result<u64> {
 impl Bench {
     async fn measure(&self, connections: usize) -> anyhow::Result<Vec<Row>> {
         let mut totals = Vec::new();
-        for scenario in Scenario::ALL {
+        for &scenario in &self.options.scenarios {
             let total = Total { measured: Measured::nothing()?, cpu_micros: 0, metrics: Metrics::default() };
             totals.push((scenario, total));
         }
