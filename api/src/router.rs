@@ -2,10 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, http::Method};
+use axum::{
+    Router,
+    handler::Handler,
+    http::Method,
+    routing::{MethodFilter, on},
+};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{
-    router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _},
+    router::{OpenApiRouter, UtoipaMethodRouter},
     routes,
 };
 
@@ -22,7 +27,8 @@ macro_rules! endpoints {
     ($deadline:ident, $target:ident: $($method:ident $path:literal => $handler:path,)*) => {{
         let mut router = OpenApiRouter::with_openapi(openapi::base());
         $(if $target.serves($path) {
-            router = router.routes(endpoint(Method::$method, $path, routes!($handler), $deadline));
+            let watched = Observe::new(Method::$method, $path, $deadline).handler($handler);
+            router = router.routes(endpoint(Method::$method, $path, routes!($handler), watched));
         })*
         router
     }};
@@ -83,17 +89,18 @@ pub fn api(deadline: Duration, target: Target) -> (Router<Arc<Shop>>, OpenApi) {
     (router, description)
 }
 
-/// One endpoint, watched.
+/// One endpoint: its description, and the handler that answers.
 ///
 /// # Panics
 /// When this page and the endpoint's own description disagree: no server starts so, and every test finds it.
-fn endpoint(
+fn endpoint<T: 'static>(
     method: Method,
     path: &'static str,
-    routes: UtoipaMethodRouter<Arc<Shop>>,
-    deadline: Duration,
+    (schemas, paths, _): UtoipaMethodRouter<Arc<Shop>>,
+    handler: impl Handler<T, Arc<Shop>>,
 ) -> UtoipaMethodRouter<Arc<Shop>> {
-    let described = &routes.1.paths;
+    let described = &paths.paths;
     assert!(described.contains_key(path), "{method} {path} describes itself as {:?}", described.keys());
-    routes.layer(Observe::new(method, path, deadline))
+    let filter = MethodFilter::try_from(method).expect("a method that axum routes");
+    (schemas, paths, on(filter, handler))
 }

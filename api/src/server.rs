@@ -1,12 +1,17 @@
 //! The listener: HTTP/1.1 with bounds on everything a client can keep us waiting or holding for.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
 use tokio::{
@@ -69,7 +74,7 @@ async fn accept(
     mut stopped: watch::Receiver<bool>,
 ) {
     let connections = Arc::new(Semaphore::new(config.connections));
-    let graceful = GracefulShutdown::new();
+    let (ending, _) = watch::channel(());
     let http = protocol(&config);
     loop {
         let next = async {
@@ -92,8 +97,9 @@ async fn accept(
             tracing::debug!(%error, "a connection broke at once");
             continue;
         }
-        let connection = serve(&http, stream, router.clone());
-        let connection = graceful.watch(connection);
+        let connection =
+            http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        let connection = until_ending(connection, ending.subscribe());
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended badly");
@@ -102,7 +108,9 @@ async fn accept(
         });
     }
     drop(listener);
-    if tokio::time::timeout(config.grace, graceful.shutdown()).await.is_err() {
+    ending.send_replace(());
+    // Each connection holds a receiver.
+    if tokio::time::timeout(config.grace, ending.closed()).await.is_err() {
         tracing::warn!("some connections did not finish in time");
     }
 }
@@ -117,12 +125,25 @@ fn protocol(config: &ServerConfig) -> http1::Builder {
     http
 }
 
-fn serve(
-    http: &http1::Builder,
-    stream: TcpStream,
-    router: Router,
-) -> http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>> {
-    http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+
+/// Serves a connection until its client goes, or, once the server ends, until the request under way is answered.
+async fn until_ending(connection: Connection, mut ending: watch::Receiver<()>) -> hyper::Result<()> {
+    // A connection is polled several times for each request. The first poll asks to be woken at the end, which takes a lock
+    // that connections share; the others only look.
+    let look = ending.clone();
+    let (mut connection, mut ended) = (pin!(connection), pin!(ending.changed()));
+    let (mut asked, mut told) = (false, false);
+    poll_fn(|context| {
+        let worth_asking = !asked || look.has_changed().unwrap_or(true);
+        asked = true;
+        if !told && worth_asking && ended.as_mut().poll(context).is_ready() {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(context)
+    })
+    .await
 }
 
 /// Out of file descriptors, mostly: others must finish first.

@@ -15,6 +15,6 @@ pub use idempotency::IdempotencyKey;
 pub use json::{Json, JsonObject, parse};
 pub use page::{Cursor, PageQuery, Query, limit as page_limit};
 pub use path::{PathId, PathSku};
-pub use precondition::expected_version;
+pub use precondition::{KnownVersions, expected_version};
 pub use sku::SkuText;
 pub(crate) use sku::resolve;

@@ -1,9 +1,8 @@
-use std::str::FromStr;
-
 use axum::{
-    extract::{FromRequestParts, RawPathParams},
+    extract::{FromRequestParts, Path},
     http::request::Parts,
 };
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::problem::{Code, Problem};
 
@@ -15,13 +14,23 @@ pub struct PathId<T>(pub T);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathSku(pub String);
 
-impl<T: FromStr + Send, S: Send + Sync> FromRequestParts<S> for PathId<T> {
+/// The part of a path's parameters that is asked for. Read in place: axum's raw parameters are copies of all of them.
+#[derive(Deserialize)]
+struct ById<T> {
+    id: T,
+}
+
+#[derive(Deserialize)]
+struct BySku {
+    sku: String,
+}
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathId<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let params = params(parts, state).await?;
-        let id = params.iter().find(|(name, _)| *name == "id").and_then(|(_, text)| text.parse().ok());
-        id.map(Self).ok_or_else(|| Problem::plain(Code::NotFound))
+        let ById { id } = params(parts, state).await?;
+        Ok(Self(id))
     }
 }
 
@@ -29,13 +38,19 @@ impl<S: Send + Sync> FromRequestParts<S> for PathSku {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let params = params(parts, state).await?;
-        let sku = params.iter().find(|(name, _)| *name == "sku").map(|(_, text)| text.to_owned());
-        sku.map(Self).ok_or_else(|| Problem::plain(Code::NotFound))
+        let BySku { sku } = params(parts, state).await?;
+        Ok(Self(sku))
     }
 }
 
-async fn params<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<RawPathParams, Problem> {
-    // The path holds bytes that are not UTF-8: no address of ours.
-    RawPathParams::from_request_parts(parts, state).await.map_err(|_| Problem::plain(Code::NotFound))
+/// What is not of the form that is asked for, or not UTF-8, is no address of ours.
+async fn params<T, S>(parts: &mut Parts, state: &S) -> Result<T, Problem>
+where
+    T: DeserializeOwned + Send,
+    S: Send + Sync,
+{
+    match Path::from_request_parts(parts, state).await {
+        Ok(Path(params)) => Ok(params),
+        Err(_) => Err(Problem::plain(Code::NotFound)),
+    }
 }

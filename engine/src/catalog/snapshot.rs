@@ -4,6 +4,8 @@ use std::{
     sync::Arc,
 };
 
+use foldhash::fast::RandomState;
+
 use super::Product;
 use crate::{
     id::{ProductId, Sku},
@@ -15,7 +17,7 @@ use crate::{
 pub struct Catalog {
     generation: u64,
     products: BTreeMap<ProductId, Arc<Product>>,
-    listings: HashMap<Sku, Listing>,
+    listings: HashMap<Sku, Listing, RandomState>,
 }
 
 /// What is sold under a SKU.

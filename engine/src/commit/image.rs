@@ -8,7 +8,7 @@ use crate::{
     idempotency::KeyRecord,
     inventory::{Stock, StockLevel},
     orders::Order,
-    time::ShopTime,
+    time::{ShopTime, Timestamp},
 };
 
 /// A whole entity as the tables keep it.
@@ -70,6 +70,14 @@ impl Row {
     /// Bytes in memory, about.
     pub(super) fn footprint(&self) -> usize {
         ROW + self.image.as_ref().map_or(0, Image::footprint) + self.tail.len() * CHANGE
+    }
+
+    /// Where the row lies among others of its kind in a table that keeps them in the order in which they came, about.
+    pub(super) fn place(&self) -> Timestamp {
+        match &self.header {
+            Header::Cart(cart) => cart.created_at,
+            Header::Stock { .. } => Timestamp(0),
+        }
     }
 
     /// One row in the place of two of the same entity.

@@ -5,10 +5,12 @@ use std::{
     sync::Arc,
 };
 
+use foldhash::fast::RandomState;
+
 use super::{Change, EntityKey, Entry as JournalEntry, Header, Image, Row, Subject, TableBatch, Watermark};
 use crate::{cart::CartEvent, id::IncarnationId, orders::Order, shard::ShardId, time::ShopTime};
 
-pub(super) type Rows = HashMap<EntityKey, Arc<Row>>;
+pub(super) type Rows = HashMap<EntityKey, Arc<Row>, RandomState>;
 
 /// Rows in the order in which the tables must take them: `urgent` and `flushing` are being written, `gathering` grows.
 #[derive(Debug)]
@@ -42,12 +44,12 @@ impl Waiting {
     pub(super) fn new(incarnation: IncarnationId, shop: ShopTime) -> Self {
         Self {
             incarnation,
-            gathering: HashMap::new(),
+            gathering: Rows::default(),
             gathered: 0,
             flushed: 0,
             orders: Vec::new(),
             flushing: Arc::default(),
-            urgent: HashMap::new(),
+            urgent: Rows::default(),
             taken: HashMap::new(),
             entries: 0,
             shop,
@@ -129,7 +131,10 @@ impl Waiting {
     pub(super) fn begin(&mut self) -> Flush {
         let room = self.gathering.len();
         self.flushed = std::mem::take(&mut self.gathered);
-        self.flushing = Arc::new(std::mem::replace(&mut self.gathering, HashMap::with_capacity(room)));
+        self.flushing = Arc::new(std::mem::replace(
+            &mut self.gathering,
+            Rows::with_capacity_and_hasher(room, RandomState::default()),
+        ));
         let watermarks = self
             .taken
             .iter()

@@ -297,7 +297,9 @@ impl WriteBehind {
     }
 
     async fn write_flush(&self, flush: &Flush, began: Instant) -> Result<(), Fenced> {
-        let rows: Vec<Arc<Row>> = flush.rows.values().cloned().collect();
+        let mut rows: Vec<Arc<Row>> = flush.rows.values().cloned().collect();
+        // Rows that lie together are written together: a page that several of them share is written once.
+        rows.sort_unstable_by_key(|row| row.place());
         let mut slices = rows.chunks(self.config.slice).peekable();
         let mut orders = flush.orders.clone();
         loop {

@@ -79,7 +79,8 @@ pub(crate) struct Parts {
 
 struct Shard<E: Entity> {
     id: ShardId,
-    slots: papaya::HashMap<E::Id, Arc<Slot<E>>>,
+    /// Ids are drawn by us, and SKUs are the shop's: nobody can choose keys that collide, so a fast hash will do.
+    slots: papaya::HashMap<E::Id, Arc<Slot<E>>, foldhash::fast::RandomState>,
     /// One load at a time, so that two requests never bring an entity in twice.
     loading: tokio::sync::Mutex<()>,
     world: Arc<World>,
@@ -109,7 +110,10 @@ impl<E: AtRest> Directory<E> {
         let collector = Arc::new(seize::Collector::new());
         let shard = |id: u16| Shard {
             id: ShardId(id),
-            slots: papaya::HashMap::builder().shared_collector(collector.clone()).build(),
+            slots: papaya::HashMap::builder()
+                .hasher(foldhash::fast::RandomState::default())
+                .shared_collector(collector.clone())
+                .build(),
             loading: tokio::sync::Mutex::new(()),
             world: worlds[usize::from(id) % worlds.len()].clone(),
         };

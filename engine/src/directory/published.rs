@@ -1,7 +1,5 @@
-use std::sync::Arc;
-
-use arc_swap::ArcSwapOption;
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use crate::entity::Entity;
 
@@ -9,7 +7,8 @@ use crate::entity::Entity;
 #[derive(Debug)]
 pub struct Published<E: Entity> {
     view: E::View,
-    encoded: ArcSwapOption<Encoded>,
+    /// Held only to look or to put; one pointer while there is none.
+    encoded: Mutex<Option<Box<Encoded>>>,
 }
 
 #[derive(Debug)]
@@ -21,7 +20,7 @@ struct Encoded {
 
 impl<E: Entity> Published<E> {
     pub fn new(view: E::View) -> Self {
-        Self { view, encoded: ArcSwapOption::empty() }
+        Self { view, encoded: Mutex::new(None) }
     }
 
     pub const fn view(&self) -> &E::View {
@@ -34,16 +33,15 @@ impl<E: Entity> Published<E> {
 
     /// The encoding, made at the first call and again when the catalogue's generation has moved.
     pub fn encoded(&self, generation: u64, encode: impl FnOnce(&E::View) -> Bytes) -> Bytes {
-        if let Some(encoded) = self.encoded.load().as_ref().filter(|encoded| encoded.generation == generation)
-        {
+        if let Some(encoded) = self.encoded.lock().as_deref().filter(|kept| kept.generation == generation) {
             return encoded.body.clone();
         }
         let body = encode(&self.view);
-        self.encoded.store(Some(Arc::new(Encoded { generation, body: body.clone() })));
+        *self.encoded.lock() = Some(Box::new(Encoded { generation, body: body.clone() }));
         body
     }
 
     pub(crate) fn forget_encoding(&self) {
-        self.encoded.store(None);
+        *self.encoded.lock() = None;
     }
 }

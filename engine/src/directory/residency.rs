@@ -114,10 +114,11 @@ impl<E: AtRest> Directory<E> {
     pub(crate) fn sweep(&self) {
         let first = self.residents.next_shard.load(Ordering::Relaxed);
         let last = (first + SHARDS_A_STEP).min(self.shards.len());
+        let now = self.seconds();
         for shard in &self.shards[first..last] {
             let slots = shard.slots.pin();
             for (id, slot) in &slots {
-                if self.sweep_slot(slot) {
+                if self.sweep_slot(slot, now) {
                     // Only this very slot: the entity may have been brought in again.
                     let _other = slots.remove_if(id, |_, current| Arc::ptr_eq(current, slot));
                 }
@@ -132,8 +133,8 @@ impl<E: AtRest> Directory<E> {
     }
 
     /// Whether the slot was evicted.
-    fn sweep_slot(&self, slot: &Arc<Slot<E>>) -> bool {
-        let idle = slot.idle(self.seconds());
+    fn sweep_slot(&self, slot: &Arc<Slot<E>>, now: u32) -> bool {
+        let idle = slot.idle(now);
         let old = |limit: &AtomicU32| idle.seconds >= limit.load(Ordering::Relaxed);
         let tally = &self.residents.counting;
         tally.waiting.fetch_add(slot.in_flight() as usize, Ordering::Relaxed);

@@ -13,7 +13,7 @@ use crate::wire::render;
 const HOLD_SECONDS: u32 = 10;
 
 /// What is measured, in the order of a turn: each subject next to its ceiling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Scenario {
     CeilingPost,
     AddItem,
@@ -26,6 +26,12 @@ pub enum Scenario {
 impl Scenario {
     pub const ALL: [Self; 6] =
         [Self::CeilingPost, Self::AddItem, Self::Hold, Self::Checkout, Self::CeilingGet, Self::ReadCart];
+
+    /// These and what they are compared with, in the order of a turn; all, when none is named.
+    pub fn with_ceilings(named: &[Self]) -> Vec<Self> {
+        let wanted = |one: &Self| named.iter().any(|named| named == one || named.ceiling() == *one);
+        Self::ALL.into_iter().filter(|one| named.is_empty() || wanted(one)).collect()
+    }
 
     pub const fn name(self) -> &'static str {
         match self {

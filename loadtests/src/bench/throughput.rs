@@ -18,6 +18,7 @@ pub struct Options {
     pub server: PathBuf,
     pub ceiling: PathBuf,
     pub carts: usize,
+    pub scenarios: Vec<Scenario>,
     pub connections: Vec<usize>,
     pub slice: Duration,
     /// How often each slice comes.
@@ -74,7 +75,7 @@ pub async fn run(options: Options, directory: &std::path::Path) -> anyhow::Resul
 impl Bench {
     async fn measure(&self, connections: usize) -> anyhow::Result<Vec<Row>> {
         let mut totals = Vec::new();
-        for scenario in Scenario::ALL {
+        for &scenario in &self.options.scenarios {
             let total = Total { measured: Measured::nothing()?, cpu_micros: 0, metrics: Metrics::default() };
             totals.push((scenario, total));
         }

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use smartcart_loadtests::bench::{memory, postgres, redis, restart, throughput};
+use smartcart_loadtests::bench::{memory, postgres, redis, restart, scenario::Scenario, throughput};
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -133,6 +133,9 @@ struct ThroughputArguments {
     slice_ms: Option<u64>,
     #[arg(long)]
     turns: Option<usize>,
+    /// One scenario only, with its ceiling; may be given again.
+    #[arg(long = "scenario")]
+    scenarios: Vec<Scenario>,
     /// Also write what was measured to this file.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -244,6 +247,7 @@ async fn measure_throughput(
         server,
         ceiling: sibling("ceiling")?,
         carts: arguments.carts.unwrap_or(if quick { 5_000 } else { 100_000 }),
+        scenarios: Scenario::with_ceilings(&arguments.scenarios),
         connections,
         slice: Duration::from_millis(arguments.slice_ms.unwrap_or(if quick { 1_000 } else { 2_000 })),
         turns: arguments.turns.unwrap_or(if quick { 1 } else { 5 }),

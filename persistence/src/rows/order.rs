@@ -26,9 +26,9 @@ pub(crate) fn order_rows(orders: &[Arc<Order>]) -> Result<Vec<OrderRow<'_>>, Sto
 }
 
 fn order_row(order: &Order) -> Result<OrderRow<'_>, StoreError> {
-    let subject = || format!("order {}", order.id);
-    let lines = encode_lines(&order.lines).map_err(corrupt(subject()))?;
-    let history = encode_history(&order.history).map_err(corrupt(subject()))?;
+    let damaged = |error| corrupt(format!("order {}", order.id))(error);
+    let lines = encode_lines(&order.lines).map_err(damaged)?;
+    let history = encode_history(&order.history).map_err(damaged)?;
     Ok(OrderRow { order, lines, history })
 }
 

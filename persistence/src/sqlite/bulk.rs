@@ -1,11 +1,12 @@
 //! One statement for many rows: the cost of a round trip to the connection's thread, and of a step of the statement,
-//! is shared. A few fixed sizes, so that the statements stay prepared.
+//! is shared. A few fixed sizes, so that the statements stay prepared; each twice the next, so that any number of rows takes
+//! few of them.
 
 use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments};
 
-const SIZES: [usize; 3] = [64, 8, 1];
+const SIZES: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 
 pub(super) type Bound = Query<'static, Sqlite, SqliteArguments>;
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use axum::{extract::State, http::HeaderMap};
+use axum::extract::State;
 use smartcart_engine::{
     cart::{Cart, CartCommand, CartRejection, CartStatus},
     directory::{Published, Refusal, Request},
@@ -11,6 +11,7 @@ use smartcart_engine::{
 use super::body;
 use crate::{
     auth::Identity,
+    extract::KnownVersions,
     problem::{Code, Problem},
     reply::Reply,
     shop::Shop,
@@ -27,11 +28,11 @@ use crate::{
 pub async fn read_my_cart(
     State(shop): State<Arc<Shop>>,
     identity: Identity,
-    headers: HeaderMap,
+    known: KnownVersions,
 ) -> Result<Reply, Problem> {
     let cart = of_user(&shop, identity.shopper()?).await?;
     let catalog = shop.engine.catalog();
-    Ok(Reply::read(&headers, cart.view().version, || body(&shop, &cart, &catalog)))
+    Ok(Reply::read(&known, cart.view().version, || body(&shop, &cart, &catalog)))
 }
 
 async fn of_user(shop: &Shop, user: UserId) -> Result<Arc<Published<Cart>>, Problem> {

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use axum::{extract::State, http::HeaderMap};
+use axum::extract::State;
 use smartcart_engine::id::CartId;
 
 use super::body;
 use crate::{
     auth::Identity,
-    extract::PathId,
+    extract::{KnownVersions, PathId},
     problem::{Code, Problem},
     reply::Reply,
     shop::Shop,
@@ -23,12 +23,12 @@ pub async fn read_cart(
     State(shop): State<Arc<Shop>>,
     PathId(id): PathId<CartId>,
     identity: Identity,
-    headers: HeaderMap,
+    known: KnownVersions,
 ) -> Result<Reply, Problem> {
     let cart = shop.engine.carts().read(&id).await?;
     let cart = cart
         .filter(|cart| cart.view().may_be_changed_by(identity.caller))
         .ok_or_else(|| Problem::plain(Code::CartNotFound))?;
     let catalog = shop.engine.catalog();
-    Ok(Reply::read(&headers, cart.view().version, || body(&shop, &cart, &catalog)))
+    Ok(Reply::read(&known, cart.view().version, || body(&shop, &cart, &catalog)))
 }

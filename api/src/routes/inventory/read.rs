@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use axum::{extract::State, http::HeaderMap};
+use axum::extract::State;
 
 use super::{known_sku, stock_json};
 use crate::{
     auth::Identity,
-    extract::PathSku,
+    extract::{KnownVersions, PathSku},
     problem::{Code, Problem},
     reply::Reply,
     shop::Shop,
@@ -22,7 +22,7 @@ pub async fn read_stock(
     State(shop): State<Arc<Shop>>,
     PathSku(text): PathSku,
     identity: Identity,
-    headers: HeaderMap,
+    known: KnownVersions,
 ) -> Result<Reply, Problem> {
     let sku = known_sku(&shop, &text, identity.caller)?;
     let stock = shop.engine.inventory().read(&sku).await?;
@@ -30,5 +30,5 @@ pub async fn read_stock(
     if level.version == 0 && shop.engine.catalog().listing(&sku).is_none() {
         return Err(Problem::plain(Code::SkuNotFound));
     }
-    Ok(Reply::read(&headers, level.version, || stock_json(&sku, &level)))
+    Ok(Reply::read(&known, level.version, || stock_json(&sku, &level)))
 }

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use axum::{extract::State, http::HeaderMap};
+use axum::extract::State;
 use smartcart_engine::id::OrderId;
 
 use super::visible;
 use crate::{
     auth::Identity,
-    extract::PathId,
+    extract::{KnownVersions, PathId},
     problem::Problem,
     reply::{self, Reply},
     shop::Shop,
@@ -23,8 +23,8 @@ pub async fn read_order(
     State(shop): State<Arc<Shop>>,
     PathId(id): PathId<OrderId>,
     identity: Identity,
-    headers: HeaderMap,
+    known: KnownVersions,
 ) -> Result<Reply, Problem> {
     let order = visible(&shop, id, identity.caller).await?;
-    Ok(Reply::read(&headers, order.version, || reply::encode(&OrderView::new(&order))))
+    Ok(Reply::read(&known, order.version, || reply::encode(&OrderView::new(&order))))
 }

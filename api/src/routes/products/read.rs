@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use axum::{extract::State, http::HeaderMap};
+use axum::extract::State;
 use smartcart_engine::id::ProductId;
 
 use crate::{
-    extract::PathId,
+    extract::{KnownVersions, PathId},
     problem::{Code, Problem},
     reply::{self, Reply},
     shop::Shop,
@@ -20,9 +20,9 @@ use crate::{
 pub async fn read_product(
     State(shop): State<Arc<Shop>>,
     PathId(id): PathId<ProductId>,
-    headers: HeaderMap,
+    known: KnownVersions,
 ) -> Result<Reply, Problem> {
     let catalog = shop.engine.catalog();
     let product = catalog.product(&id).ok_or_else(|| Problem::plain(Code::ProductNotFound))?;
-    Ok(Reply::read(&headers, product.version, || reply::encode(&ProductView::new(product))))
+    Ok(Reply::read(&known, product.version, || reply::encode(&ProductView::new(product))))
 }

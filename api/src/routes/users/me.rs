@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
-use axum::{extract::State, http::HeaderMap};
+use axum::extract::State;
 
 use super::account;
 use crate::{
     auth::Identity,
+    extract::KnownVersions,
     problem::Problem,
     reply::{self, Reply},
     shop::Shop,
@@ -19,8 +20,8 @@ use crate::{
 pub async fn read_me(
     State(shop): State<Arc<Shop>>,
     identity: Identity,
-    headers: HeaderMap,
+    known: KnownVersions,
 ) -> Result<Reply, Problem> {
     let user = account(&shop, identity.shopper()?).await?;
-    Ok(Reply::read(&headers, user.version, || reply::encode(&UserView::new(&user))))
+    Ok(Reply::read(&known, user.version, || reply::encode(&UserView::new(&user))))
 }
