@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use metrics::{Counter, Histogram, counter, histogram};
+use smartcart_engine::deadline;
 
 use crate::problem::{Code, Problem};
 
@@ -91,10 +92,10 @@ impl<T, S, H: Handler<T, S>> Handler<T, S> for Observed<H> {
     fn call(self, request: Request, state: S) -> Self::Future {
         let begun = Instant::now();
         let Self { endpoint, handler } = self;
-        let answer = tokio::time::timeout(endpoint.deadline, handler.call(request, state));
+        let answer = deadline::until(begun + endpoint.deadline, handler.call(request, state));
         Box::pin(async move {
             let response =
-                answer.await.unwrap_or_else(|_| Problem::plain(Code::DeadlineExceeded).into_response());
+                answer.await.unwrap_or_else(|| Problem::plain(Code::DeadlineExceeded).into_response());
             endpoint.record(response.status(), begun.elapsed());
             response
         })

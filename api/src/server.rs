@@ -3,17 +3,19 @@
 use std::{
     future::{Future, poll_fn},
     net::SocketAddr,
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
-    time::Duration,
+    task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{rt, server::conn::http1};
 use hyper_util::{
-    rt::{TokioIo, TokioTimer},
+    rt::TokioIo,
     service::TowerToHyperService,
 };
+use smartcart_engine::deadline::{Alarm, punctual};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
@@ -99,7 +101,7 @@ async fn accept(
         }
         let connection =
             http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
-        let connection = until_ending(connection, ending.subscribe());
+        let connection = punctual(until_ending(connection, ending.subscribe()));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended badly");
@@ -118,11 +120,37 @@ async fn accept(
 fn protocol(config: &ServerConfig) -> http1::Builder {
     let mut http = http1::Builder::new();
     // A request has at most 100 header fields: hyper's own bound, which costs nothing; any other is paid for at each request.
-    http.timer(TokioTimer::new())
+    http.timer(Alarms)
         .header_read_timeout(config.header_time)
         .max_header_size(config.header_bytes)
         .half_close(false);
     http
+}
+
+/// hyper's deadlines, on the connection's one timer.
+#[derive(Debug, Clone, Copy)]
+struct Alarms;
+
+struct Rings(Alarm);
+
+impl rt::Sleep for Rings {}
+
+impl Future for Rings {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(context)
+    }
+}
+
+impl rt::Timer for Alarms {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn rt::Sleep>> {
+        self.sleep_until(self.now() + duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn rt::Sleep>> {
+        Box::pin(Rings(Alarm::at(deadline)))
+    }
 }
 
 type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;

@@ -15,6 +15,7 @@ pub mod cart;
 pub mod catalog;
 pub mod checkout;
 pub mod commit;
+pub mod deadline;
 pub mod directory;
 pub mod engine;
 pub mod entity;

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{
     body::Body,
@@ -7,6 +7,7 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
+use smartcart_engine::deadline;
 
 use crate::problem::{Code, Problem};
 
@@ -23,9 +24,9 @@ pub async fn read_body(headers: &HeaderMap, body: Body, limit: BodyLimit) -> Res
     if declared.is_some_and(|length: u64| length > limit.bytes as u64) {
         return Err(too_large(limit));
     }
-    match tokio::time::timeout(limit.time, collect(body, limit)).await {
-        Ok(read) => read,
-        Err(_) => Err(Problem::plain(Code::RequestTimeout)),
+    match deadline::until(Instant::now() + limit.time, collect(body, limit)).await {
+        Some(read) => read,
+        None => Err(Problem::plain(Code::RequestTimeout)),
     }
 }
 

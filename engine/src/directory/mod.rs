@@ -43,6 +43,7 @@ pub(crate) use self::{
 };
 use crate::{
     commit::{LaneHandle, WriteBehind},
+    deadline,
     entity::Entity,
     limits::{Limits, SHARDS},
     ownership::Routes,
@@ -168,10 +169,10 @@ impl<E: AtRest> Directory<E> {
         };
         let (reply, answer) = oneshot::channel();
         self.send(id, slot, request, reply, deadline, permit).await?;
-        match tokio::time::timeout_at(deadline.into(), answer).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(Refusal::Unknown("the entity's actor failed under way".to_owned())),
-            Err(_) => Err(Refusal::Unknown("no answer in time".to_owned())),
+        match deadline::until(deadline, answer).await {
+            Some(Ok(answer)) => answer,
+            Some(Err(_)) => Err(Refusal::Unknown("the entity's actor failed under way".to_owned())),
+            None => Err(Refusal::Unknown("no answer in time".to_owned())),
         }
     }
 
