@@ -4,6 +4,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, OnceLock},
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
@@ -14,7 +15,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use metrics::{Counter, Histogram, counter, histogram};
-use smartcart_engine::deadline;
+use smartcart_engine::deadline::Alarm;
 
 use crate::problem::{Code, Problem};
 
@@ -86,18 +87,37 @@ pub struct Observed<H> {
     handler: H,
 }
 
-impl<T, S, H: Handler<T, S>> Handler<T, S> for Observed<H> {
-    type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
+impl<T, S, H: Handler<T, S, Future: Unpin>> Handler<T, S> for Observed<H> {
+    type Future = Observing<H::Future>;
 
     fn call(self, request: Request, state: S) -> Self::Future {
         let begun = Instant::now();
         let Self { endpoint, handler } = self;
-        let answer = deadline::until(begun + endpoint.deadline, handler.call(request, state));
-        Box::pin(async move {
-            let response =
-                answer.await.unwrap_or_else(|| Problem::plain(Code::DeadlineExceeded).into_response());
-            endpoint.record(response.status(), begun.elapsed());
-            response
-        })
+        let too_late = Alarm::at(begun + endpoint.deadline);
+        Observing { answer: handler.call(request, state), too_late, begun, endpoint }
+    }
+}
+
+#[derive(Debug)]
+pub struct Observing<F> {
+    answer: F,
+    too_late: Alarm,
+    begun: Instant,
+    endpoint: Arc<Endpoint>,
+}
+
+impl<F: Future<Output = Response> + Unpin> Future for Observing<F> {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
+        let response = match Pin::new(&mut self.answer).poll(context) {
+            Poll::Ready(response) => response,
+            Poll::Pending => {
+                ready!(Pin::new(&mut self.too_late).poll(context));
+                Problem::plain(Code::DeadlineExceeded).into_response()
+            }
+        };
+        self.endpoint.record(response.status(), self.begun.elapsed());
+        Poll::Ready(response)
     }
 }

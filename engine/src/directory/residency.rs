@@ -152,7 +152,8 @@ impl<E: AtRest> Directory<E> {
         {
             counter!("smartcart_evictions_total", "kind" => E::KIND).increment(1);
             return true;
-        } else if idle.seconds >= 1 {
+        }
+        if idle.seconds >= 1 {
             slot.forget_encoding();
         }
         let actor = if idle.hot { ACTOR_BYTES } else { 0 };

@@ -43,6 +43,7 @@ pub async fn run(
     }
     eprintln!("waiting {} s for idle actors to come to rest", PARKED_AFTER.as_secs());
     tokio::time::sleep(PARKED_AFTER).await;
+    let at_rest = resident_bytes(subject.pid)?;
     let hot: Vec<&String> = ids.iter().step_by(10).collect();
     for portion in hot.chunks(PORTION) {
         let touch = portion.iter().map(|cart| batch_of(cart, &[shop.sku(0)]));
@@ -52,13 +53,13 @@ pub async fn run(
     let resident = resident_bytes(subject.pid)?;
     let metrics = Metrics::read(subject.launch.ops).await?;
     println!(
-        "{carts} carts of three lines, {} touched again: {} MB resident ({} MB with none), {:.0} bytes a cart; {} actors, \
-         {} resident carts",
-        hot.len(),
-        resident / 1_000_000,
+        "{carts} carts of three lines: {} MB resident at rest, {:.0} bytes a cart ({} MB with none); {} MB with {} just touched \
+         again; {} resident carts",
+        at_rest / 1_000_000,
+        at_rest.saturating_sub(empty) as f64 / carts as f64,
         empty / 1_000_000,
-        resident.saturating_sub(empty) as f64 / carts as f64,
-        metrics.get("smartcart_actors"),
+        resident / 1_000_000,
+        hot.len(),
         metrics.get("smartcart_residents"),
     );
     subject.stop().await?;

@@ -17,7 +17,7 @@ use smartcart_loadtests::bench::serve::serve;
 
 /// SmartCart's allocator too.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[derive(Debug, Parser)]
 struct Arguments {

@@ -7,7 +7,7 @@ use smartcart_engine::{
 };
 use utoipa::ToSchema;
 
-use super::body;
+use super::fresh_json;
 use crate::{
     extract::{Change, Json, JsonObject},
     problem::{Code, Problem},
@@ -58,7 +58,7 @@ pub async fn create_cart(
     };
     let request = Request { command, caller, key, expected: None, fresh };
     let answer = shop.engine.carts().ask(&id, request).await?;
-    let json = body(&shop, &answer.published, &shop.engine.catalog());
+    let json = fresh_json(&shop, &answer);
     Ok(Reply::created(json, format!("/v1/carts/{id}"))
         .version(answer.published.view().version)
         .durable(Durability::Journaled, answer.replayed))

@@ -8,7 +8,7 @@ use smartcart_engine::{
     idempotency::Caller,
 };
 
-use super::body;
+use super::kept_json;
 use crate::{
     auth::Identity,
     extract::KnownVersions,
@@ -31,8 +31,7 @@ pub async fn read_my_cart(
     known: KnownVersions,
 ) -> Result<Reply, Problem> {
     let cart = of_user(&shop, identity.shopper()?).await?;
-    let catalog = shop.engine.catalog();
-    Ok(Reply::read(&known, cart.view().version, || body(&shop, &cart, &catalog)))
+    Ok(Reply::read(&known, cart.view().version, || kept_json(&shop, &cart)))
 }
 
 async fn of_user(shop: &Shop, user: UserId) -> Result<Arc<Published<Cart>>, Problem> {

@@ -11,7 +11,6 @@ pub mod set_item;
 use bytes::Bytes;
 use smartcart_engine::{
     cart::{Cart, CartCommand},
-    catalog::Catalog,
     directory::{Answer, Published, Request},
     id::CartId,
 };
@@ -43,17 +42,22 @@ async fn ask<P>(
 
 /// The cart after a change.
 fn changed(shop: &Shop, answer: &Answer<Cart>) -> Reply {
-    Reply::ok(body(shop, &answer.published, &shop.engine.catalog()))
+    Reply::ok(fresh_json(shop, answer))
         .version(answer.published.view().version)
         .durable(Durability::Journaled, answer.replayed)
 }
 
-fn body(shop: &Shop, published: &Published<Cart>, catalog: &Catalog) -> Bytes {
-    let cart = published.view();
-    let now = shop.engine.clock().wall();
+/// Not kept: most states of a cart are asked for once, by whoever made them.
+fn fresh_json(shop: &Shop, answer: &Answer<Cart>) -> Bytes {
+    cart_json(answer.published.view(), &shop.engine.catalog(), shop.engine.clock().wall())
+}
+
+/// Kept for the next reader.
+fn kept_json(shop: &Shop, published: &Published<Cart>) -> Bytes {
+    let (cart, catalog, now) = (published.view(), shop.engine.catalog(), shop.engine.clock().wall());
     if cart.expires_at <= now {
         // Time alone has changed what it looks like: the kept JSON says otherwise.
-        return cart_json(cart, catalog, now);
+        return cart_json(cart, &catalog, now);
     }
-    published.encoded(catalog.generation(), |cart| cart_json(cart, catalog, now))
+    published.encoded(catalog.generation(), |cart| cart_json(cart, &catalog, now))
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use smartcart_engine::id::CartId;
 
-use super::body;
+use super::kept_json;
 use crate::{
     auth::Identity,
     extract::{KnownVersions, PathId},
@@ -29,6 +29,5 @@ pub async fn read_cart(
     let cart = cart
         .filter(|cart| cart.view().may_be_changed_by(identity.caller))
         .ok_or_else(|| Problem::plain(Code::CartNotFound))?;
-    let catalog = shop.engine.catalog();
-    Ok(Reply::read(&known, cart.view().version, || body(&shop, &cart, &catalog)))
+    Ok(Reply::read(&known, cart.view().version, || kept_json(&shop, &cart)))
 }

@@ -31,7 +31,7 @@ use sqlx::{ConnectOptions, PgPool, postgres::PgPoolOptions};
 
 /// SmartCart's allocator too.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[derive(Debug, Parser)]
 struct Arguments {
