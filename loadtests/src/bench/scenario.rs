@@ -1,16 +1,23 @@
 //! What is measured, and the requests of it.
 
-use std::{net::SocketAddr, rc::Rc, time::Duration};
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
 
 use super::{
     load::{Measured, drive},
     shop::{HOT_SKU, Shop, prepare_checkouts},
     source::{AddItem, Prepared, ReadCart, Repeated},
 };
-use crate::wire::render;
+use crate::wire::{Connection, render};
 
-/// A hold lasts about as long as a turn of all slices, so that a SKU has the holds of one turn and not of all.
-const HOLD_SECONDS: u32 = 10;
+/// A hold lasts longer than a slice.
+const HOLD_SECONDS: u32 = 5;
+const HOLDS_END_WITHIN: Duration = Duration::from_secs(60);
 
 /// What is measured, in the order of a turn: each subject next to its ceiling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -102,10 +109,32 @@ impl Load<'_> {
         }
     }
 
+    /// Waits until the server has nothing more to do for a slice: holds end by themselves, and would do so in somebody else's.
+    pub async fn until_over(&self, scenario: Scenario) -> anyhow::Result<()> {
+        if scenario != Scenario::Hold {
+            return Ok(());
+        }
+        let until = Instant::now() + HOLDS_END_WITHIN;
+        while held(self.address).await? > 0 {
+            ensure!(Instant::now() < until, "the holds did not end within {HOLDS_END_WITHIN:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    }
+
     fn hold(&self) -> Vec<u8> {
         let bearer = format!("Bearer {}", self.token);
         let body = format!("{{\"quantity\":1,\"ttl_seconds\":{HOLD_SECONDS}}}");
         let path = format!("/v1/inventory/{HOT_SKU}/holds");
         render("POST", &path, &[("authorization", &bearer)], Some(&body))
     }
+}
+
+/// Units of the SKU that are put aside.
+async fn held(address: SocketAddr) -> anyhow::Result<u64> {
+    let mut connection = Connection::open(address).await?;
+    let response = connection.call(&render("GET", &format!("/v1/inventory/{HOT_SKU}"), &[], None)).await?;
+    ensure!(response.status == 200, "the SKU was answered {}", response.status);
+    let level: serde_json::Value = serde_json::from_slice(&response.body)?;
+    level["held"].as_u64().with_context(|| format!("no `held`: {level}"))
 }

@@ -105,7 +105,8 @@ impl Bench {
         drained(ops, CATCHES_UP_WITHIN).await?;
         let (cpu, metrics) = (cpu_micros(pid)?, Metrics::read(ops).await?);
         let measured = load.drive(scenario, self.options.slice, prepared).await?;
-        // What a change costs includes its way into the tables.
+        // What a change costs includes its end and its way into the tables.
+        load.until_over(scenario).await?;
         drained(ops, CATCHES_UP_WITHIN).await?;
         total.cpu_micros += cpu_micros(pid)? - cpu;
         total.metrics.add(&Metrics::read(ops).await?.since(&metrics));

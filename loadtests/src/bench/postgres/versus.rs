@@ -160,7 +160,8 @@ impl Pair {
         let before = meter.read().await?;
         let measured = load.drive(scenario, length, prepared).await?;
         if side == Side::SmartCart {
-            // What a change costs includes its way into the tables.
+            // What a change costs includes its end and its way into the tables.
+            load.until_over(scenario).await?;
             drained(ops, CATCHES_UP_WITHIN).await?;
         }
         total.add(&measured, &before, &meter.read().await?)
