@@ -11,10 +11,7 @@ use std::{
 
 use axum::Router;
 use hyper::{rt, server::conn::http1};
-use hyper_util::{
-    rt::TokioIo,
-    service::TowerToHyperService,
-};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use smartcart_engine::deadline::{Alarm, punctual};
 use tokio::{
     net::{TcpListener, TcpStream},

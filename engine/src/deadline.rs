@@ -37,7 +37,11 @@ impl WakerId {
 }
 
 impl Polled {
-    fn poll<F: Future>(task: Pin<&mut F>, context: &mut Context<'_>, now: Option<Instant>) -> (Poll<F::Output>, Option<Instant>) {
+    fn poll<F: Future>(
+        task: Pin<&mut F>,
+        context: &mut Context<'_>,
+        now: Option<Instant>,
+    ) -> (Poll<F::Output>, Option<Instant>) {
         /// Also when the task panics: its waker's place may soon be another's.
         struct Leave;
         impl Drop for Leave {
