@@ -341,6 +341,11 @@ impl Engine {
         self.catalog.load_full()
     }
 
+    /// The same for who looks at it only now: nothing is counted that threads share.
+    pub fn glance_at_catalog(&self) -> arc_swap::Guard<Arc<Catalog>> {
+        self.catalog.load()
+    }
+
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }

@@ -136,6 +136,15 @@ impl std::fmt::Debug for ShopClock {
     }
 }
 
+/// What the clocks say while one request is decided.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    pub wall: Timestamp,
+    pub shop: ShopTime,
+    /// Deadlines up to this have passed on every clock of the shop.
+    pub passed: ShopTime,
+}
+
 impl ShopClock {
     pub fn starting_at(base: ShopTime, clock: Arc<dyn Clock>) -> Self {
         let lived = clock.monotonic();
@@ -162,7 +171,17 @@ impl ShopClock {
 
     /// Deadlines up to this have passed on every clock of the shop.
     pub fn passed(&self) -> ShopTime {
-        ShopTime(self.now().0.saturating_sub(millis(self.skew)))
+        self.passed_at(self.now())
+    }
+
+    const fn passed_at(&self, now: ShopTime) -> ShopTime {
+        ShopTime(now.0.saturating_sub(millis(self.skew)))
+    }
+
+    /// Each clock read once.
+    pub fn moment(&self) -> Moment {
+        let shop = self.now();
+        Moment { wall: self.wall(), shop, passed: self.passed_at(shop) }
     }
 
     pub fn wall(&self) -> Timestamp {

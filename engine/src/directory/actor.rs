@@ -9,10 +9,10 @@ use tokio::sync::oneshot;
 use super::{Answer, Entered, Life, Permit, Published, Refusal, Request, Slot, Warm};
 use crate::{
     commit::{Change, CommitItem, LaneHandle},
-    entity::{Context, Decision, Entity},
+    entity::{Decision, Entity},
     idempotency::{KeyGuard, KeyRecord, KeyRing, Outcome},
     limits::Limits,
-    time::ShopClock,
+    time::{Moment, ShopClock},
 };
 
 /// An image goes to the tables with every change while it has at most this many elements; larger ones go when as many
@@ -92,19 +92,20 @@ impl<E: Entity> Live<E> {
         if reply.is_closed() || Instant::now() > deadline {
             return;
         }
-        match self.consider(&request) {
+        let moment = self.world.clock.moment();
+        match self.consider(&request, moment) {
             Ok(Considered::Answer(outcome, replayed)) => {
                 let answer = Answer { published: self.latest.clone(), outcome, replayed };
                 self.answer_in_order(Ok(answer), reply, permit);
             }
-            Ok(Considered::Change(decision)) => self.change(request.key, decision, reply, permit),
+            Ok(Considered::Change(decision)) => self.change(request.key, decision, moment, reply, permit),
             Err(refusal) => self.answer_in_order(Err(refusal), reply, permit),
         }
         drop(entered);
     }
 
     /// Replay, precondition, rule: in this order, so that a retry meets its own outcome.
-    fn consider(&self, request: &Request<E>) -> Result<Considered<E>, Refusal<E::Rejection>> {
+    fn consider(&self, request: &Request<E>, moment: Moment) -> Result<Considered<E>, Refusal<E::Rejection>> {
         if let Some(guard) = request.key
             && let Some(record) = self.keys.get(guard.key)
         {
@@ -117,14 +118,7 @@ impl<E: Entity> Live<E> {
         if request.expected.is_some_and(|expected| expected != version) {
             return Err(Refusal::Stale { version });
         }
-        let context = Context {
-            caller: request.caller,
-            wall: self.world.clock.wall(),
-            shop: self.world.clock.now(),
-            passed: self.world.clock.passed(),
-            limits: self.world.limits,
-            key: request.key,
-        };
+        let context = request.context(moment, self.world.limits);
         let decision = self.entity.decide(&request.command, &context).map_err(|rejection| {
             E::observe_rejection(&rejection);
             Refusal::Rejected(rejection)
@@ -139,11 +133,12 @@ impl<E: Entity> Live<E> {
         &mut self,
         key: Option<KeyGuard>,
         decision: Decision<E::Event>,
+        moment: Moment,
         reply: Reply<E>,
         permit: Permit,
     ) {
         let Decision { events, outcome, settles } = decision;
-        let (wall, shop) = (self.world.clock.wall(), self.world.clock.now());
+        let Moment { wall, shop, .. } = moment;
         self.entity.advance(&events, wall);
         let key = settles.or(key).map(|guard| KeyRecord {
             key: guard.key,

@@ -13,7 +13,10 @@ mod slot;
 mod supervisor;
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -63,6 +66,8 @@ pub struct Directory<E: Entity> {
     residents: Residents,
     hot_keys: HotKeys<E>,
     started: Instant,
+    /// Seconds that this directory has lived when the sweep last looked: the clock of its residents' idleness.
+    seconds: AtomicU32,
 }
 
 /// What a directory is built upon; shared between the kinds.
@@ -127,6 +132,7 @@ impl<E: AtRest> Directory<E> {
             residents: Residents::new(&residency),
             hot_keys: HotKeys::default(),
             started: Instant::now(),
+            seconds: AtomicU32::new(0),
         }
     }
 
@@ -178,14 +184,7 @@ impl<E: AtRest> Directory<E> {
 
     /// What an entity that does not exist says: the rule alone knows.
     fn decide_absent(&self, absent: &E, request: &Request<E>) -> Refusal<E::Rejection> {
-        let context = crate::entity::Context {
-            caller: request.caller,
-            wall: self.parts.clock.wall(),
-            shop: self.parts.clock.now(),
-            passed: self.parts.clock.passed(),
-            limits: self.parts.limits,
-            key: request.key,
-        };
+        let context = request.context(self.parts.clock.moment(), self.parts.limits);
         match absent.decide(&request.command, &context) {
             Err(rejection) => Refusal::Rejected(rejection),
             Ok(_) => Refusal::Unavailable("the entity is not there".to_owned()),
@@ -349,10 +348,16 @@ impl<E: AtRest> Directory<E> {
         &self.shards[usize::from(E::key(id).shard().0)]
     }
 
-    /// Seconds that this directory has lived: the clock of its residents' idleness.
-    #[expect(clippy::cast_possible_truncation, reason = "a process lives less than 136 years")]
     fn seconds(&self) -> u32 {
-        self.started.elapsed().as_secs() as u32
+        self.seconds.load(Ordering::Relaxed)
+    }
+
+    /// The clock of its residents' idleness, set on.
+    #[expect(clippy::cast_possible_truncation, reason = "a process lives less than 136 years")]
+    fn tick(&self) -> u32 {
+        let seconds = self.started.elapsed().as_secs() as u32;
+        self.seconds.store(seconds, Ordering::Relaxed);
+        seconds
     }
 }
 

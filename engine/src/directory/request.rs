@@ -3,9 +3,11 @@ use std::{sync::Arc, time::Duration};
 use super::{Published, Shed};
 use crate::{
     commit::CommitFailure,
-    entity::Entity,
+    entity::{Context, Entity},
     idempotency::{Caller, KeyGuard, Outcome},
+    limits::Limits,
     store::StoreError,
+    time::Moment,
 };
 
 /// One command for one entity.
@@ -24,6 +26,12 @@ impl<E: Entity> Request<E> {
     /// A step of the engine's own.
     pub(crate) const fn of_engine(command: E::Command, key: Option<KeyGuard>) -> Self {
         Self { command, caller: Caller::Engine, key, expected: None, fresh: false }
+    }
+
+    /// What a rule may know of it.
+    pub(super) const fn context(&self, moment: Moment, limits: Limits) -> Context {
+        let Moment { wall, shop, passed } = moment;
+        Context { caller: self.caller, wall, shop, passed, limits, key: self.key }
     }
 }
 

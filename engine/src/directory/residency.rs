@@ -114,7 +114,7 @@ impl<E: AtRest> Directory<E> {
     pub(crate) fn sweep(&self) {
         let first = self.residents.next_shard.load(Ordering::Relaxed);
         let last = (first + SHARDS_A_STEP).min(self.shards.len());
-        let now = self.seconds();
+        let now = self.tick();
         for shard in &self.shards[first..last] {
             let slots = shard.slots.pin();
             for (id, slot) in &slots {

@@ -49,12 +49,13 @@ fn changed(shop: &Shop, answer: &Answer<Cart>) -> Reply {
 
 /// Not kept: most states of a cart are asked for once, by whoever made them.
 fn fresh_json(shop: &Shop, answer: &Answer<Cart>) -> Bytes {
-    cart_json(answer.published.view(), &shop.engine.catalog(), shop.engine.clock().wall())
+    cart_json(answer.published.view(), &shop.engine.glance_at_catalog(), shop.engine.clock().wall())
 }
 
 /// Kept for the next reader.
 fn kept_json(shop: &Shop, published: &Published<Cart>) -> Bytes {
-    let (cart, catalog, now) = (published.view(), shop.engine.catalog(), shop.engine.clock().wall());
+    let (cart, catalog, now) =
+        (published.view(), shop.engine.glance_at_catalog(), shop.engine.clock().wall());
     if cart.expires_at <= now {
         // Time alone has changed what it looks like: the kept JSON says otherwise.
         return cart_json(cart, &catalog, now);
