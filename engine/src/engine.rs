@@ -1,5 +1,7 @@
 //! The whole engine: recovers, starts, answers, stops.
 
+mod catalog;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -13,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::{
     background,
     cart::Cart,
-    catalog::{Catalog, Product},
+    catalog::Catalog,
     checkout::{CheckoutRejection, CheckoutRequest, Coordinator, Ordered, PaymentGateway},
     commit::{
         Lag, LaneHandle, Recovered, RecoveryError, WriteBehind, WriteBehindConfig, recover, start_lanes,
@@ -22,7 +24,7 @@ use crate::{
         AdmissionConfig, Directory, Gate, HotKey, Parts, Refusal, ResidencyConfig, ShardResidents,
         Supervisors,
     },
-    id::{IdSecret, IncarnationId, OrderId, ProductId},
+    id::{IdSecret, IncarnationId, OrderId},
     idempotency::KeyGuard,
     inventory::Stock,
     journal::Journal,
@@ -336,16 +338,6 @@ impl Engine {
         &self.inventory
     }
 
-    /// The catalogue as it is now.
-    pub fn catalog(&self) -> Arc<Catalog> {
-        self.catalog.load_full()
-    }
-
-    /// The same for who looks at it only now: nothing is counted that threads share.
-    pub fn glance_at_catalog(&self) -> arc_swap::Guard<Arc<Catalog>> {
-        self.catalog.load()
-    }
-
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
@@ -368,54 +360,6 @@ impl Engine {
 
     fn table_key(&self, key: Option<KeyGuard>) -> Option<TableKey> {
         key.map(|guard| TableKey { guard, now: self.clock.wall() })
-    }
-
-    pub async fn put_product(
-        &self,
-        product: &Product,
-        expected: Option<u64>,
-        key: Option<KeyGuard>,
-    ) -> Result<Written<Product>, StoreError> {
-        let _one_at_a_time = self.catalog_change.lock().await;
-        let written = self.store.put_product(product, expected, self.table_key(key)).await?;
-        self.swap_catalog([written.value.clone()], &[]);
-        Ok(written)
-    }
-
-    /// All or none.
-    pub async fn put_products(&self, products: &[Product]) -> Result<Vec<Product>, StoreError> {
-        let _one_at_a_time = self.catalog_change.lock().await;
-        let written = self.store.put_products(products).await?;
-        self.swap_catalog(written.iter().cloned(), &[]);
-        Ok(written)
-    }
-
-    pub async fn delete_product(
-        &self,
-        id: &ProductId,
-        expected: Option<u64>,
-        key: Option<KeyGuard>,
-    ) -> Result<Written<()>, StoreError> {
-        let _one_at_a_time = self.catalog_change.lock().await;
-        let written = self.store.delete_product(id, expected, self.table_key(key)).await?;
-        if !written.replayed {
-            self.swap_catalog([], std::slice::from_ref(id));
-        }
-        Ok(written)
-    }
-
-    /// Another pod has changed the catalogue.
-    pub(crate) async fn reload_catalog(&self, generation: u64) -> Result<(), StoreError> {
-        let _one_at_a_time = self.catalog_change.lock().await;
-        if self.catalog.load().generation() != generation {
-            let (generation, products) = self.store.load_catalog().await?;
-            self.catalog.store(Arc::new(Catalog::new(generation, products)));
-        }
-        Ok(())
-    }
-
-    fn swap_catalog(&self, put: impl IntoIterator<Item = Product>, removed: &[ProductId]) {
-        self.catalog.store(Arc::new(self.catalog.load().with(put, removed)));
     }
 
     /// The order's next state. A cancelled order's units are back on their shelves when this answers, or soon after.

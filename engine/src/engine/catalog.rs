@@ -1,0 +1,73 @@
+//! The shop's catalogue: a snapshot that readers share, changed in the tables first.
+
+use std::sync::Arc;
+
+use arc_swap::Guard;
+
+use super::Engine;
+use crate::{
+    catalog::{Catalog, Product},
+    id::ProductId,
+    idempotency::KeyGuard,
+    store::{StoreError, Written},
+};
+
+impl Engine {
+    /// The catalogue as it is now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.load_full()
+    }
+
+    /// The same for who looks at it only now: nothing is counted that threads share.
+    pub fn glance_at_catalog(&self) -> Guard<Arc<Catalog>> {
+        self.catalog.load()
+    }
+
+    pub async fn put_product(
+        &self,
+        product: &Product,
+        expected: Option<u64>,
+        key: Option<KeyGuard>,
+    ) -> Result<Written<Product>, StoreError> {
+        let _one_at_a_time = self.catalog_change.lock().await;
+        let written = self.store.put_product(product, expected, self.table_key(key)).await?;
+        self.swap_catalog([written.value.clone()], &[]);
+        Ok(written)
+    }
+
+    /// All or none.
+    pub async fn put_products(&self, products: &[Product]) -> Result<Vec<Product>, StoreError> {
+        let _one_at_a_time = self.catalog_change.lock().await;
+        let written = self.store.put_products(products).await?;
+        self.swap_catalog(written.iter().cloned(), &[]);
+        Ok(written)
+    }
+
+    pub async fn delete_product(
+        &self,
+        id: &ProductId,
+        expected: Option<u64>,
+        key: Option<KeyGuard>,
+    ) -> Result<Written<()>, StoreError> {
+        let _one_at_a_time = self.catalog_change.lock().await;
+        let written = self.store.delete_product(id, expected, self.table_key(key)).await?;
+        if !written.replayed {
+            self.swap_catalog([], std::slice::from_ref(id));
+        }
+        Ok(written)
+    }
+
+    /// Another pod has changed the catalogue.
+    pub(crate) async fn reload_catalog(&self, generation: u64) -> Result<(), StoreError> {
+        let _one_at_a_time = self.catalog_change.lock().await;
+        if self.catalog.load().generation() != generation {
+            let (generation, products) = self.store.load_catalog().await?;
+            self.catalog.store(Arc::new(Catalog::new(generation, products)));
+        }
+        Ok(())
+    }
+
+    fn swap_catalog(&self, put: impl IntoIterator<Item = Product>, removed: &[ProductId]) {
+        self.catalog.store(Arc::new(self.catalog.load().with(put, removed)));
+    }
+}
