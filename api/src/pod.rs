@@ -3,13 +3,10 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use smartcart_engine::{engine::Engine, time::Clock};
+use smartcart_engine::{clock::Clock, engine::Engine};
 
-use crate::{
-    config::{Config, PeerConfig, TrustConfig},
-    peers::{GrpcPeers, PeerServer, PeerTls, Seal, Trust},
-    storage::{Introduction, Storage},
-};
+use crate::{config::{Config, PeerConfig, TrustConfig}, storage::{Introduction, Storage}};
+use smartcart_peers::{GrpcPeers, PeerServer, PeerTls, Seal, Trust};
 
 /// How long peers' last questions have when this pod ends.
 const LAST_QUESTIONS: Duration = Duration::from_secs(2);

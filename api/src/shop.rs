@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use smartcart_engine::{engine::Engine, money::Currency};
+use smartcart_domain::money::Currency;
+use smartcart_engine::engine::Engine;
 
 use crate::{auth::Auth, extract::BodyLimit};
 

@@ -2,26 +2,13 @@
 
 use std::sync::Arc;
 
-use smartcart_engine::{
-    checkout::InvoiceGateway,
-    engine::{Engine, Fleet, StartError},
-    id::IncarnationId,
-    journal::Journal,
-    ownership::{FleetConfig, Member, MemberState},
-    store::Store,
-    time::Clock,
-};
-use smartcart_persistence::{
-    fast::FastJournal,
-    postgres::{self, Shared},
-    record::peer::PROTOCOL,
-    sqlite::{self, Embedded},
-};
+use smartcart_domain::id::IncarnationId;
+use smartcart_engine::{clock::Clock, engine::{Engine, Fleet, StartError}, journal::Journal, ownership::FleetConfig, payment::InvoiceGateway, registry::{Member, MemberState}, store::Store};
+use smartcart_persistence::{fast::FastJournal, postgres::{Shared, self}, sqlite::{Embedded, self}};
+use smartcart_wire::peer::PROTOCOL;
 
-use crate::{
-    config::{Config, StorageConfig},
-    peers::GrpcPeers,
-};
+use crate::config::{Config, StorageConfig};
+use smartcart_peers::GrpcPeers;
 
 /// Open, and this process's.
 #[derive(Debug)]

@@ -12,34 +12,8 @@ use metrics::gauge;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
-use crate::{
-    background,
-    cart::Cart,
-    catalog::Catalog,
-    checkout::{CheckoutRejection, CheckoutRequest, Coordinator, Ordered, PaymentGateway},
-    commit::{
-        Lag, LaneHandle, Recovered, RecoveryError, WriteBehind, WriteBehindConfig, recover, start_lanes,
-    },
-    directory::{
-        AdmissionConfig, Directory, Gate, HotKey, Parts, Refusal, ResidencyConfig, ShardResidents,
-        Supervisors,
-    },
-    id::{IdSecret, IncarnationId, OrderId},
-    idempotency::KeyGuard,
-    inventory::Stock,
-    journal::Journal,
-    limits::{Limits, SHARDS, SHOP_TIME_SKEW},
-    orders::{ForbiddenTransition, Order, OrderStatus},
-    ownership::{
-        Arrival, Epoch, FleetConfig, HandoverError, Keeper, KeeperParts, Member, Registry, RegistryError,
-        Routes, Shards,
-    },
-    peers::{PeerError, Peers, Probed, Question, Reply},
-    restock::Restocker,
-    shard::ShardId,
-    store::{Store, StoreError, TableKey, Written},
-    time::{Clock, ShopClock},
-};
+use crate::{admission::{AdmissionConfig, AdmissionController}, background, checkout::Coordinator, clock::{Clock, ShopClock}, commit::{Lag, LaneHandle, Recovered, RecoveryError, WriteBehind, WriteBehindConfig, recover, start_lanes}, directory::{Directory, HotKey, Parts, ResidencyConfig, ShardResidents, Supervisors}, journal::Journal, limits::SHOP_TIME_SKEW, ownership::{RouteContext, FleetConfig, HandoverError, Keeper, KeeperParts, Routes, ShardMap}, payment::PaymentGateway, peers::{PeerError, Peers, ProbeResponse}, registry::{Epoch, Member, Registry, RegistryError}, restock::Restocker, store::{Store, StoreError, TableKey, Written}};
+use smartcart_domain::{cart::Cart, catalog::Catalog, id::{IdSecret, IncarnationId, OrderId}, idempotency::KeyFingerprint, inventory::Stock, limits::{Limits, SHARDS}, orders::{ForbiddenTransition, Order, OrderStatus}, peer::{PeerRequest, Reply}, request::{CheckoutRejection, CheckoutRequest, Ordered, RequestError}, shard::ShardId};
 
 /// How long a stop waits for what was accepted.
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
@@ -157,7 +131,7 @@ pub struct Engine {
     coordinator: Arc<Coordinator>,
     restocker: Arc<Restocker>,
     write_behind: Arc<WriteBehind>,
-    gate: Arc<Gate>,
+    gate: Arc<AdmissionController>,
     lanes: Arc<[LaneHandle]>,
     supervisors: Arc<Supervisors>,
     routes: Routes,
@@ -195,7 +169,7 @@ impl Engine {
         let clock = ShopClock::starting_at(recovered.shop, clock);
         let parts = Assembly {
             incarnation: IncarnationId::random(),
-            routes: Routes { shards: Arc::new(Shards::alone()), peers: None },
+            routes: Routes { shards: Arc::new(ShardMap::alone()), peers: None },
             recovered,
             journal,
             store,
@@ -225,7 +199,7 @@ impl Engine {
         }
         let parts = Assembly {
             incarnation: fleet.member.incarnation,
-            routes: Routes { shards: Arc::new(Shards::in_fleet()), peers: Some(fleet.peers.clone()) },
+            routes: Routes { shards: Arc::new(ShardMap::in_fleet()), peers: Some(fleet.peers.clone()) },
             recovered: Recovered::default(),
             journal,
             store,
@@ -248,7 +222,7 @@ impl Engine {
         let Assembly { incarnation, routes, recovered, journal, store, clock, gateway } = parts;
         let (generation, products) = store.load_catalog().await?;
         let catalog = Arc::new(ArcSwap::from_pointee(Catalog::new(generation, products)));
-        let gate = Arc::new(Gate::new(config.admission.in_flight));
+        let gate = Arc::new(AdmissionController::new(config.admission.in_flight));
         let write_behind = Arc::new(WriteBehind::new(
             config.write_behind,
             journal.clone(),
@@ -354,11 +328,11 @@ impl Engine {
         &self.limits
     }
 
-    pub async fn checkout(&self, request: CheckoutRequest) -> Result<Ordered, Refusal<CheckoutRejection>> {
+    pub async fn checkout(&self, request: CheckoutRequest) -> Result<Ordered, RequestError<CheckoutRejection>> {
         self.coordinator.checkout(request).await
     }
 
-    fn table_key(&self, key: Option<KeyGuard>) -> Option<TableKey> {
+    fn table_key(&self, key: Option<KeyFingerprint>) -> Option<TableKey> {
         key.map(|guard| TableKey { guard, now: self.clock.wall() })
     }
 
@@ -368,7 +342,7 @@ impl Engine {
         id: OrderId,
         to: OrderStatus,
         expected: Option<u64>,
-        key: Option<KeyGuard>,
+        key: Option<KeyFingerprint>,
     ) -> Result<Written<Order>, OrderFailure> {
         let key = self.table_key(key);
         if let Some(key) = key
@@ -391,21 +365,21 @@ impl Engine {
     /// A question from another pod, which believes that this one owns the shard at `epoch`. `hops` pods have passed it on.
     pub async fn answer(
         &self,
-        question: Question,
+        question: PeerRequest,
         epoch: Epoch,
         hops: u8,
         deadline: Instant,
     ) -> Result<Reply, PeerError> {
         let shard = question.shard();
-        let arrival = Arrival { epoch, hops, deadline };
+        let arrival = RouteContext { epoch, hops, deadline };
         let reply = match question {
-            Question::Cart(id, request) => Reply::Cart(self.carts.ask_arrived(&id, request, arrival).await),
-            Question::Stock(sku, request) => {
+            PeerRequest::Cart(id, request) => Reply::Cart(self.carts.ask_arrived(&id, request, arrival).await),
+            PeerRequest::Stock(sku, request) => {
                 Reply::Stock(self.inventory.ask_arrived(&sku, request, arrival).await)
             }
-            Question::ReadCart(id) => Reply::CartRead(self.carts.read_arrived(&id, arrival).await),
-            Question::ReadStock(sku) => Reply::StockRead(self.inventory.read_arrived(&sku, arrival).await),
-            Question::Checkout(request) => {
+            PeerRequest::ReadCart(id) => Reply::CartRead(self.carts.read_arrived(&id, arrival).await),
+            PeerRequest::ReadStock(sku) => Reply::StockRead(self.inventory.read_arrived(&sku, arrival).await),
+            PeerRequest::Checkout(request) => {
                 Reply::Checkout(self.coordinator.checkout_arrived(request, arrival).await)
             }
         };
@@ -416,9 +390,9 @@ impl Engine {
     }
 
     /// What this pod says of itself to a peer.
-    pub fn probed(&self, asker: IncarnationId) -> Probed {
+    pub fn probed(&self, asker: IncarnationId) -> ProbeResponse {
         let keeper = self.keeper.as_ref();
-        Probed {
+        ProbeResponse {
             incarnation: self.incarnation,
             sees_registry: keeper.is_some_and(|keeper| keeper.sees_registry()),
             knows_asker: keeper.is_some_and(|keeper| keeper.knows(asker)),

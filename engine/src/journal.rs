@@ -2,10 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{
-    commit::{Entry, Lane},
-    id::IncarnationId,
-};
+use smartcart_domain::{entry::{Entry, Lane}, id::IncarnationId};
 
 /// An append-only log of one incarnation in a few lanes. One conformance suite serves every implementation.
 #[async_trait]

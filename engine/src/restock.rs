@@ -4,16 +4,8 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use crate::{
-    checkout::PaymentGateway,
-    directory::Directory,
-    idempotency::KeyGuard,
-    inventory::{Stock, StockCommand},
-    orders::Order,
-    ownership::Shards,
-    shard::ShardId,
-    store::Store,
-};
+use crate::{directory::Directory, ownership::ShardMap, payment::PaymentGateway, store::Store};
+use smartcart_domain::{idempotency::KeyFingerprint, inventory::{Stock, StockCommand}, orders::Order, shard::ShardId};
 
 /// Orders looked at in one round.
 const ROUND: usize = 100;
@@ -24,7 +16,7 @@ pub(crate) struct Restocker {
     inventory: Arc<Directory<Stock>>,
     store: Arc<dyn Store>,
     gateway: Arc<dyn PaymentGateway>,
-    shards: Arc<Shards>,
+    shards: Arc<ShardMap>,
 }
 
 impl Restocker {
@@ -32,7 +24,7 @@ impl Restocker {
         inventory: Arc<Directory<Stock>>,
         store: Arc<dyn Store>,
         gateway: Arc<dyn PaymentGateway>,
-        shards: Arc<Shards>,
+        shards: Arc<ShardMap>,
     ) -> Self {
         Self { inventory, store, gateway, shards }
     }
@@ -58,7 +50,7 @@ impl Restocker {
     }
 
     async fn try_restock(&self, order: &Order) -> Result<(), String> {
-        let key = KeyGuard { key: order.id.0, request: RESTOCK };
+        let key = KeyFingerprint { key: order.id.0, request: RESTOCK };
         let steps = order.lines.iter().map(|line| {
             let command = StockCommand::RestockCancelled { order: order.id, quantity: line.quantity };
             self.inventory.keyed_step(&line.sku, command, Some(key))

@@ -9,20 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smartcart_engine::{
-    cart::{Cart, Line},
-    commit::{CartImage, Change, EntityKey, Entry, Header, Image, Lane, Row, Subject, TableBatch},
-    id::{CartId, IncarnationId, Sku, UserId},
-    idempotency::{KeyRecord, Outcome},
-    inventory::{Stock, StockEvent, StockLevel},
-    journal::Journal,
-    store::EntityStore,
-    time::{Seconds, ShopTime, Timestamp},
-};
-use smartcart_persistence::{
-    record::encode_entry,
-    sqlite::{SqliteJournal, SqliteStore, open},
-};
+use smartcart_domain::{cart::{Cart, Line}, change::{Change, EntityKey, Subject}, entry::{Entry, Lane}, id::{CartId, IncarnationId, Sku, UserId}, idempotency::{KeyRecord, Outcome}, inventory::{Stock, StockEvent, StockLevel}, snapshot::{CartSnapshot, Snapshot}, time::{Seconds, ShopTime, Timestamp}};
+use smartcart_engine::{journal::Journal, store::{EntityStore, IndexedColumns, Row, TableBatch}};
+use smartcart_persistence::sqlite::{SqliteJournal, SqliteStore, open};
+use smartcart_wire::encode_entry;
 
 const BATCHES: [u64; 4] = [1, 16, 64, 256];
 const CARTS: u128 = 100_000;
@@ -60,7 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 fn change(sku: &Sku, version: u64) -> Change {
     let (wall, shop) = (Timestamp(1_790_000_000_000), ShopTime(3_600_000));
     let added =
-        smartcart_engine::cart::CartEvent::ItemAdded { sku: sku.clone(), quantity: 2, unit_price: 295 };
+        smartcart_domain::cart::CartEvent::ItemAdded { sku: sku.clone(), quantity: 2, unit_price: 295 };
     let key = KeyRecord { key: u128::MAX / 3, request: u64::MAX / 5, at: shop, outcome: Outcome::Applied };
     Change { subject: Subject::Cart(CartId(u128::MAX / 7), vec![added]), version, wall, shop, key: Some(key) }
 }
@@ -139,8 +129,8 @@ fn cart_row(sku: &Sku, id: u128, version: u64) -> Arc<Row> {
     Arc::new(Row {
         entity: EntityKey::Cart(cart.id),
         version,
-        header: Header::Cart(cart.clone()),
-        image: Some(Image::Cart(CartImage { cart, keys })),
+        header: IndexedColumns::Cart(cart.clone()),
+        image: Some(Snapshot::Cart(CartSnapshot { cart, keys })),
         tail: Vec::new(),
     })
 }
@@ -197,9 +187,9 @@ async fn measured_flushes(
 async fn one_hot_stock(store: &SqliteStore, sku: &Sku) -> Result<(), Box<dyn Error>> {
     let level = |version| StockLevel { version, on_hand: 1_000_000, held: 0, sold: 0, stocked: 1_000_000 };
     let entity = EntityKey::Stock(sku.clone());
-    let header = |version| Header::Stock { level: level(version), next_deadline: None };
+    let header = |version| IndexedColumns::Stock { level: level(version), next_deadline: None };
     let stock = Stock::restore(sku.clone(), level(1), []);
-    let image = Some(Image::Stock(smartcart_engine::commit::StockImage { stock, keys: Vec::new() }));
+    let image = Some(Snapshot::Stock(smartcart_domain::snapshot::StockSnapshot { stock, keys: Vec::new() }));
     let first = Row { entity: entity.clone(), version: 1, header: header(1), image, tail: Vec::new() };
     store.flush(&TableBatch { rows: vec![Arc::new(first)], ..TableBatch::default() }).await?;
     let mut times = Times(Vec::new());
@@ -220,7 +210,7 @@ async fn one_hot_stock(store: &SqliteStore, sku: &Sku) -> Result<(), Box<dyn Err
 }
 
 fn hold(sku: &Sku, version: u64) -> Change {
-    let id = smartcart_engine::id::HoldId(cart_id(version.into()));
+    let id = smartcart_domain::id::HoldId(cart_id(version.into()));
     let placed = StockEvent::HoldPlaced { id, quantity: 1, deadline: ShopTime(4_500_000), checkout: None };
     Change { subject: Subject::Stock(sku.clone(), vec![placed]), ..change(sku, version) }
 }

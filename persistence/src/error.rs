@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use smartcart_engine::store::{Conflict, StoreError};
 use sqlx::postgres::PgDatabaseError;
 
-use crate::record::Malformed;
+use smartcart_wire::Malformed;
 
 /// Why the shop's files cannot be opened, and how to mend it.
 #[derive(Debug, thiserror::Error)]

@@ -2,10 +2,7 @@ use std::{fmt, time::Duration};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
-use smartcart_engine::{
-    id::{IdSecret, SessionId, UserId},
-    time::Timestamp,
-};
+use smartcart_domain::{id::{IdSecret, SessionId, UserId}, time::Timestamp};
 
 /// Short-lived tokens (JWT, HS256) that are checked without asking the store.
 pub struct AccessTokens {

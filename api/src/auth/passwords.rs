@@ -10,7 +10,7 @@ use argon2::{
     Argon2,
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
-use smartcart_engine::id::random_bytes;
+use smartcart_domain::id::random_bytes;
 use tokio::sync::Semaphore;
 
 use crate::problem::{Code, Problem};

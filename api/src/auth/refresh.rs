@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use smartcart_engine::id::{IdSecret, SessionId};
+use smartcart_domain::id::{IdSecret, SessionId};
 use subtle::ConstantTimeEq as _;
 
 /// Long-lived tokens, `<session>.<generation>.<mac>`: the store keeps only the session and its generation.

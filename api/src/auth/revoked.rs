@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use parking_lot::RwLock;
-use smartcart_engine::{id::SessionId, time::Timestamp};
+use smartcart_domain::{id::SessionId, time::Timestamp};
 
 /// Ended sessions whose access tokens may still be about.
 #[derive(Debug, Default)]

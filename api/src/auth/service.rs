@@ -1,6 +1,6 @@
 use std::{fmt, fs, io, path::Path};
 
-use smartcart_engine::id::random_bytes;
+use smartcart_domain::id::random_bytes;
 use subtle::ConstantTimeEq as _;
 
 /// The shop's own token: whoever has it may do everything.

@@ -7,18 +7,10 @@ use std::{
     process::ExitCode,
 };
 
-use smartcart_persistence::{
-    error::{OpenError, RedisError},
-    postgres,
-    redis::{Server, Settings},
-    sqlite,
-};
+use smartcart_persistence::{error::{OpenError, RedisError}, postgres, redis::{Server, Settings}, sqlite};
 
-use crate::{
-    auth::ServiceToken,
-    config::{Config, PeerConfig, StorageConfig, TrustConfig},
-    peers::{PeerTls, Seal},
-};
+use crate::{auth::ServiceToken, config::{Config, PeerConfig, StorageConfig, TrustConfig}};
+use smartcart_peers::{PeerTls, Seal};
 
 /// What a check found: fine, or what to do.
 type Finding = Result<String, String>;

@@ -1,6 +1,6 @@
 use std::{process::ExitCode, sync::Arc};
 
-use smartcart_engine::time::SystemClock;
+use smartcart_engine::clock::SystemClock;
 
 use crate::{config::Config, demo, pod::Pod};
 

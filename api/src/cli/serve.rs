@@ -1,7 +1,7 @@
 use std::{io::Write as _, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, bail};
-use smartcart_engine::time::SystemClock;
+use smartcart_engine::clock::SystemClock;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{app::App, config::Config, target::Target};

@@ -1,7 +1,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
-use smartcart_engine::time::SystemClock;
+use smartcart_engine::clock::SystemClock;
 
 use crate::{config::Config, storage::Storage};
 

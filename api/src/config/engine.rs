@@ -1,11 +1,7 @@
 use std::time::Duration;
 
-use smartcart_engine::{
-    commit::WriteBehindConfig,
-    directory::{AdmissionConfig, ResidencyConfig},
-    engine::Config,
-    limits::Limits,
-};
+use smartcart_domain::limits::Limits;
+use smartcart_engine::{admission::AdmissionConfig, commit::WriteBehindConfig, directory::ResidencyConfig, engine::Config};
 
 use super::{ConfigError, positive, settings};
 

@@ -1,7 +1,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use super::{ConfigError, settings};
-use crate::peers::TlsFiles;
+use smartcart_peers::TlsFiles;
 
 settings! {
     /// A fleet's pods among themselves; only with PostgreSQL.

@@ -1,5 +1,5 @@
 use serde::Deserialize;
-use smartcart_engine::{limits::Limits, money::Currency, time::Seconds};
+use smartcart_domain::{limits::Limits, money::Currency, time::Seconds};
 
 use super::{ConfigError, StorageConfig, positive, settings};
 

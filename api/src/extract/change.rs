@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, Request, request},
 };
 use bytes::Bytes;
-use smartcart_engine::idempotency::{Caller, KeyGuard};
+use smartcart_domain::idempotency::{Caller, KeyFingerprint};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{IdempotencyKey, expected_version, read_body};
@@ -47,7 +47,7 @@ impl<P> Change<P> {
     }
 
     /// The key as the engine takes it, when there is one.
-    pub fn guard(&self) -> Option<KeyGuard> {
+    pub fn guard(&self) -> Option<KeyFingerprint> {
         self.key.as_ref().map(|key| key.guard(self.identity.caller))
     }
 }

@@ -1,10 +1,7 @@
 use std::fmt::Write as _;
 
 use axum::http::{HeaderMap, HeaderName};
-use smartcart_engine::{
-    id::IdSecret,
-    idempotency::{Caller, KeyGuard},
-};
+use smartcart_domain::{id::IdSecret, idempotency::{Caller, KeyFingerprint}};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::problem::{Code, Problem};
@@ -59,8 +56,8 @@ impl IdempotencyKey {
         self
     }
 
-    pub fn guard(&self, caller: Caller) -> KeyGuard {
-        KeyGuard::new(caller, &self.text, self.request)
+    pub fn guard(&self, caller: Caller) -> KeyFingerprint {
+        KeyFingerprint::new(caller, &self.text, self.request)
     }
 
     /// The id of what this key creates: the same again for a retry.
@@ -93,7 +90,7 @@ impl IdempotencyKey {
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
-    use smartcart_engine::id::UserId;
+    use smartcart_domain::id::UserId;
 
     use super::*;
 

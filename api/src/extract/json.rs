@@ -2,7 +2,7 @@ use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
-use smartcart_engine::limits::METADATA_DEPTH;
+use smartcart_domain::limits::METADATA_DEPTH;
 use utoipa::ToSchema;
 
 use super::Payload;

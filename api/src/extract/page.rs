@@ -1,7 +1,7 @@
 use axum::{extract::FromRequestParts, http::request::Parts};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, de::DeserializeOwned};
-use smartcart_engine::{id::OrderId, time::Timestamp};
+use smartcart_domain::{id::OrderId, time::Timestamp};
 use utoipa::IntoParams;
 
 use crate::problem::{Code, Problem};
@@ -78,7 +78,7 @@ impl Cursor for (Timestamp, OrderId) {
     }
 }
 
-impl Cursor for smartcart_engine::id::ProductId {
+impl Cursor for smartcart_domain::id::ProductId {
     fn text(&self) -> String {
         self.to_string()
     }

@@ -5,10 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 
-use crate::{
-    problem::{Code, Problem},
-    reply::etag,
-};
+use crate::{problem::{Code, Problem}, reply::etag};
 
 /// The versions that the client has already (`If-None-Match`).
 #[derive(Debug, Clone)]

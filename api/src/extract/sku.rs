@@ -1,5 +1,5 @@
 use serde::Deserialize;
-use smartcart_engine::{catalog::Catalog, id::Sku};
+use smartcart_domain::{catalog::Catalog, id::Sku};
 use utoipa::ToSchema;
 
 use crate::problem::{Code, Problem};

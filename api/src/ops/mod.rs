@@ -12,7 +12,8 @@ use axum::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Deserialize;
 use serde_json::json;
-use smartcart_engine::{engine::Engine, limits::SHARDS, ownership::HandoverError, shard::ShardId};
+use smartcart_domain::{limits::SHARDS, shard::ShardId};
+use smartcart_engine::{engine::Engine, ownership::HandoverError};
 use tokio::sync::watch;
 
 /// Prometheus' text format.

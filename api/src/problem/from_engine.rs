@@ -1,32 +1,26 @@
 //! What the engine refuses, as a client reads it.
 
 use serde_json::{Value, json};
-use smartcart_engine::{
-    cart::CartRejection,
-    checkout::{CheckoutRefusal, CheckoutRejection, PriceChange, Shortage},
-    directory::{Refusal, Unavailable},
-    engine::OrderFailure,
-    inventory::StockRejection,
-    store::{Conflict, StoreError},
-};
+use smartcart_domain::{cart::CartRejection, checkout::{AbortReason, PriceChange, Shortage}, inventory::StockRejection, request::{CheckoutRejection, RequestError, Unavailable}};
+use smartcart_engine::{engine::OrderFailure, store::{Conflict, StoreError}};
 
 use super::{Code, Problem};
 
-impl<R> From<Refusal<R>> for Problem
+impl<R> From<RequestError<R>> for Problem
 where
     Self: From<R>,
 {
-    fn from(refusal: Refusal<R>) -> Self {
+    fn from(refusal: RequestError<R>) -> Self {
         match refusal {
-            Refusal::Rejected(reason) => reason.into(),
-            Refusal::KeyReused => Self::plain(Code::IdempotencyKeyReused),
-            Refusal::Stale { version } => Self::stale(version),
-            Refusal::Overloaded { reason, retry_after } => {
+            RequestError::Rejected(reason) => reason.into(),
+            RequestError::KeyReused => Self::plain(Code::IdempotencyKeyReused),
+            RequestError::Stale { version } => Self::stale(version),
+            RequestError::Overloaded { reason, retry_after } => {
                 Self::plain(Code::Overloaded).with("reason", reason).retry_after(retry_after)
             }
-            Refusal::Unavailable(reason) => Self::new(Code::Unavailable, reason),
-            Refusal::Unknown(reason) => Self::new(Code::OutcomeUnknown, reason),
-            Refusal::Elsewhere => Self::new(Code::Unavailable, "its shard is moving to another pod"),
+            RequestError::Unavailable(reason) => Self::new(Code::Unavailable, reason),
+            RequestError::Unknown(reason) => Self::new(Code::OutcomeUnknown, reason),
+            RequestError::Elsewhere => Self::new(Code::Unavailable, "its shard is moving to another pod"),
         }
     }
 }
@@ -81,11 +75,11 @@ impl From<CheckoutRejection> for Problem {
     fn from(rejection: CheckoutRejection) -> Self {
         match rejection {
             CheckoutRejection::Cart(rejection) => rejection.into(),
-            CheckoutRejection::Refused(CheckoutRefusal::InsufficientStock(items)) => {
+            CheckoutRejection::Aborted(AbortReason::InsufficientStock(items)) => {
                 Self::plain(Code::InsufficientStock)
                     .with("items", items.iter().map(shortage).collect::<Value>())
             }
-            CheckoutRejection::Refused(CheckoutRefusal::PaymentDeclined { reason }) => {
+            CheckoutRejection::Aborted(AbortReason::PaymentDeclined { reason }) => {
                 Self::new(Code::PaymentDeclined, reason)
             }
         }

@@ -1,5 +1,5 @@
 use serde::Serialize;
-use smartcart_engine::{id::HoldId, inventory::StockLevel};
+use smartcart_domain::{id::HoldId, inventory::StockLevel};
 use utoipa::ToSchema;
 
 use super::Rfc3339;

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
-use smartcart_engine::time::Timestamp;
+use smartcart_domain::time::Timestamp;
 
 const MILLIS_OF_DAY: i64 = 24 * 60 * 60 * 1000;
 

@@ -8,12 +8,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use smartcart_api::target::Target;
-use smartcart_engine::time::{Clock, SystemClock, Timestamp};
+use smartcart_domain::time::Timestamp;
+use smartcart_engine::clock::{Clock, SystemClock};
 
-use crate::support::{
-    Request,
-    fleet::{Fleet, FleetPod, TOKEN, until},
-};
+use crate::support::{Request, fleet::{Fleet, FleetPod, TOKEN, until}};
 
 fn mugs(quantity: u32) -> serde_json::Value {
     json!({"sku": "MUG", "quantity": quantity})

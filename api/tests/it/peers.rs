@@ -4,23 +4,13 @@ use std::{fs, path::Path, sync::Arc};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::json;
-use smartcart_api::{
-    config::{PeerSettings, Settings},
-    peers::{GrpcPeers, PeerTls, Seal, TlsFiles, Trust},
-    target::Target,
-};
-use smartcart_engine::{
-    id::IncarnationId,
-    ownership::{Member, MemberState},
-    peers::{PeerError, Peers as _, Probed},
-    time::SystemClock,
-};
+use smartcart_api::{config::{PeerSettings, Settings}, target::Target};
+use smartcart_peers::{GrpcPeers, PeerTls, Seal, TlsFiles, Trust};
+use smartcart_domain::id::IncarnationId;
+use smartcart_engine::{clock::SystemClock, peers::{PeerError, Peers as _, ProbeResponse}, registry::{Member, MemberState}};
 use tempfile::TempDir;
 
-use crate::support::{
-    Request,
-    fleet::{Fleet, FleetPod, TOKEN, until},
-};
+use crate::support::{Request, fleet::{Fleet, FleetPod, TOKEN, until}};
 
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -77,7 +67,7 @@ fn under_tls(files: &TlsFiles) -> impl FnOnce(&mut Settings) {
 }
 
 /// Asks a pod's listener for peers, as somebody.
-async fn probe(trust: Trust, pod: &FleetPod) -> Result<Probed, PeerError> {
+async fn probe(trust: Trust, pod: &FleetPod) -> Result<ProbeResponse, PeerError> {
     let status = pod.status().await;
     let members = status["members"].as_array().unwrap();
     let own = members.iter().find(|member| member["pod"] == status["pod"]).unwrap();

@@ -9,21 +9,10 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use parking_lot::Mutex;
 use tokio::{sync::watch, task::AbortHandle};
 
-use super::{CheckoutRefusal, PaymentGateway, PaymentMethod};
-use crate::{
-    cart::{Cart, CartCommand, CartRejection, CheckoutTerms},
-    catalog::Catalog,
-    commit::{EntityKey, WriteBehind},
-    directory::{Directory, Refusal, Request, shed},
-    id::{CartId, OrderId},
-    idempotency::{Caller, KeyGuard, Outcome},
-    inventory::Stock,
-    orders::{CheckoutDetails, Order},
-    ownership::{Arrival, Astray, Routes, Way},
-    peers::{Question, Reply},
-    shard::ShardId,
-    store::{Store, StoreError},
-};
+use crate::payment::PaymentGateway;
+use smartcart_domain::{checkout::AbortReason, payment::PaymentMethod};
+use crate::{commit::WriteBehind, directory::Directory, ownership::{RouteContext, ForwardError, Routes, Route}, shed::shed, store::{Store, StoreError}};
+use smartcart_domain::{cart::{Cart, CartCommand, CartRejection, CheckoutTerms}, catalog::Catalog, change::EntityKey, id::{CartId, OrderId}, idempotency::{Caller, KeyFingerprint, Outcome}, inventory::Stock, orders::{CheckoutDetails, Order}, peer::{PeerRequest, Reply}, request::{RequestError, Request}, shard::ShardId};
 
 /// How long a checkout waits for news of its cart's shard before it looks again.
 const MOVING: Duration = Duration::from_millis(50);
@@ -40,7 +29,7 @@ const TABLES_AWAY: Duration = Duration::from_secs(1);
 pub struct CheckoutRequest {
     pub cart: CartId,
     pub caller: Caller,
-    pub key: KeyGuard,
+    pub key: KeyFingerprint,
     /// The cart's version that the shopper saw.
     pub expected: Option<u64>,
     pub accept_changes: bool,
@@ -58,7 +47,7 @@ pub struct Ordered {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CheckoutRejection {
     Cart(CartRejection),
-    Refused(CheckoutRefusal),
+    Refused(AbortReason),
 }
 
 /// How a checkout under way stands.
@@ -68,7 +57,7 @@ pub(super) enum Progress {
     /// The tables have the order.
     Placed(Arc<Order>),
     /// Its holds are released.
-    Refused(CheckoutRefusal),
+    Refused(AbortReason),
 }
 
 /// Drives checkouts: at most one task for each cart.
@@ -107,48 +96,48 @@ impl Coordinator {
     pub(crate) async fn checkout(
         self: &Arc<Self>,
         request: CheckoutRequest,
-    ) -> Result<Ordered, Refusal<CheckoutRejection>> {
-        self.checkout_arrived(request, Arrival::first(Instant::now() + PATIENCE)).await
+    ) -> Result<Ordered, RequestError<CheckoutRejection>> {
+        self.checkout_arrived(request, RouteContext::first(Instant::now() + PATIENCE)).await
     }
 
     /// At the pod that owns the cart, wherever that is by then: its shard may change hands under way.
     pub(crate) async fn checkout_arrived(
         self: &Arc<Self>,
         request: CheckoutRequest,
-        mut arrival: Arrival,
-    ) -> Result<Ordered, Refusal<CheckoutRejection>> {
+        mut arrival: RouteContext,
+    ) -> Result<Ordered, RequestError<CheckoutRejection>> {
         let shard = EntityKey::Cart(request.cart).shard();
-        let question = Question::Checkout(request);
+        let question = PeerRequest::Checkout(request);
         while Instant::now() < arrival.deadline {
-            let Question::Checkout(request) = &question else { break };
+            let PeerRequest::Checkout(request) = &question else { break };
             let answer = match self.routes.shards.way(shard, arrival.epoch, arrival.deadline).await? {
-                Way::Here(inside) => {
+                Route::Local(inside) => {
                     drop(inside);
                     self.checkout_here(request, arrival.deadline).await
                 }
-                Way::There(owner) => match self.routes.forward(&owner, &question, &arrival).await {
+                Route::Remote(owner) => match self.routes.forward(&owner, &question, &arrival).await {
                     Ok(Reply::Checkout(answer)) => answer,
-                    Ok(_) => Err(Refusal::Unknown("the pod answered something else".to_owned())),
-                    Err(Astray::Moved(epoch)) => {
+                    Ok(_) => Err(RequestError::Unknown("the pod answered something else".to_owned())),
+                    Err(ForwardError::Moved(epoch)) => {
                         arrival.epoch = arrival.epoch.max(epoch);
-                        Err(Refusal::Elsewhere)
+                        Err(RequestError::Elsewhere)
                     }
                     Err(astray) => Err(astray.into()),
                 },
             };
             match answer {
-                Err(Refusal::Elsewhere) => self.routes.shards.newer_map(MOVING).await,
+                Err(RequestError::Elsewhere) => self.routes.shards.newer_map(MOVING).await,
                 answer => return answer,
             }
         }
-        Err(Refusal::Unknown("the cart's shard moves; ask again with the same key".to_owned()))
+        Err(RequestError::Unknown("the cart's shard moves; ask again with the same key".to_owned()))
     }
 
     async fn checkout_here(
         self: &Arc<Self>,
         request: &CheckoutRequest,
         until: Instant,
-    ) -> Result<Ordered, Refusal<CheckoutRejection>> {
+    ) -> Result<Ordered, RequestError<CheckoutRejection>> {
         // An order is answered when the tables have it: none is begun that cannot be.
         if self.write_behind.tables_away() {
             return Err(shed("tables_away", TABLES_AWAY).into());
@@ -172,13 +161,13 @@ impl Coordinator {
                     Ok(Ok(Progress::Placed(order))) => Ok(Ordered { order, replayed }),
                     Ok(Ok(Progress::Refused(refusal))) => Err(refused(refusal)),
                     // Given up here, because the cart's shard goes to another pod.
-                    Ok(Err(_)) => Err(Refusal::Elsewhere),
+                    Ok(Err(_)) => Err(RequestError::Elsewhere),
                     Ok(Ok(Progress::Undecided)) | Err(_) => {
-                        Err(Refusal::Unknown("the checkout goes on; ask again with the same key".to_owned()))
+                        Err(RequestError::Unknown("the checkout goes on; ask again with the same key".to_owned()))
                     }
                 }
             }
-            other => Err(Refusal::Unavailable(format!("the key belongs to something else: {other:?}"))),
+            other => Err(RequestError::Unavailable(format!("the key belongs to something else: {other:?}"))),
         }
     }
 
@@ -187,7 +176,7 @@ impl Coordinator {
         self: &Arc<Self>,
         request: &CheckoutRequest,
         until: Instant,
-    ) -> Result<(Outcome, bool), Refusal<CheckoutRejection>> {
+    ) -> Result<(Outcome, bool), RequestError<CheckoutRejection>> {
         loop {
             let terms = CheckoutTerms {
                 order: OrderId::random(),
@@ -206,7 +195,7 @@ impl Coordinator {
             match self.carts.ask_local(&request.cart, start).await {
                 Ok(answer) => return Ok((answer.outcome, answer.replayed)),
                 // The last checkout's goods are still being handed out: that takes milliseconds.
-                Err(Refusal::Rejected(CartRejection::CheckoutUnderWay)) if Instant::now() < until => {
+                Err(RequestError::Rejected(CartRejection::CheckoutUnderWay)) if Instant::now() < until => {
                     self.settled(request.cart, until).await;
                 }
                 Err(refusal) => return Err(refusal.map(CheckoutRejection::Cart)),
@@ -263,7 +252,7 @@ impl Coordinator {
                 None => false,
             },
             // Whoever owns it goes on with it.
-            Ok(None) | Err(Refusal::Elsewhere) => false,
+            Ok(None) | Err(RequestError::Elsewhere) => false,
             Err(error) => {
                 tracing::warn!(%cart, ?error, "a cart's checkout cannot be resumed now");
                 false
@@ -284,7 +273,7 @@ impl Coordinator {
         let wake =
             stream::iter(skus).map(Ok).try_for_each_concurrent(WOKEN_AT_ONCE, async |sku| {
                 match self.inventory.read_local(&sku).await {
-                    Ok(_) | Err(Refusal::Elsewhere) => Ok(()),
+                    Ok(_) | Err(RequestError::Elsewhere) => Ok(()),
                     Err(refusal) => Err(StoreError::Unavailable(format!("{refusal:?}"))),
                 }
             });
@@ -310,19 +299,19 @@ impl Coordinator {
         self.running.lock().len()
     }
 
-    async fn tables_have(&self, cart: CartId) -> Result<(), Refusal<CheckoutRejection>> {
+    async fn tables_have(&self, cart: CartId) -> Result<(), RequestError<CheckoutRejection>> {
         let key = EntityKey::Cart(cart);
         if self.write_behind.has(&key) {
-            self.write_behind.expedite(key).await.map_err(|error| Refusal::Unknown(error.to_string()))?;
+            self.write_behind.expedite(key).await.map_err(|error| RequestError::Unknown(error.to_string()))?;
         }
         Ok(())
     }
 
-    async fn placed(&self, id: OrderId, replayed: bool) -> Result<Ordered, Refusal<CheckoutRejection>> {
-        self.stored(id).await.map(|order| Ordered { order, replayed }).map_err(Refusal::Unknown)
+    async fn placed(&self, id: OrderId, replayed: bool) -> Result<Ordered, RequestError<CheckoutRejection>> {
+        self.stored(id).await.map(|order| Ordered { order, replayed }).map_err(RequestError::Unknown)
     }
 }
 
-fn refused(refusal: CheckoutRefusal) -> Refusal<CheckoutRejection> {
-    Refusal::Rejected(CheckoutRejection::Refused(refusal))
+fn refused(refusal: AbortReason) -> RequestError<CheckoutRejection> {
+    RequestError::Rejected(CheckoutRejection::Aborted(refusal))
 }

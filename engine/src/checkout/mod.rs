@@ -4,12 +4,5 @@
 //! `CheckoutAborted`) → answer → SKUs sell (or release), payment captured (or voided), cart `CheckoutSettled`. Every step
 //! is idempotent and repeated until it is acknowledged; after a crash the cart's next owner goes on where it stopped.
 
-mod coordinator;
-mod payment;
-mod refusal;
+pub(crate) mod coordinator;
 mod steps;
-
-pub(crate) use coordinator::Coordinator;
-pub use coordinator::{CheckoutRejection, CheckoutRequest, Ordered};
-pub use payment::{Authorization, InvoiceGateway, PaymentError, PaymentGateway, PaymentMethod};
-pub use refusal::{CheckoutRefusal, PriceChange, Shortage};

@@ -5,20 +5,9 @@ use std::{fmt::Debug, sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
-use super::{
-    Authorization, CheckoutRefusal, Shortage,
-    coordinator::{Coordinator, Progress},
-    payment::PaymentError,
-};
-use crate::{
-    cart::{CartCommand, Checkout, CheckoutPhase},
-    commit::EntityKey,
-    directory::Refusal,
-    id::{CartId, OrderId, Sku},
-    inventory::{StockCommand, StockRejection},
-    money::Money,
-    orders::{Order, OrderLine},
-};
+use smartcart_domain::{checkout::{AbortReason, Shortage}, payment::Authorization};
+use super::{coordinator::{Coordinator, Progress}, payment::PaymentError};
+use smartcart_domain::{cart::{CartCommand, Checkout, CheckoutPhase}, change::EntityKey, id::{CartId, OrderId, Sku}, inventory::{StockCommand, StockRejection}, money::Money, orders::{Order, OrderLine}, request::RequestError};
 
 /// How often a gateway that does not answer is asked before the checkout is given up.
 const PAYMENT_TRIES: u32 = 5;
@@ -44,7 +33,7 @@ impl Coordinator {
                     published.view().checkout.clone().filter(|checkout| checkout.order == order)
                 }
                 // The cart's new owner goes on.
-                Ok(None) | Err(Refusal::Elsewhere) => None,
+                Ok(None) | Err(RequestError::Elsewhere) => None,
                 Err(error) => {
                     tracing::warn!(%order, ?error, "a checkout waits until its cart can be read");
                     pause.wait().await;
@@ -68,7 +57,7 @@ impl Coordinator {
     async fn decide(&self, cart: CartId, checkout: &Checkout) -> Result<(), String> {
         let order = checkout.order;
         let decision = match self.hold_all(cart, checkout).await? {
-            Holds::Short(shortages) => Err(CheckoutRefusal::InsufficientStock(shortages)),
+            Holds::Short(shortages) => Err(AbortReason::InsufficientStock(shortages)),
             Holds::All => self.authorize(cart, checkout).await?,
         };
         let command = match decision {
@@ -84,7 +73,7 @@ impl Coordinator {
             let hold = StockCommand::HoldForCheckout { order: checkout.order, cart, quantity: line.quantity };
             match self.inventory.step(&line.sku, hold).await {
                 Ok(_) => {}
-                Err(Refusal::Rejected(StockRejection::InsufficientStock { available })) => {
+                Err(RequestError::Rejected(StockRejection::InsufficientStock { available })) => {
                     return self
                         .shortages(line, available, &checkout.lines[index + 1..])
                         .await
@@ -123,7 +112,7 @@ impl Coordinator {
         &self,
         cart: CartId,
         checkout: &Checkout,
-    ) -> Result<Result<Authorization, CheckoutRefusal>, String> {
+    ) -> Result<Result<Authorization, AbortReason>, String> {
         let published = self.carts.read_local(&cart).await.map_err(|refusal| told(&refusal))?;
         let currency = published.ok_or("the cart is gone")?.view().currency;
         let total = Money::new(checkout.total, currency);
@@ -132,7 +121,7 @@ impl Coordinator {
             match self.gateway.authorize(checkout.order, total, &checkout.payment).await {
                 Ok(authorization) => return Ok(Ok(authorization)),
                 Err(PaymentError::Declined(reason)) => {
-                    return Ok(Err(CheckoutRefusal::PaymentDeclined { reason }));
+                    return Ok(Err(AbortReason::PaymentDeclined { reason }));
                 }
                 Err(PaymentError::Unavailable(why)) => {
                     tracing::warn!(order = %checkout.order, why, "the payment gateway does not answer");
@@ -141,7 +130,7 @@ impl Coordinator {
             }
         }
         let reason = "the payment gateway does not answer".to_owned();
-        Ok(Err(CheckoutRefusal::PaymentDeclined { reason }))
+        Ok(Err(AbortReason::PaymentDeclined { reason }))
     }
 
     async fn finish_placed(
@@ -227,7 +216,7 @@ impl Coordinator {
     }
 }
 
-fn told<R: Debug>(refusal: &Refusal<R>) -> String {
+fn told<R: Debug>(refusal: &RequestError<R>) -> String {
     format!("{refusal:?}")
 }
 

@@ -5,16 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{Change, EntityKey, Entry, Lane, Row, TableBatch, Watermark, waiting::placed_orders};
-use crate::{
-    cart::Cart,
-    directory::{Assembled, AtRest},
-    id::IncarnationId,
-    inventory::Stock,
-    journal::{Journal, JournalError},
-    store::{Store, StoreError},
-    time::ShopTime,
-};
+use crate::store::{Row, TableBatch};
+use smartcart_domain::{change::{Change, EntityKey}, entry::{Entry, Lane, Watermark}};
+use super::waiting::placed_orders;
+use crate::{hydrate::{Hydrated, Hydrate}, journal::{Journal, JournalError}, store::{Store, StoreError}};
+use smartcart_domain::{cart::Cart, id::IncarnationId, inventory::Stock, time::ShopTime};
 
 /// Entries read at once.
 const PAGE: usize = 256;
@@ -169,15 +164,15 @@ impl Unwritten {
 
 /// The entity as the tables have it, followed by its changes, as a row with an image. Nothing: the tables have it all,
 /// perhaps more, from an owner that came later.
-async fn finish<E: AtRest>(
+async fn finish<E: Hydrate>(
     store: &dyn Store,
     id: &E::Id,
     changes: &[Change],
 ) -> Result<Option<Row>, StoreError> {
-    let mut assembled = Assembled::<E>::load(store, id, &[]).await?.unwrap_or_else(|| Assembled::absent(id));
+    let mut assembled = Hydrated::<E>::load(store, id, &[]).await?.unwrap_or_else(|| Hydrated::absent(id));
     let before = assembled.entity.version();
     assembled.follow(changes)?;
-    let Assembled { entity, keys, .. } = assembled;
+    let Hydrated { entity, keys, .. } = assembled;
     if entity.version() == before {
         return Ok(None);
     }

@@ -17,20 +17,11 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{
-    EntityKey, Entry, Header, Image, Row, TableBatch, Watermark,
-    waiting::{Flush, Waiting},
-};
-use crate::{
-    directory::{Gate, Pressure},
-    id::IncarnationId,
-    journal::Journal,
-    limits::{ALL_REFUSED_AT, COPIES_DROPPED_AT, GUESTS_REFUSED_AT},
-    orders::Order,
-    shard::ShardId,
-    store::{Store, StoreError},
-    time::ShopClock,
-};
+use crate::store::{IndexedColumns, Row, TableBatch};
+use smartcart_domain::{change::EntityKey, entry::{Entry, Watermark}, snapshot::Snapshot};
+use super::waiting::{Flush, Waiting};
+use crate::{admission::{AdmissionController, Pressure}, clock::ShopClock, journal::Journal, limits::{ALL_REFUSED_AT, COPIES_DROPPED_AT, GUESTS_REFUSED_AT}, store::{Store, StoreError}};
+use smartcart_domain::{id::IncarnationId, orders::Order, shard::ShardId};
 
 /// Tables that do not answer are asked again at least this often.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -89,7 +80,7 @@ pub(crate) struct WriteBehind {
     config: WriteBehindConfig,
     journal: Arc<dyn Journal>,
     store: Arc<dyn Store>,
-    gate: Arc<Gate>,
+    gate: Arc<AdmissionController>,
     waiting: Mutex<Waiting>,
     clock: ShopClock,
     urgent: Mutex<Urgent>,
@@ -108,7 +99,7 @@ impl WriteBehind {
         config: WriteBehindConfig,
         journal: Arc<dyn Journal>,
         store: Arc<dyn Store>,
-        gate: Arc<Gate>,
+        gate: Arc<AdmissionController>,
         incarnation: IncarnationId,
         clock: ShopClock,
     ) -> Self {
@@ -130,7 +121,7 @@ impl WriteBehind {
     }
 
     /// An entry is durable: its rows wait for the tables from now on.
-    pub(crate) fn take(&self, entry: Entry, rows: Vec<(Header, Option<Image>)>) {
+    pub(crate) fn take(&self, entry: Entry, rows: Vec<(IndexedColumns, Option<Snapshot>)>) {
         let mut waiting = self.waiting.lock();
         waiting.take(entry, rows);
         if waiting.len() > self.config.backlog {

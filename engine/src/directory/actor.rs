@@ -6,28 +6,25 @@ use std::{marker::PhantomData, sync::Arc, time::Instant};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
-use super::{Answer, Entered, Life, Permit, Published, Refusal, Request, Slot, Warm};
-use crate::{
-    commit::{Change, CommitItem, LaneHandle},
-    entity::{Decision, Entity},
-    idempotency::{KeyGuard, KeyRecord, KeyRing, Outcome},
-    limits::Limits,
-    time::{Moment, ShopClock},
-};
+use crate::{activation::Activation, admission::Permit, published::{Answer, Published}};
+use smartcart_domain::request::{RequestError, Request};
+use super::{Entered, Slot, Passivated};
+use crate::{clock::ShopClock, commit::{CommitItem, LaneHandle}};
+use smartcart_domain::{change::Change, entity::{Decision, Entity}, idempotency::{KeyFingerprint, KeyRecord, IdempotencyWindow, Outcome}, limits::Limits, time::Moment};
 
 /// An image goes to the tables with every change while it has at most this many elements; larger ones go when as many
 /// changes have passed as they have elements, so that a change costs the same however large the entity is.
-const SMALL_IMAGE: usize = 16;
+const SMALL_SNAPSHOT: usize = 16;
 
-pub(crate) type Reply<E> = oneshot::Sender<Result<Answer<E>, Refusal<<E as Entity>::Rejection>>>;
+pub(crate) type Reply<E> = oneshot::Sender<Result<Answer<E>, RequestError<<E as Entity>::Rejection>>>;
 
-pub(crate) enum Message<E: Entity> {
+pub(crate) enum Message<E: Resident> {
     Ask(Box<Ask<E>>),
     /// Go to rest, unless there is something to do.
-    Park,
+    Passivate,
 }
 
-pub(crate) struct Ask<E: Entity> {
+pub(crate) struct Ask<E: Resident> {
     pub(crate) request: Request<E>,
     pub(crate) reply: Reply<E>,
     /// Not begun after this.
@@ -36,9 +33,9 @@ pub(crate) struct Ask<E: Entity> {
     pub(crate) entered: Entered<E>,
 }
 
-/// What an actor needs of the world.
+/// What an actor needs of the deps.
 #[derive(Clone)]
-pub(crate) struct World {
+pub(crate) struct ActorDeps {
     pub(crate) lane: LaneHandle,
     pub(crate) clock: ShopClock,
     pub(crate) limits: Limits,
@@ -52,39 +49,39 @@ impl<E> Default for EntityActor<E> {
     }
 }
 
-pub(crate) struct Arguments<E: Entity> {
+pub(crate) struct Arguments<E: Resident> {
     pub(crate) slot: Arc<Slot<E>>,
-    pub(crate) life: Arc<Life>,
+    pub(crate) activation: Arc<Activation>,
     pub(crate) entity: E,
-    pub(crate) warm_keys: KeyRing,
-    pub(crate) since_image: u32,
+    pub(crate) keys: IdempotencyWindow,
+    pub(crate) changes_since_snapshot: u32,
     pub(crate) published: Option<Arc<Published<E>>>,
-    pub(crate) world: Arc<World>,
+    pub(crate) deps: Arc<ActorDeps>,
 }
 
 /// A live entity. Dropped without having gone to rest, it was killed or has panicked: its slot must not trust it.
-pub(crate) struct Live<E: Entity> {
+pub(crate) struct Live<E: Resident> {
     slot: Arc<Slot<E>>,
-    life: Arc<Life>,
+    activation: Arc<Activation>,
     entity: E,
-    keys: KeyRing,
-    since_image: u32,
+    keys: IdempotencyWindow,
+    changes_since_snapshot: u32,
     /// The view of the entity as it is now; not for others before it is durable.
     latest: Arc<Published<E>>,
-    world: Arc<World>,
+    deps: Arc<ActorDeps>,
 }
 
-impl<E: Entity> Drop for Live<E> {
+impl<E: Resident> Drop for Live<E> {
     fn drop(&mut self) {
-        self.slot.fail(&self.life);
+        self.slot.fail(&self.activation);
     }
 }
 
-impl<E: Entity> Live<E> {
+impl<E: Resident> Live<E> {
     fn new(arguments: Arguments<E>) -> Self {
-        let Arguments { slot, life, entity, warm_keys, since_image, published, world } = arguments;
+        let Arguments { slot, activation, entity, keys, changes_since_snapshot, published, deps } = arguments;
         let latest = published.unwrap_or_else(|| Arc::new(Published::new(entity.view())));
-        Self { slot, life, entity, keys: warm_keys, since_image, latest, world }
+        Self { slot, activation, entity, keys: keys, changes_since_snapshot, latest, deps }
     }
 
     fn ask(&mut self, ask: Ask<E>) {
@@ -92,7 +89,7 @@ impl<E: Entity> Live<E> {
         if reply.is_closed() || Instant::now() > deadline {
             return;
         }
-        let moment = self.world.clock.moment();
+        let moment = self.deps.clock.moment();
         match self.consider(&request, moment) {
             Ok(Considered::Answer(outcome, replayed)) => {
                 let answer = Answer { published: self.latest.clone(), outcome, replayed };
@@ -105,23 +102,23 @@ impl<E: Entity> Live<E> {
     }
 
     /// Replay, precondition, rule: in this order, so that a retry meets its own outcome.
-    fn consider(&self, request: &Request<E>, moment: Moment) -> Result<Considered<E>, Refusal<E::Rejection>> {
+    fn consider(&self, request: &Request<E>, moment: Moment) -> Result<Considered<E>, RequestError<E::Rejection>> {
         if let Some(guard) = request.key
             && let Some(record) = self.keys.get(guard.key)
         {
             if record.request != guard.request {
-                return Err(Refusal::KeyReused);
+                return Err(RequestError::KeyReused);
             }
             return Ok(Considered::Answer(record.outcome.clone(), true));
         }
         let version = self.entity.version();
         if request.expected.is_some_and(|expected| expected != version) {
-            return Err(Refusal::Stale { version });
+            return Err(RequestError::Stale { version });
         }
-        let context = request.context(moment, self.world.limits);
+        let context = request.context(moment, self.deps.limits);
         let decision = self.entity.decide(&request.command, &context).map_err(|rejection| {
             E::observe_rejection(&rejection);
-            Refusal::Rejected(rejection)
+            RequestError::Rejected(rejection)
         })?;
         if decision.events.is_empty() && request.key.is_none() {
             return Ok(Considered::Answer(decision.outcome, false));
@@ -131,7 +128,7 @@ impl<E: Entity> Live<E> {
 
     fn change(
         &mut self,
-        key: Option<KeyGuard>,
+        key: Option<KeyFingerprint>,
         decision: Decision<E::Event>,
         moment: Moment,
         reply: Reply<E>,
@@ -156,41 +153,41 @@ impl<E: Entity> Live<E> {
         self.slot.set_size(self.entity.footprint() + self.keys.len() * 96, self.entity.weight());
 
         let item = CommitItem {
-            header: self.entity.header(&view),
-            image: self.image_if_due(&view),
+            columns: self.entity.indexed_columns(&view),
+            snapshot: self.snapshot_if_due(&view),
             change: Change { subject: E::subject(&self.slot.id, events), version, wall, shop, key },
-            life: self.life.clone(),
-            settle: Box::new(self.settlement(outcome, reply, permit)),
+            activation: self.activation.clone(),
+            completion: Box::new(self.completion(outcome, reply, permit)),
         };
-        self.world.lane.submit(item);
+        self.deps.lane.submit(item);
     }
 
-    fn image_if_due(&mut self, view: &E::View) -> Option<crate::commit::Image> {
+    fn snapshot_if_due(&mut self, view: &E::View) -> Option<smartcart_domain::snapshot::Snapshot> {
         let weight = self.entity.weight() + self.keys.len();
-        if self.since_image as usize + SMALL_IMAGE < weight {
-            self.since_image += 1;
+        if self.changes_since_snapshot as usize + SMALL_SNAPSHOT < weight {
+            self.changes_since_snapshot += 1;
             return None;
         }
-        self.since_image = 0;
-        Some(self.entity.image(view, &self.keys))
+        self.changes_since_snapshot = 0;
+        Some(self.entity.snapshot(view, &self.keys))
     }
 
     /// What happens when the change's fate is known: the view is published and the caller answered, or the actor dies.
-    fn settlement(
+    fn completion(
         &self,
         outcome: Outcome,
         reply: Reply<E>,
         permit: Permit,
     ) -> impl FnOnce(Result<(), crate::commit::CommitFailure>) + Send + use<E> {
-        let (slot, life, published) = (self.slot.clone(), self.life.clone(), self.latest.clone());
+        let (slot, activation, published) = (self.slot.clone(), self.activation.clone(), self.latest.clone());
         move |fate| {
             let answer = match fate {
                 Ok(()) => {
-                    slot.publish(published.clone(), &life);
+                    slot.publish(published.clone(), &activation);
                     Ok(Answer { published, outcome, replayed: false })
                 }
                 Err(failure) => {
-                    if let Some(actor) = slot.fail(&life) {
+                    if let Some(actor) = slot.fail(&activation) {
                         actor.kill();
                     }
                     Err(failure.into())
@@ -205,43 +202,43 @@ impl<E: Entity> Live<E> {
     /// An answer that rests on states that are not durable yet waits until they are.
     fn answer_in_order(
         &self,
-        answer: Result<Answer<E>, Refusal<E::Rejection>>,
+        answer: Result<Answer<E>, RequestError<E::Rejection>>,
         reply: Reply<E>,
         permit: Permit,
     ) {
-        if self.life.durable() == self.entity.version() {
+        if self.activation.durable() == self.entity.version() {
             let _gone = reply.send(answer);
             return;
         }
-        self.world.lane.after(
-            self.life.clone(),
+        self.deps.lane.after(
+            self.activation.clone(),
             Box::new(move |fate| {
-                let _gone = reply.send(fate.map_err(Refusal::from).and(answer));
+                let _gone = reply.send(fate.map_err(RequestError::from).and(answer));
                 drop(permit);
             }),
         );
     }
 
     /// Leaves its state in the slot, when all of it is durable and nobody has written.
-    fn park(&mut self) -> bool {
-        if self.life.durable() != self.entity.version() {
+    fn passivate(&mut self) -> bool {
+        if self.activation.durable() != self.entity.version() {
             return false;
         }
-        let Self { slot, life, entity, keys, since_image, .. } = self;
-        slot.park(life, || Warm {
+        let Self { slot, activation, entity, keys, changes_since_snapshot, .. } = self;
+        slot.passivate(activation, || Passivated {
             rest: std::mem::replace(entity, E::absent(&slot.id)).rest(),
             keys: std::mem::take(keys),
-            since_image: *since_image,
+            changes_since_snapshot: *changes_since_snapshot,
         })
     }
 }
 
-enum Considered<E: Entity> {
+enum Considered<E: Resident> {
     Answer(Outcome, bool),
     Change(Decision<E::Event>),
 }
 
-impl<E: Entity> Actor for EntityActor<E> {
+impl<E: Resident> Actor for EntityActor<E> {
     type Msg = Message<E>;
     type State = Live<E>;
     type Arguments = Arguments<E>;
@@ -262,8 +259,8 @@ impl<E: Entity> Actor for EntityActor<E> {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Ask(ask) => live.ask(*ask),
-            Message::Park => {
-                if live.park() {
+            Message::Passivate => {
+                if live.passivate() {
                     myself.stop(None);
                 }
             }

@@ -5,7 +5,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::entity::Entity;
+use smartcart_domain::entity::Entity;
 
 /// One request in this many is looked at.
 const SAMPLE: u32 = 32;

@@ -2,15 +2,13 @@
 //! the last durable state without asking it.
 
 mod actor;
-mod admission;
-mod at_rest;
 mod hot_keys;
-mod published;
-mod request;
 mod residency;
 mod routing;
 mod slot;
-mod supervisor;
+pub(crate) mod supervisor;
+mod tally;
+mod unavailable;
 
 use std::{
     sync::{
@@ -24,39 +22,37 @@ use ractor::{ActorRuntime, MessagingErr};
 use tokio::sync::oneshot;
 
 use self::{
-    actor::{Arguments, Ask, EntityActor, Message, World},
+    actor::{ActorDeps, Arguments, Ask, EntityActor, Message},
     hot_keys::HotKeys,
-    request::NotHere,
-    residency::Residents,
-    slot::NotRunning,
-};
-pub use self::{
-    admission::{AdmissionConfig, Gate, Shed},
-    at_rest::AtRest,
-    hot_keys::HotKey,
-    published::Published,
-    request::{Answer, Refusal, Request, Unavailable},
-    residency::{ResidencyConfig, ShardResidents},
-};
-pub(crate) use self::{
-    admission::{Away, Permit, Pressure, shed},
-    at_rest::Assembled,
-    slot::{Entered, Life, Slot, Warm},
+    slot::{NotRunning, Passivated, Slot},
     supervisor::Supervisors,
+    tally::Residents,
+    unavailable::{NotHere, not_confirmed},
 };
 use crate::{
-    commit::{LaneHandle, WriteBehind},
+    activation::Activation,
+    admission::{AdmissionController, Permit},
+    clock::ShopClock,
+    commit::{group_commit::LaneHandle, write_behind::WriteBehind},
     deadline,
-    entity::Entity,
-    limits::{Limits, SHARDS},
-    ownership::Routes,
-    shard::ShardId,
+    entity::Resident,
+    hydrate::Hydrated,
+    ownership::routes::Routes,
+    published::{Answer, Published},
+    shed::shed,
     store::Store,
-    time::{ShopClock, ShopTime},
+};
+use smartcart_domain::{
+    limits::{Limits, SHARDS},
+    request::{ReadError, Request, RequestError},
+    shard::ShardId,
+    time::ShopTime,
 };
 
+pub use self::{hot_keys::HotKey, tally::{ResidencyConfig, ShardResidents}};
+
 /// All live entities of one kind.
-pub struct Directory<E: Entity> {
+pub struct Directory<E: Resident> {
     shards: Box<[Shard<E>]>,
     parts: Parts,
     /// Messages of one entity that wait at most.
@@ -76,40 +72,40 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) write_behind: Arc<WriteBehind>,
     pub(crate) lanes: Arc<[LaneHandle]>,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) gate: Arc<AdmissionController>,
     pub(crate) supervisors: Arc<Supervisors>,
     pub(crate) clock: ShopClock,
     pub(crate) limits: Limits,
     pub(crate) routes: Routes,
 }
 
-struct Shard<E: Entity> {
+struct Shard<E: Resident> {
     id: ShardId,
     /// Ids are drawn by us, and SKUs are the shop's: nobody can choose keys that collide, so a fast hash will do.
     slots: papaya::HashMap<E::Id, Arc<Slot<E>>, foldhash::fast::RandomState>,
     /// One load at a time, so that two requests never bring an entity in twice.
     loading: tokio::sync::Mutex<()>,
-    world: Arc<World>,
+    deps: Arc<ActorDeps>,
 }
 
-impl<E: Entity> std::fmt::Debug for Directory<E> {
+impl<E: Resident> std::fmt::Debug for Directory<E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Directory").field("kind", &E::KIND).finish_non_exhaustive()
     }
 }
 
-impl<E: AtRest> Directory<E> {
+impl<E: Resident> Directory<E> {
     pub(crate) fn new(
         parts: &Parts,
         per_entity: u32,
         deadline: Duration,
         residency: ResidencyConfig,
     ) -> Self {
-        let worlds: Vec<Arc<World>> = parts
+        let deps: Vec<Arc<ActorDeps>> = parts
             .lanes
             .iter()
             .map(|lane| {
-                Arc::new(World { lane: lane.clone(), clock: parts.clock.clone(), limits: parts.limits })
+                Arc::new(ActorDeps { lane: lane.clone(), clock: parts.clock.clone(), limits: parts.limits })
             })
             .collect();
         // One for all maps: each has room for every thread, and keeps what was taken out of its maps until it has a batch.
@@ -121,7 +117,7 @@ impl<E: AtRest> Directory<E> {
                 .shared_collector(collector.clone())
                 .build(),
             loading: tokio::sync::Mutex::new(()),
-            world: worlds[usize::from(id) % worlds.len()].clone(),
+            deps: deps[usize::from(id) % deps.len()].clone(),
         };
         Self {
             shards: (0..SHARDS).map(shard).collect(),
@@ -163,11 +159,11 @@ impl<E: AtRest> Directory<E> {
         request: Request<E>,
         permit: Permit,
         deadline: Instant,
-    ) -> Result<Answer<E>, Refusal<E::Rejection>> {
+    ) -> Result<Answer<E>, RequestError<E::Rejection>> {
         self.parts.gate.take(request.caller)?;
         // What changes nothing is answered without the journal, whose fence would tell.
         if !self.parts.routes.shards.is_confirmed() {
-            return Err(Unavailable::not_confirmed().into());
+            return Err(not_confirmed().into());
         }
         let Some(slot) = self.slot(id, &request).await? else {
             let absent = E::absent(id);
@@ -177,17 +173,17 @@ impl<E: AtRest> Directory<E> {
         self.send(id, slot, request, reply, deadline, permit).await?;
         match deadline::until(deadline, answer).await {
             Some(Ok(answer)) => answer,
-            Some(Err(_)) => Err(Refusal::Unknown("the entity's actor failed under way".to_owned())),
-            None => Err(Refusal::Unknown("no answer in time".to_owned())),
+            Some(Err(_)) => Err(RequestError::indeterminate("the entity's actor failed under way")),
+            None => Err(RequestError::indeterminate("no answer in time")),
         }
     }
 
     /// What an entity that does not exist says: the rule alone knows.
-    fn decide_absent(&self, absent: &E, request: &Request<E>) -> Refusal<E::Rejection> {
+    fn decide_absent(&self, absent: &E, request: &Request<E>) -> RequestError<E::Rejection> {
         let context = request.context(self.parts.clock.moment(), self.parts.limits);
         match absent.decide(&request.command, &context) {
-            Err(rejection) => Refusal::Rejected(rejection),
-            Ok(_) => Refusal::Unavailable("the entity is not there".to_owned()),
+            Err(rejection) => RequestError::Rejected(rejection),
+            Ok(_) => RequestError::not_applied("the entity is not there"),
         }
     }
 
@@ -199,33 +195,33 @@ impl<E: AtRest> Directory<E> {
         reply: actor::Reply<E>,
         deadline: Instant,
         permit: Permit,
-    ) -> Result<(), Refusal<E::Rejection>> {
+    ) -> Result<(), RequestError<E::Rejection>> {
         let shard = self.shard(id);
         self.hot_keys.count(id);
         loop {
             slot.used(self.seconds());
             let entered =
                 slot.enter(self.per_entity).ok_or_else(|| shed(E::BUSY, Duration::from_millis(100)))?;
-            match slot.actor(|warm, published| self.start(shard, &slot, warm, published)) {
+            match slot.actor(|passivated, published| self.start(shard, &slot, passivated, published)) {
                 Ok(actor) => {
                     let ask = Ask { request, reply, deadline, permit, entered };
                     return match actor.send_message(Message::Ask(Box::new(ask))) {
                         Ok(()) => Ok(()),
                         Err(MessagingErr::SendErr(_) | MessagingErr::ChannelClosed) => {
-                            Err(Refusal::Unavailable("the entity's actor has just stopped".to_owned()))
+                            Err(RequestError::not_applied("the entity's actor has just stopped"))
                         }
                         Err(MessagingErr::InvalidActorType) => {
-                            Err(Refusal::Unavailable("the actor is of another kind".to_owned()))
+                            Err(RequestError::not_applied("the actor is of another kind"))
                         }
                     };
                 }
                 Err(NotRunning::Failed) => self.rebuild(shard, &slot).await?,
-                Err(NotRunning::Gone) => {
+                Err(NotRunning::Evicted) => {
                     tokio::task::yield_now().await;
                     slot = self
                         .slot(id, &request)
                         .await?
-                        .ok_or_else(|| Refusal::Unavailable("the entity is not there".to_owned()))?;
+                        .ok_or_else(|| RequestError::not_applied("the entity is not there"))?;
                 }
             }
         }
@@ -246,7 +242,7 @@ impl<E: AtRest> Directory<E> {
             return Ok(None);
         }
         let _loading = shard.loading.lock().await;
-        self.insert(shard, id, Assembled::absent(id)).map(Some)
+        self.insert(shard, id, Hydrated::absent(id)).map(Some)
     }
 
     fn resident(&self, shard: &Shard<E>, id: &E::Id) -> Option<Arc<Slot<E>>> {
@@ -262,21 +258,21 @@ impl<E: AtRest> Directory<E> {
         if let Some(slot) = self.resident(shard, id).filter(|slot| slot.read().is_ok()) {
             return Ok(Some(slot));
         }
-        self.load(id).await?.map(|assembled| self.insert(shard, id, assembled)).transpose()
+        self.load(id).await?.map(|hydrated| self.insert(shard, id, hydrated)).transpose()
     }
 
-    async fn load(&self, id: &E::Id) -> Result<Option<Assembled<E>>, Unavailable> {
+    async fn load(&self, id: &E::Id) -> Result<Option<Hydrated<E>>, ReadError> {
         // Whoever waits for them meanwhile keeps the shard's door shut, also to those who need nothing of them.
         if self.parts.write_behind.tables_away() && self.parts.routes.is_cut_off() {
-            return Err(Unavailable("the tables do not answer".to_owned()));
+            return Err(ReadError("the tables do not answer".to_owned()));
         }
         let waiting = self.parts.write_behind.waiting(&E::key(id));
-        Ok(Assembled::load(&*self.parts.store, id, &waiting).await?)
+        Ok(Hydrated::load(&*self.parts.store, id, &waiting).await.map_err(|error| ReadError(error.to_string()))?)
     }
 
     /// Puts an entity that was brought in, or begins, into the map; the shard's load lock is held. Not when the shard
     /// has left meanwhile: what was loaded may be old.
-    fn insert(&self, shard: &Shard<E>, id: &E::Id, assembled: Assembled<E>) -> Result<Arc<Slot<E>>, NotHere> {
+    fn insert(&self, shard: &Shard<E>, id: &E::Id, hydrated: Hydrated<E>) -> Result<Arc<Slot<E>>, NotHere> {
         if !self.parts.routes.shards.serves(shard.id) {
             return Err(NotHere::Moved);
         }
@@ -284,9 +280,9 @@ impl<E: AtRest> Directory<E> {
         if let Some(slot) = slots.get(id).filter(|slot| slot.read().is_ok()) {
             return Ok(slot.clone());
         }
-        let (footprint, weight) = (assembled.entity.footprint(), assembled.entity.weight());
-        let (published, warm, deadline) = settle_down(assembled);
-        let slot = Arc::new(Slot::new(id.clone(), published, warm, deadline));
+        let (footprint, weight) = (hydrated.entity.footprint(), hydrated.entity.weight());
+        let (published, passivated, deadline) = passivate(hydrated);
+        let slot = Arc::new(Slot::new(id.clone(), published, passivated, deadline));
         slot.set_size(footprint, weight);
         slot.used(self.seconds());
         slots.insert(id.clone(), slot.clone());
@@ -305,13 +301,13 @@ impl<E: AtRest> Directory<E> {
     }
 
     /// After a failure: what was handed to the committer first comes to its end, then the entity is loaded again.
-    async fn rebuild(&self, shard: &Shard<E>, slot: &Arc<Slot<E>>) -> Result<(), Unavailable> {
+    async fn rebuild(&self, shard: &Shard<E>, slot: &Arc<Slot<E>>) -> Result<(), ReadError> {
         let _loading = shard.loading.lock().await;
         if slot.is_failed() {
-            shard.world.lane.barrier().await;
-            let assembled = self.load(&slot.id).await?.unwrap_or_else(|| Assembled::absent(&slot.id));
-            let (published, warm, deadline) = settle_down(assembled);
-            slot.restore(published, warm, deadline);
+            shard.deps.lane.barrier().await;
+            let hydrated = self.load(&slot.id).await?.unwrap_or_else(|| Hydrated::absent(&slot.id));
+            let (published, passivated, deadline) = passivate(hydrated);
+            slot.restore(published, passivated, deadline);
         }
         Ok(())
     }
@@ -320,28 +316,28 @@ impl<E: AtRest> Directory<E> {
         &self,
         shard: &Shard<E>,
         slot: &Arc<Slot<E>>,
-        warm: Warm<E>,
+        passivated: Passivated<E>,
         published: Option<Arc<Published<E>>>,
-    ) -> (ractor::ActorRef<Message<E>>, Arc<Life>) {
+    ) -> (ractor::ActorRef<Message<E>>, Arc<Activation>) {
         let entity = match &published {
-            Some(published) => E::wake(&slot.id, published.view(), warm.rest),
+            Some(published) => E::activate(&slot.id, published.view(), passivated.rest),
             None => E::absent(&slot.id),
         };
-        let life = Arc::new(Life::starting_at(entity.version()));
+        let activation = Arc::new(Activation::starting_at(entity.version()));
         let arguments = Arguments {
             slot: slot.clone(),
-            life: life.clone(),
+            activation: activation.clone(),
             entity,
-            warm_keys: warm.keys,
-            since_image: warm.since_image,
+            keys: passivated.keys,
+            changes_since_snapshot: passivated.changes_since_snapshot,
             published,
-            world: shard.world.clone(),
+            deps: shard.deps.clone(),
         };
         let supervisor = self.parts.supervisors.of(shard.id);
         let (actor, _) =
             ActorRuntime::spawn_linked_instant(None, EntityActor::default(), arguments, supervisor)
                 .expect("only a taken name keeps an actor from starting, and this one has none");
-        (actor, life)
+        (actor, activation)
     }
 
     fn shard(&self, id: &E::Id) -> &Shard<E> {
@@ -361,11 +357,11 @@ impl<E: AtRest> Directory<E> {
     }
 }
 
-type AtRestParts<E> = (Option<Arc<Published<E>>>, Warm<E>, Option<ShopTime>);
+type PassivatedParts<E> = (Option<Arc<Published<E>>>, Passivated<E>, Option<ShopTime>);
 
-fn settle_down<E: AtRest>(assembled: Assembled<E>) -> AtRestParts<E> {
-    let Assembled { entity, keys, since_image } = assembled;
+fn passivate<E: Resident>(hydrated: Hydrated<E>) -> PassivatedParts<E> {
+    let Hydrated { entity, keys, changes_since_snapshot } = hydrated;
     let published = E::visible(&entity).then(|| Arc::new(Published::new(entity.view())));
     let deadline = entity.next_deadline();
-    (published, Warm { rest: entity.rest(), keys, since_image }, deadline)
+    (published, Passivated { rest: entity.rest(), keys, changes_since_snapshot }, deadline)
 }

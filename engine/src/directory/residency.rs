@@ -12,10 +12,11 @@ use std::{
 use metrics::{counter, gauge};
 
 use super::actor::Message;
-use super::{AtRest, Directory, HotKey, Slot};
-use crate::time::ShopTime;
+use crate::hydrate::Hydrate;
+use super::{Directory, HotKey, Slot};
+use smartcart_domain::time::ShopTime;
 
-/// Shards that one step of the sweep passes.
+/// ShardMap that one step of the sweep passes.
 const SHARDS_A_STEP: usize = 64;
 /// What an actor costs beside its entity: ractor's task and channels.
 const ACTOR_BYTES: usize = 7 * 1024;
@@ -103,7 +104,7 @@ impl Residents {
     }
 }
 
-impl<E: AtRest> Directory<E> {
+impl<E: Hydrate> Directory<E> {
     /// How long the sweep sleeps between two steps.
     pub(crate) fn sweep_interval(&self) -> Duration {
         let steps = self.shards.len().div_ceil(SHARDS_A_STEP);

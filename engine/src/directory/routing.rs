@@ -5,27 +5,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Answer, AtRest, Directory, Permit, Published, Refusal, Request, Unavailable, request::NotHere};
-use crate::{
-    idempotency::KeyGuard,
-    limits::MAX_HOPS,
-    ownership::{Arrival, Astray, Way},
-    peers::Travels,
-};
+use crate::{admission::Permit, hydrate::Hydrate, published::{Answer, Published}};
+use smartcart_domain::request::{RequestError, Request, Unavailable};
+use super::{Directory, request::NotHere};
+use crate::{limits::MAX_HOPS, ownership::{RouteContext, ForwardError, Route}, peers::Routable};
+use smartcart_domain::idempotency::KeyFingerprint;
 
 /// An owner that hands its shards over while a request is under way sends it on; more often than this something is wrong.
 const MOVES: usize = 8;
 
-impl<E: AtRest + Travels> Directory<E> {
+impl<E: Hydrate + Routable> Directory<E> {
     /// The last durable state. Nothing: it never existed.
     pub async fn read(&self, id: &E::Id) -> Result<Option<Arc<Published<E>>>, Unavailable> {
-        self.read_arrived(id, Arrival::first(Instant::now() + self.deadline)).await
+        self.read_arrived(id, RouteContext::first(Instant::now() + self.deadline)).await
     }
 
     pub(crate) async fn read_arrived(
         &self,
         id: &E::Id,
-        mut arrival: Arrival,
+        mut arrival: RouteContext,
     ) -> Result<Option<Arc<Published<E>>>, Unavailable> {
         let routes = &self.parts.routes;
         let shard = self.shard(id).id;
@@ -46,8 +44,8 @@ impl<E: AtRest + Travels> Directory<E> {
                             Err(Unavailable("the pod answered something else".to_owned()))
                         });
                     }
-                    Err(Astray::Moved(epoch)) => arrival.epoch = arrival.epoch.max(epoch),
-                    Err(Astray::NotDone(why) | Astray::Unknown(why)) => return Err(Unavailable(why)),
+                    Err(ForwardError::Moved(epoch)) => arrival.epoch = arrival.epoch.max(epoch),
+                    Err(ForwardError::NotDone(why) | ForwardError::Unknown(why)) => return Err(Unavailable(why)),
                 },
             }
         }
@@ -58,24 +56,24 @@ impl<E: AtRest + Travels> Directory<E> {
     pub(crate) async fn read_local(
         &self,
         id: &E::Id,
-    ) -> Result<Option<Arc<Published<E>>>, Refusal<E::Rejection>> {
+    ) -> Result<Option<Arc<Published<E>>>, RequestError<E::Rejection>> {
         if !self.parts.routes.shards.is_open(self.shard(id).id) {
-            return Err(Refusal::Elsewhere);
+            return Err(RequestError::Elsewhere);
         }
         Ok(self.read_here(id).await?)
     }
 
     /// Sends a command to the entity and waits until its answer is durable.
-    pub async fn ask(&self, id: &E::Id, request: Request<E>) -> Result<Answer<E>, Refusal<E::Rejection>> {
-        self.ask_arrived(id, request, Arrival::first(Instant::now() + self.deadline)).await
+    pub async fn ask(&self, id: &E::Id, request: Request<E>) -> Result<Answer<E>, RequestError<E::Rejection>> {
+        self.ask_arrived(id, request, RouteContext::first(Instant::now() + self.deadline)).await
     }
 
     pub(crate) async fn ask_arrived(
         &self,
         id: &E::Id,
         request: Request<E>,
-        arrival: Arrival,
-    ) -> Result<Answer<E>, Refusal<E::Rejection>> {
+        arrival: RouteContext,
+    ) -> Result<Answer<E>, RequestError<E::Rejection>> {
         let permit = self.admit()?;
         self.ask_admitted(id, request, permit, arrival).await
     }
@@ -85,14 +83,14 @@ impl<E: AtRest + Travels> Directory<E> {
         &self,
         id: &E::Id,
         request: Request<E>,
-    ) -> Result<Answer<E>, Refusal<E::Rejection>> {
+    ) -> Result<Answer<E>, RequestError<E::Rejection>> {
         let permit = self.admit()?;
         self.ask_inside(id, request, permit).await
     }
 
-    fn admit(&self) -> Result<Permit, Refusal<E::Rejection>> {
+    fn admit(&self) -> Result<Permit, RequestError<E::Rejection>> {
         if let Some(why) = self.parts.gate.read_only() {
-            return Err(Refusal::Unavailable(format!("changes are refused: {why}")));
+            return Err(RequestError::Unavailable(format!("changes are refused: {why}")));
         }
         Ok(self.parts.gate.admit()?)
     }
@@ -102,7 +100,7 @@ impl<E: AtRest + Travels> Directory<E> {
         &self,
         id: &E::Id,
         command: E::Command,
-    ) -> Result<Answer<E>, Refusal<E::Rejection>> {
+    ) -> Result<Answer<E>, RequestError<E::Rejection>> {
         self.keyed_step(id, command, None).await
     }
 
@@ -111,9 +109,9 @@ impl<E: AtRest + Travels> Directory<E> {
         &self,
         id: &E::Id,
         command: E::Command,
-        key: Option<KeyGuard>,
-    ) -> Result<Answer<E>, Refusal<E::Rejection>> {
-        let arrival = Arrival::first(Instant::now() + self.deadline);
+        key: Option<KeyFingerprint>,
+    ) -> Result<Answer<E>, RequestError<E::Rejection>> {
+        let arrival = RouteContext::first(Instant::now() + self.deadline);
         self.ask_admitted(id, Request::of_engine(command, key), self.parts.gate.pass(), arrival).await
     }
 
@@ -122,7 +120,7 @@ impl<E: AtRest + Travels> Directory<E> {
         &self,
         id: &E::Id,
         command: E::Command,
-    ) -> Result<Answer<E>, Refusal<E::Rejection>> {
+    ) -> Result<Answer<E>, RequestError<E::Rejection>> {
         self.ask_inside(id, Request::of_engine(command, None), self.parts.gate.pass()).await
     }
 
@@ -131,8 +129,8 @@ impl<E: AtRest + Travels> Directory<E> {
         id: &E::Id,
         request: Request<E>,
         permit: Permit,
-    ) -> Result<Answer<E>, Refusal<E::Rejection>> {
-        let inside = self.parts.routes.shards.enter(self.shard(id).id).ok_or(Refusal::Elsewhere)?;
+    ) -> Result<Answer<E>, RequestError<E::Rejection>> {
+        let inside = self.parts.routes.shards.enter(self.shard(id).id).ok_or(RequestError::Elsewhere)?;
         self.ask_here(id, request, permit.entered(inside), Instant::now() + self.deadline).await
     }
 
@@ -141,8 +139,8 @@ impl<E: AtRest + Travels> Directory<E> {
         id: &E::Id,
         request: Request<E>,
         permit: Permit,
-        arrival: Arrival,
-    ) -> Result<Answer<E>, Refusal<E::Rejection>> {
+        arrival: RouteContext,
+    ) -> Result<Answer<E>, RequestError<E::Rejection>> {
         match self.parts.routes.shards.enter(self.shard(id).id) {
             Some(inside) => self.ask_here(id, request, permit.entered(inside), arrival.deadline).await,
             None => Box::pin(self.ask_around(id, request, permit, arrival)).await,
@@ -155,38 +153,38 @@ impl<E: AtRest + Travels> Directory<E> {
         id: &E::Id,
         request: Request<E>,
         permit: Permit,
-        mut arrival: Arrival,
-    ) -> Result<Answer<E>, Refusal<E::Rejection>> {
+        mut arrival: RouteContext,
+    ) -> Result<Answer<E>, RequestError<E::Rejection>> {
         let routes = &self.parts.routes;
         let question = E::question(id.clone(), request);
         let mut pause = Duration::from_millis(20);
         for _ in 0..MOVES {
             match routes.shards.way(question.shard(), arrival.epoch, arrival.deadline).await? {
-                Way::Here(inside) => {
+                Route::Local(inside) => {
                     let (id, request) = E::asked(question)
-                        .ok_or_else(|| Refusal::Unavailable("the question is of another kind".to_owned()))?;
+                        .ok_or_else(|| RequestError::Unavailable("the question is of another kind".to_owned()))?;
                     return self.ask_here(&id, request, permit.entered(inside), arrival.deadline).await;
                 }
-                Way::There(_) if arrival.hops >= MAX_HOPS => break,
-                Way::There(owner) => match routes.forward(&owner, &question, &arrival).await {
+                Route::Remote(_) if arrival.hops >= MAX_HOPS => break,
+                Route::Remote(owner) => match routes.forward(&owner, &question, &arrival).await {
                     Ok(reply) => match E::answer(reply) {
-                        Some(Err(Refusal::Elsewhere)) => routes.shards.newer_map(pause).await,
+                        Some(Err(RequestError::Elsewhere)) => routes.shards.newer_map(pause).await,
                         Some(answer) => return answer,
-                        None => return Err(Refusal::Unknown("the pod answered something else".to_owned())),
+                        None => return Err(RequestError::Unknown("the pod answered something else".to_owned())),
                     },
-                    Err(Astray::Moved(epoch)) => arrival.epoch = arrival.epoch.max(epoch),
+                    Err(ForwardError::Moved(epoch)) => arrival.epoch = arrival.epoch.max(epoch),
                     // Whoever owns it may be dead; the shard will have another owner.
-                    Err(Astray::NotDone(why)) if Instant::now() + pause >= arrival.deadline => {
-                        return Err(Refusal::Unavailable(why));
+                    Err(ForwardError::NotDone(why)) if Instant::now() + pause >= arrival.deadline => {
+                        return Err(RequestError::Unavailable(why));
                     }
-                    Err(Astray::NotDone(_)) => {
+                    Err(ForwardError::NotDone(_)) => {
                         tokio::time::sleep(pause).await;
                         pause *= 2;
                     }
-                    Err(lost @ Astray::Unknown(_)) => return Err(lost.into()),
+                    Err(lost @ ForwardError::Unknown(_)) => return Err(lost.into()),
                 },
             }
         }
-        Err(Refusal::Elsewhere)
+        Err(RequestError::Elsewhere)
     }
 }

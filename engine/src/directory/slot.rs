@@ -9,12 +9,12 @@ use std::{
 use parking_lot::Mutex;
 use ractor::ActorRef;
 
-use super::Published;
+use crate::published::Published;
 use super::actor::Message;
-use crate::{entity::Entity, idempotency::KeyRing, time::ShopTime};
+use smartcart_domain::{entity::Entity, idempotency::IdempotencyWindow, time::ShopTime};
 
 /// Where an entity lives while it is in memory.
-pub(crate) struct Slot<E: Entity> {
+pub(crate) struct Slot<E: Resident> {
     pub(crate) id: E::Id,
     residence: Mutex<Residence<E>>,
     /// Messages sent and not handled.
@@ -29,57 +29,30 @@ pub(crate) struct Slot<E: Entity> {
     weight: AtomicU32,
 }
 
-struct Residence<E: Entity> {
+struct Residence<E: Resident> {
     published: Option<Arc<Published<E>>>,
     body: Body<E>,
 }
 
-pub(crate) enum Body<E: Entity> {
+pub(crate) enum Body<E: Resident> {
     /// Its actor runs.
-    Hot { actor: ActorRef<Message<E>>, life: Arc<Life> },
+    Active { actor: ActorRef<Message<E>>, activation: Arc<Activation> },
     /// At rest in memory; all of it durable.
-    Warm(Warm<E>),
+    Passivated(Passivated<E>),
     /// Its actor failed: what is in memory may be wrong.
     Failed,
     /// Evicted: this slot is no longer in the directory.
-    Gone,
+    Evicted,
 }
 
-pub(crate) struct Warm<E: Entity> {
+pub(crate) struct Passivated<E: Resident> {
     pub(crate) rest: E::Rest,
-    pub(crate) keys: KeyRing,
+    pub(crate) keys: IdempotencyWindow,
     /// Changes since the tables got an image.
-    pub(crate) since_image: u32,
+    pub(crate) changes_since_snapshot: u32,
 }
 
-/// One run of one entity's actor.
-#[derive(Debug, Default)]
-pub(crate) struct Life {
-    /// A commit of this run failed: nothing of it may be committed any more.
-    poisoned: AtomicBool,
-    /// The last version that is durable.
-    durable: AtomicU64,
-}
-
-impl Life {
-    pub(crate) fn starting_at(version: u64) -> Self {
-        Self { poisoned: AtomicBool::new(false), durable: AtomicU64::new(version) }
-    }
-
-    pub(crate) fn poison(&self) {
-        self.poisoned.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn is_poisoned(&self) -> bool {
-        self.poisoned.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn durable(&self) -> u64 {
-        self.durable.load(Ordering::Acquire)
-    }
-}
-
-impl<E: Entity> fmt::Debug for Slot<E> {
+impl<E: Resident> fmt::Debug for Slot<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Slot")
             .field("id", &self.id)
@@ -90,20 +63,20 @@ impl<E: Entity> fmt::Debug for Slot<E> {
 
 /// What a slot can say of itself in a sweep.
 pub(crate) struct Idle {
-    pub(crate) hot: bool,
+    pub(crate) active: bool,
     pub(crate) seconds: u32,
 }
 
-impl<E: Entity> Slot<E> {
+impl<E: Resident> Slot<E> {
     pub(crate) fn new(
         id: E::Id,
         published: Option<Arc<Published<E>>>,
-        warm: Warm<E>,
+        passivated: Passivated<E>,
         deadline: Option<ShopTime>,
     ) -> Self {
         let slot = Self {
             id,
-            residence: Mutex::new(Residence { published, body: Body::Warm(warm) }),
+            residence: Mutex::new(Residence { published, body: Body::Passivated(passivated) }),
             in_flight: AtomicU32::new(0),
             last_used: AtomicU32::new(0),
             deadline: AtomicI64::new(i64::MAX),
@@ -156,7 +129,7 @@ impl<E: Entity> Slot<E> {
     /// The last durable state, of which there may be none yet. `Err`: evicted; look it up again.
     pub(crate) fn read(&self) -> Result<Option<Arc<Published<E>>>, Gone> {
         match self.residence.lock() {
-            residence if matches!(residence.body, Body::Gone) => Err(Gone),
+            residence if matches!(residence.body, Body::Evicted) => Err(Gone),
             residence => Ok(residence.published.clone()),
         }
     }
@@ -164,42 +137,42 @@ impl<E: Entity> Slot<E> {
     /// The running actor; a resting one is started by `start`.
     pub(crate) fn actor(
         &self,
-        start: impl FnOnce(Warm<E>, Option<Arc<Published<E>>>) -> (ActorRef<Message<E>>, Arc<Life>),
+        start: impl FnOnce(Passivated<E>, Option<Arc<Published<E>>>) -> (ActorRef<Message<E>>, Arc<Activation>),
     ) -> Result<ActorRef<Message<E>>, NotRunning> {
         let mut residence = self.residence.lock();
         match std::mem::replace(&mut residence.body, Body::Failed) {
-            Body::Hot { actor, life } => {
-                residence.body = Body::Hot { actor: actor.clone(), life };
+            Body::Active { actor, activation } => {
+                residence.body = Body::Active { actor: actor.clone(), activation };
                 Ok(actor)
             }
-            Body::Warm(warm) => {
-                let (actor, life) = start(warm, residence.published.clone());
-                residence.body = Body::Hot { actor: actor.clone(), life };
+            Body::Passivated(passivated) => {
+                let (actor, activation) = start(passivated, residence.published.clone());
+                residence.body = Body::Active { actor: actor.clone(), activation };
                 Ok(actor)
             }
             Body::Failed => Err(NotRunning::Failed),
-            Body::Gone => {
-                residence.body = Body::Gone;
+            Body::Evicted => {
+                residence.body = Body::Evicted;
                 Err(NotRunning::Gone)
             }
         }
     }
 
     /// Takes the state of an actor that goes to rest, unless somebody is about to write to it.
-    pub(crate) fn park(&self, life: &Arc<Life>, warm: impl FnOnce() -> Warm<E>) -> bool {
+    pub(crate) fn passivate(&self, activation: &Arc<Activation>, passivated: impl FnOnce() -> Passivated<E>) -> bool {
         let mut residence = self.residence.lock();
-        let mine = matches!(&residence.body, Body::Hot { life: current, .. } if Arc::ptr_eq(current, life));
+        let mine = matches!(&residence.body, Body::Active { activation: current, .. } if Arc::ptr_eq(current, activation));
         if !mine || self.in_flight() > 0 {
             return false;
         }
-        residence.body = Body::Warm(warm());
+        residence.body = Body::Passivated(passivated());
         true
     }
 
     /// The next state is durable: readers see it from now on.
-    pub(crate) fn publish(&self, published: Arc<Published<E>>, life: &Life) {
+    pub(crate) fn publish(&self, published: Arc<Published<E>>, activation: &Activation) {
         let mut residence = self.residence.lock();
-        life.durable.store(published.version(), Ordering::Release);
+        activation.reach(published.version());
         let newer = residence.published.as_ref().is_none_or(|old| old.version() < published.version());
         if newer {
             residence.published = Some(published);
@@ -207,15 +180,15 @@ impl<E: Entity> Slot<E> {
     }
 
     /// This run of the actor is over and its state is not to be trusted. The actor, to be killed if it still runs.
-    pub(crate) fn fail(&self, life: &Arc<Life>) -> Option<ActorRef<Message<E>>> {
-        life.poison();
+    pub(crate) fn fail(&self, activation: &Arc<Activation>) -> Option<ActorRef<Message<E>>> {
+        activation.poison();
         let mut residence = self.residence.lock();
         match &residence.body {
-            Body::Hot { life: current, .. } if Arc::ptr_eq(current, life) => {}
+            Body::Active { activation: current, .. } if Arc::ptr_eq(current, activation) => {}
             _ => return None,
         }
         match std::mem::replace(&mut residence.body, Body::Failed) {
-            Body::Hot { actor, .. } => Some(actor),
+            Body::Active { actor, .. } => Some(actor),
             _ => None,
         }
     }
@@ -224,25 +197,25 @@ impl<E: Entity> Slot<E> {
     pub(crate) fn restore(
         &self,
         published: Option<Arc<Published<E>>>,
-        warm: Warm<E>,
+        passivated: Passivated<E>,
         deadline: Option<ShopTime>,
     ) {
         let mut residence = self.residence.lock();
         if matches!(residence.body, Body::Failed) {
-            residence.body = Body::Warm(warm);
+            residence.body = Body::Passivated(passivated);
             residence.published = published;
             self.set_deadline(deadline);
         }
     }
 
     pub(crate) fn idle(&self, now: u32) -> Idle {
-        let hot = matches!(self.residence.lock().body, Body::Hot { .. });
-        Idle { hot, seconds: now.saturating_sub(self.last_used.load(Ordering::Relaxed)) }
+        let active = matches!(self.residence.lock().body, Body::Active { .. });
+        Idle { active, seconds: now.saturating_sub(self.last_used.load(Ordering::Relaxed)) }
     }
 
     pub(crate) fn running(&self) -> Option<ActorRef<Message<E>>> {
         match &self.residence.lock().body {
-            Body::Hot { actor, .. } => Some(actor.clone()),
+            Body::Active { actor, .. } => Some(actor.clone()),
             _ => None,
         }
     }
@@ -256,17 +229,17 @@ impl<E: Entity> Slot<E> {
     /// Leaves memory, when nobody uses it and nothing waits for its time. Whoever still has the slot finds it `Gone`.
     pub(crate) fn evict(&self) -> bool {
         let mut residence = self.residence.lock();
-        let at_rest = matches!(residence.body, Body::Warm(_));
+        let at_rest = matches!(residence.body, Body::Passivated(_));
         if !at_rest || self.in_flight() > 0 || self.deadline.load(Ordering::Relaxed) != i64::MAX {
             return false;
         }
-        residence.body = Body::Gone;
+        residence.body = Body::Evicted;
         true
     }
 
     /// Leaves memory with its shard. Its actor, idle by now, stops with the shard's supervisor.
     pub(crate) fn leave(&self) {
-        self.residence.lock().body = Body::Gone;
+        self.residence.lock().body = Body::Evicted;
     }
 }
 
@@ -280,9 +253,9 @@ pub(crate) enum NotRunning {
 }
 
 /// A message's place in a mailbox.
-pub(crate) struct Entered<E: Entity>(Arc<Slot<E>>);
+pub(crate) struct Entered<E: Resident>(Arc<Slot<E>>);
 
-impl<E: Entity> Drop for Entered<E> {
+impl<E: Resident> Drop for Entered<E> {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
     }

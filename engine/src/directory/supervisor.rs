@@ -4,7 +4,7 @@ use metrics::counter;
 use parking_lot::Mutex;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, ActorRuntime, SupervisionEvent};
 
-use crate::{limits::SHARDS, shard::ShardId};
+use smartcart_domain::{limits::SHARDS, shard::ShardId};
 
 struct Supervisor;
 

@@ -5,12 +5,8 @@ use std::sync::Arc;
 use arc_swap::Guard;
 
 use super::Engine;
-use crate::{
-    catalog::{Catalog, Product},
-    id::ProductId,
-    idempotency::KeyGuard,
-    store::{StoreError, Written},
-};
+use crate::store::{StoreError, Written};
+use smartcart_domain::{catalog::{Catalog, Product}, id::ProductId, idempotency::KeyFingerprint};
 
 impl Engine {
     /// The catalogue as it is now.
@@ -27,7 +23,7 @@ impl Engine {
         &self,
         product: &Product,
         expected: Option<u64>,
-        key: Option<KeyGuard>,
+        key: Option<KeyFingerprint>,
     ) -> Result<Written<Product>, StoreError> {
         let _one_at_a_time = self.catalog_change.lock().await;
         let written = self.store.put_product(product, expected, self.table_key(key)).await?;
@@ -47,7 +43,7 @@ impl Engine {
         &self,
         id: &ProductId,
         expected: Option<u64>,
-        key: Option<KeyGuard>,
+        key: Option<KeyFingerprint>,
     ) -> Result<Written<()>, StoreError> {
         let _one_at_a_time = self.catalog_change.lock().await;
         let written = self.store.delete_product(id, expected, self.table_key(key)).await?;

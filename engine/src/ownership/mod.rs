@@ -1,24 +1,4 @@
-//! Who owns a shard. The [`Registry`] has the truth: pods (*members*, one incarnation each) and the owner of every
-//! shard with its epoch. An incarnation that was declared dead can write nothing any more, whatever it believes.
-//!
-//! - [`shards`] is this pod's own books; a request enters a shard before it touches an entity.
-//! - [`routes`] sends what is not here to its owner.
-//! - [`keeper`] beats, and keeps the books after the registry.
-//! - [`steward`] claims, suspects, takes over and balances.
-//! - [`handover`] gives shards away on purpose.
+//! Who owns a shard, as this pod knows it, and the way there. A request enters a shard before it touches an entity.
 
-mod handover;
-mod keeper;
-mod liveness;
-mod registry;
-mod rendezvous;
-mod routes;
-mod shards;
-mod steward;
-
-pub use handover::HandoverError;
-pub use keeper::{FleetConfig, Lost};
-pub(crate) use keeper::{Keeper, KeeperParts};
-pub use registry::{Beat, Epoch, Member, MemberState, Registry, RegistryError, ShardRow, Takeover};
-pub(crate) use routes::{Arrival, Astray, Routes};
-pub(crate) use shards::{Inside, Owner, Shards, Way};
+pub(crate) mod routes;
+pub(crate) mod shard_map;

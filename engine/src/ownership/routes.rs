@@ -7,12 +7,10 @@ use std::{
 
 use metrics::counter;
 
-use super::{Epoch, Owner, Shards};
-use crate::{
-    directory::Refusal,
-    limits::{MAX_HOPS, READS_WITHOUT_CONFIRMATION},
-    peers::{Envelope, PeerError, Peers, Question, Reply},
-};
+use crate::registry::Epoch;
+use super::{Owner, ShardMap};
+use crate::{limits::{MAX_HOPS, READS_WITHOUT_CONFIRMATION}, peers::{Envelope, PeerError, Peers}};
+use smartcart_domain::{peer::{PeerRequest, Reply}, request::RequestError};
 
 /// How long a refusal by an old owner waits for a newer map before it asks again.
 const NEWER_MAP: Duration = Duration::from_millis(250);
@@ -20,14 +18,14 @@ const NEWER_MAP: Duration = Duration::from_millis(250);
 /// The books, and the way to the others.
 #[derive(Clone)]
 pub(crate) struct Routes {
-    pub(crate) shards: Arc<Shards>,
+    pub(crate) shards: Arc<ShardMap>,
     /// Nothing: alone.
     pub(crate) peers: Option<Arc<dyn Peers>>,
 }
 
 /// How a request came to this pod.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Arrival {
+pub(crate) struct RouteContext {
     /// The epoch that its sender believed in.
     pub(crate) epoch: Epoch,
     /// Pods passed so far, this one included.
@@ -35,7 +33,7 @@ pub(crate) struct Arrival {
     pub(crate) deadline: Instant,
 }
 
-impl Arrival {
+impl RouteContext {
     /// From a client, or from the engine itself.
     pub(crate) const fn first(deadline: Instant) -> Self {
         Self { epoch: Epoch(0), hops: 0, deadline }
@@ -43,7 +41,7 @@ impl Arrival {
 }
 
 /// Why another pod's answer could not be had.
-pub(crate) enum Astray {
+pub(crate) enum ForwardError {
     /// The map was old: look again.
     Moved(Epoch),
     /// Nothing was done.
@@ -51,12 +49,12 @@ pub(crate) enum Astray {
     Unknown(String),
 }
 
-impl<R> From<Astray> for Refusal<R> {
-    fn from(lost: Astray) -> Self {
+impl<R> From<ForwardError> for RequestError<R> {
+    fn from(lost: ForwardError) -> Self {
         match lost {
-            Astray::Moved(_) => Self::Elsewhere,
-            Astray::NotDone(why) => Self::Unavailable(why),
-            Astray::Unknown(why) => Self::Unknown(why),
+            ForwardError::Moved(_) => Self::Elsewhere,
+            ForwardError::NotDone(why) => Self::Unavailable(why),
+            ForwardError::Unknown(why) => Self::Unknown(why),
         }
     }
 }
@@ -71,13 +69,13 @@ impl Routes {
     pub(crate) async fn forward(
         &self,
         to: &Owner,
-        question: &Question,
-        arrival: &Arrival,
-    ) -> Result<Reply, Astray> {
+        question: &PeerRequest,
+        arrival: &RouteContext,
+    ) -> Result<Reply, ForwardError> {
         if arrival.hops >= MAX_HOPS {
-            return Err(Astray::Moved(to.epoch));
+            return Err(ForwardError::Moved(to.epoch));
         }
-        let peers = self.peers.as_ref().ok_or_else(|| Astray::NotDone("this shop has one pod".to_owned()))?;
+        let peers = self.peers.as_ref().ok_or_else(|| ForwardError::NotDone("this shop has one pod".to_owned()))?;
         counter!("smartcart_forwarded_total").increment(1);
         let envelope =
             Envelope { question, epoch: to.epoch, hops: arrival.hops + 1, deadline: arrival.deadline };
@@ -85,14 +83,14 @@ impl Routes {
             Ok(reply) => Ok(reply),
             Err(PeerError::NotOwner { epoch }) => {
                 self.shards.newer_map(NEWER_MAP).await;
-                Err(Astray::Moved(epoch))
+                Err(ForwardError::Moved(epoch))
             }
             Err(PeerError::Unreachable(why)) => {
                 self.shards.newer_map(NEWER_MAP).await;
                 let moved = self.shards.epoch(question.shard()) > to.epoch;
-                Err(if moved { Astray::Moved(to.epoch) } else { Astray::NotDone(why) })
+                Err(if moved { ForwardError::Moved(to.epoch) } else { ForwardError::NotDone(why) })
             }
-            Err(PeerError::NoAnswer(why)) => Err(Astray::Unknown(why)),
+            Err(PeerError::NoAnswer(why)) => Err(ForwardError::Unknown(why)),
         }
     }
 }

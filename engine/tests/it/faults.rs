@@ -7,11 +7,8 @@ use std::sync::{
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use smartcart_engine::{
-    commit::{Entry, Lane},
-    id::IncarnationId,
-    journal::{AppendError, Journal, JournalError},
-};
+use smartcart_domain::{entry::{Entry, Lane}, id::IncarnationId};
+use smartcart_engine::journal::{AppendError, Journal, JournalError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {

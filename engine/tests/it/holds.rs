@@ -1,10 +1,6 @@
 use std::time::Duration;
 
-use smartcart_engine::{
-    directory::Refusal,
-    inventory::{StockCommand, StockRejection},
-    time::Timestamp,
-};
+use smartcart_domain::{inventory::{StockCommand, StockRejection}, request::RequestError, time::Timestamp};
 
 use crate::shop::Shop;
 
@@ -39,7 +35,7 @@ async fn a_jump_of_the_wall_clock_frees_nothing() {
     shop.hold("mug", 1, 5, 60).await.unwrap();
     shop.clock.set_wall(Timestamp(1_800_000_000_000 + 3_600_000));
     let refused = shop.hold("mug", 2, 1, 60).await.unwrap_err();
-    assert_eq!(refused, Refusal::Rejected(StockRejection::InsufficientStock { available: 0 }));
+    assert_eq!(refused, RequestError::Rejected(StockRejection::InsufficientStock { available: 0 }));
 }
 
 #[tokio::test]
@@ -64,7 +60,7 @@ async fn a_hold_of_thousands_of_others_survives_a_crash_as_it_was() {
         shop.hold("mug", id, 2, 600).await.unwrap();
     }
     for id in (0..500).step_by(2) {
-        shop.ask_stock("mug", StockCommand::CommitHold { id: smartcart_engine::id::HoldId(id) })
+        shop.ask_stock("mug", StockCommand::CommitHold { id: smartcart_domain::id::HoldId(id) })
             .await
             .unwrap();
     }

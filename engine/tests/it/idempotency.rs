@@ -1,12 +1,6 @@
-use smartcart_engine::{
-    directory::{Refusal, Request},
-    idempotency::{Caller, KeyGuard},
-};
+use smartcart_domain::{idempotency::{Caller, KeyFingerprint}, request::{RequestError, Request}};
 
-use crate::{
-    faults::Fault,
-    shop::{Shop, request},
-};
+use crate::{faults::Fault, shop::{Shop, request}};
 
 #[tokio::test]
 async fn the_same_key_does_it_once_also_after_a_crash() {
@@ -24,9 +18,9 @@ async fn a_key_with_another_request_is_refused() {
     let shop = Shop::open().await;
     let cart = shop.cart().await;
     shop.add_keyed(cart, "mug", 2, "a").await.unwrap();
-    let other = KeyGuard::new(Caller::Guest, "a", 2);
+    let other = KeyFingerprint::new(Caller::Guest, "a", 2);
     let request = Request { key: Some(other), ..request(shop.add_command("mug", 3)) };
-    assert_eq!(shop.engine.carts().ask(&cart, request).await.unwrap_err(), Refusal::KeyReused);
+    assert_eq!(shop.engine.carts().ask(&cart, request).await.unwrap_err(), RequestError::KeyReused);
 }
 
 #[tokio::test]
@@ -48,7 +42,7 @@ async fn a_change_that_was_not_taken_leaves_nothing_and_the_actor_is_rebuilt() {
     shop.add(cart, "mug", 2).await.unwrap();
     shop.faults.inject([Fault::NotTaken]);
     let refused = shop.add_keyed(cart, "mug", 5, "a").await.unwrap_err();
-    assert!(matches!(refused, Refusal::Unavailable(_)), "{refused:?}");
+    assert!(matches!(refused, RequestError::Unavailable(_)), "{refused:?}");
     assert_eq!(shop.quantity(cart, "mug").await, 2);
     let again = shop.add_keyed(cart, "mug", 5, "a").await.unwrap();
     assert_eq!((again.replayed, again.published.version()), (false, 3));
@@ -75,8 +69,8 @@ async fn a_broken_journal_stops_changes_and_not_reads() {
     let cart = shop.cart().await;
     shop.add(cart, "mug", 2).await.unwrap();
     shop.faults.inject([Fault::Break]);
-    assert!(matches!(shop.add(cart, "mug", 1).await, Err(Refusal::Unavailable(_))));
-    assert!(matches!(shop.add(cart, "mug", 1).await, Err(Refusal::Unavailable(_))));
+    assert!(matches!(shop.add(cart, "mug", 1).await, Err(RequestError::Unavailable(_))));
+    assert!(matches!(shop.add(cart, "mug", 1).await, Err(RequestError::Unavailable(_))));
     assert_eq!(shop.quantity(cart, "mug").await, 2);
     assert!(shop.engine.status().read_only.is_some_and(|why| why.contains("disk is full")));
     let shop = shop.reopen().await;

@@ -4,16 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use smartcart_engine::{
-    Config,
-    checkout::{
-        Authorization, CheckoutRefusal, CheckoutRejection, PaymentError, PaymentGateway, PaymentMethod,
-    },
-    directory::Refusal,
-    id::OrderId,
-    money::Money,
-    orders::OrderStatus,
-};
+use smartcart_domain::{checkout::AbortReason, id::OrderId, money::Money, orders::OrderStatus, payment::{Authorization, PaymentMethod}, request::{CheckoutRejection, RequestError}};
+use smartcart_engine::{Config, payment::{PaymentError, PaymentGateway}};
 
 use crate::{faults::FaultyJournal, shop::Shop};
 
@@ -92,7 +84,7 @@ async fn a_declined_payment_is_told_gives_the_goods_back_and_stays_declined_unde
     let shop = shop_paid_by(&gateway).await;
     let cart = shop.cart().await;
     shop.add(cart, "mug", 3).await.unwrap();
-    let declined = Refusal::Rejected(CheckoutRejection::Refused(CheckoutRefusal::PaymentDeclined {
+    let declined = RequestError::Rejected(CheckoutRejection::Aborted(AbortReason::PaymentDeclined {
         reason: "no funds".to_owned(),
     }));
     for _ in 0..2 {
@@ -126,7 +118,7 @@ async fn a_gateway_that_stays_away_ends_the_checkout_and_voids_what_it_may_have_
     let cart = shop.cart().await;
     shop.add(cart, "mug", 1).await.unwrap();
     let refused = shop.checkout(cart, "buy").await.unwrap_err();
-    let Refusal::Rejected(CheckoutRejection::Refused(CheckoutRefusal::PaymentDeclined { .. })) = refused
+    let RequestError::Rejected(CheckoutRejection::Aborted(AbortReason::PaymentDeclined { .. })) = refused
     else {
         panic!("{refused:?}")
     };

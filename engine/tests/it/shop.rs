@@ -2,23 +2,9 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use smartcart_engine::{
-    Config, Engine,
-    cart::{Cart, CartCommand},
-    catalog::{Product, Variant},
-    checkout::{CheckoutRejection, CheckoutRequest, InvoiceGateway, Ordered, PaymentGateway, PaymentMethod},
-    directory::{Answer, Refusal, Request},
-    entity::Entity,
-    id::{CartId, HoldId, Sku},
-    idempotency::{Caller, KeyGuard},
-    inventory::{Stock, StockCommand, StockLevel},
-    journal::Journal,
-    money::Money,
-    orders::CheckoutDetails,
-    store::Store,
-    time::{ManualClock, Timestamp},
-};
-use smartcart_persistence::sqlite::{self, SqliteJournal, SqliteStore};
+use smartcart_domain::{cart::{Cart, CartCommand}, catalog::{Product, Variant}, entity::Entity, id::{CartId, HoldId, Sku}, idempotency::{Caller, KeyFingerprint}, inventory::{Stock, StockCommand, StockLevel}, money::Money, orders::CheckoutDetails, payment::PaymentMethod, request::{CheckoutRejection, CheckoutRequest, Ordered, RequestError, Request}, time::Timestamp};
+use smartcart_engine::{Config, Engine, clock::ManualClock, journal::Journal, payment::{InvoiceGateway, PaymentGateway}, published::Answer, store::Store};
+use smartcart_persistence::sqlite::{SqliteJournal, SqliteStore, self};
 use tempfile::TempDir;
 
 use crate::faults::FaultyJournal;
@@ -32,15 +18,15 @@ pub(crate) struct Shop {
     directory: TempDir,
 }
 
-pub(crate) type Asked<E> = Result<Answer<E>, Refusal<<E as Entity>::Rejection>>;
+pub(crate) type Asked<E> = Result<Answer<E>, RequestError<<E as Entity>::Rejection>>;
 
 pub(crate) fn sku(name: &str) -> Sku {
     name.parse().expect("a SKU")
 }
 
 /// A key of a guest's, for whatever request.
-pub(crate) fn key(text: &str) -> KeyGuard {
-    KeyGuard::new(Caller::Guest, text, 1)
+pub(crate) fn key(text: &str) -> KeyFingerprint {
+    KeyFingerprint::new(Caller::Guest, text, 1)
 }
 
 pub(crate) fn request<E: Entity>(command: E::Command) -> Request<E> {
@@ -167,7 +153,7 @@ impl Shop {
         &self,
         cart: CartId,
         text: &str,
-    ) -> Result<Ordered, Refusal<CheckoutRejection>> {
+    ) -> Result<Ordered, RequestError<CheckoutRejection>> {
         let request = CheckoutRequest {
             cart,
             caller: Caller::Guest,

@@ -5,12 +5,7 @@ use std::{
     hash::{BuildHasherDefault, Hash, Hasher},
 };
 
-use super::{
-    promises::SIGHTS,
-    rules::{Bounds, Rules},
-    state::State,
-    steps::Step,
-};
+use super::{promises::SIGHTS, rules::{Bounds, Rules}, state::State, steps::Step};
 
 pub(crate) struct Found {
     pub(crate) states: usize,

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use super::{
-    rules::{Bounds, Rules},
-    state::{PODS, Place, State},
-};
+use super::{rules::{Bounds, Rules}, state::{PODS, Place, State}};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Transaction {

@@ -5,7 +5,8 @@ use std::{
     sync::Arc,
 };
 
-use smartcart_engine::{commit::Lane, journal::AppendError};
+use smartcart_domain::entry::Lane;
+use smartcart_engine::journal::AppendError;
 
 pub(super) type Record = (u64, Arc<[u8]>);
 /// A lane, after which number, and its entries.

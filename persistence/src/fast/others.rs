@@ -2,12 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use smartcart_engine::{
-    commit::{Entry, Lane},
-    id::IncarnationId,
-    journal::{Journal as _, JournalError},
-    limits::READS_WITHOUT_ASKING,
-};
+use smartcart_domain::{entry::{Entry, Lane}, id::IncarnationId};
+use smartcart_engine::{journal::{Journal as _, JournalError}, limits::READS_WITHOUT_ASKING};
 
 use super::Shared;
 use crate::postgres::Place;

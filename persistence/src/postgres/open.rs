@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use smartcart_engine::id::IncarnationId;
+use smartcart_domain::id::IncarnationId;
 use sqlx::{
     ConnectOptions, Connection, PgConnection,
     migrate::Migrator,

@@ -3,21 +3,13 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use smartcart_engine::{
-    commit::{Entry, Lane},
-    id::IncarnationId,
-    journal::{AppendError, Journal, JournalError},
-};
+use smartcart_domain::{entry::{Entry, Lane}, id::IncarnationId};
+use smartcart_engine::journal::{AppendError, Journal, JournalError};
 use tokio::sync::Mutex;
 
-use super::{
-    Link, Server,
-    server::{Door, Node},
-};
-use crate::{
-    error::RedisError,
-    record::{EntryName, decode_entry, encode_entry},
-};
+use super::{Link, Server, server::{Door, Node}};
+use crate::error::RedisError;
+use smartcart_wire::{EntryName, decode_entry, encode_entry};
 
 /// Appends that overlap on one connection. A Redis does one after the other, each round of its loop with an fsync: several
 /// only part what one would write together.

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, aio::MultiplexedConnection, cmd};
-use smartcart_engine::{commit::Lane, id::IncarnationId, journal::AppendError};
+use smartcart_domain::{entry::Lane, id::IncarnationId};
+use smartcart_engine::journal::AppendError;
 
-use crate::record::EntryName;
+use smartcart_wire::EntryName;
 
 /// How long replicas are waited for, and after how long they are asked once more.
 const CONFIRMING: Duration = Duration::from_millis(500);

@@ -6,7 +6,7 @@ use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo,
     TlsCertificates, Value, cmd, from_redis_value, io::tcp::TcpSettings,
 };
-use smartcart_engine::id::IncarnationId;
+use smartcart_domain::id::IncarnationId;
 
 use super::{Class, Durability, Link, durability::Told, link};
 use crate::error::RedisError;

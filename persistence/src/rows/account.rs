@@ -1,9 +1,5 @@
-use smartcart_engine::{
-    id::{AddressId, SessionId, UserId},
-    store::StoreError,
-    time::Timestamp,
-    users::{Address, Session, User},
-};
+use smartcart_domain::{id::{AddressId, SessionId, UserId}, time::Timestamp, users::{Address, Session, User}};
+use smartcart_engine::store::StoreError;
 
 use crate::columns::{id_of, unsigned};
 

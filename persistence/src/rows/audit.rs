@@ -3,16 +3,8 @@
 
 use std::{collections::HashMap, fmt::Display};
 
-use smartcart_engine::{
-    cart::Cart,
-    commit::{CartImage, Change, StockImage},
-    entity::Entity,
-    id::{CartId, OrderId, Sku},
-    inventory::Stock,
-    money::line_total,
-    orders::{Order, OrderStatus},
-    store::{Finding, StoreError, Stored},
-};
+use smartcart_domain::{cart::Cart, change::Change, entity::Entity, id::{CartId, OrderId, Sku}, inventory::Stock, money::line_total, orders::{Order, OrderStatus}, snapshot::{CartSnapshot, StockSnapshot}};
+use smartcart_engine::store::{Finding, StoreError, Stored};
 
 /// Rows read at a time, so that memory does not grow with the shop.
 pub(crate) const PAGE: i64 = 500;
@@ -79,7 +71,7 @@ impl Audit {
         &mut self,
         id: CartId,
         row: &CartColumns,
-        loaded: Loaded<CartImage>,
+        loaded: Loaded<CartSnapshot>,
     ) -> Result<(), StoreError> {
         let subject = format!("cart {id}");
         let Some(stored) = self.readable(&subject, loaded)? else { return Ok(()) };
@@ -150,7 +142,7 @@ impl Audit {
         &mut self,
         sku: &Sku,
         row: &StockColumns,
-        loaded: Loaded<StockImage>,
+        loaded: Loaded<StockSnapshot>,
     ) -> Result<(), StoreError> {
         let subject = format!("stock {sku}");
         let Some(stored) = self.readable(&subject, loaded)? else { return Ok(()) };

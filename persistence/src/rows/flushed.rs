@@ -2,20 +2,14 @@
 
 use std::sync::Arc;
 
-use smartcart_engine::{
-    cart::Cart,
-    commit::{CartImage, EntityKey, Header, Image, Row, StockImage},
-    id::{CartId, Sku},
-    inventory::StockLevel,
-    store::{Conflict, StoreError},
-    time::ShopTime,
-};
+use smartcart_domain::{cart::Cart, change::EntityKey, id::{CartId, Sku}, inventory::StockLevel, snapshot::{CartSnapshot, Snapshot, StockSnapshot}, time::ShopTime};
+use smartcart_engine::store::{Conflict, IndexedColumns, Row, StoreError};
 
 pub(crate) struct CartRow<'a> {
     pub(crate) id: CartId,
     pub(crate) row: &'a Row,
     pub(crate) cart: &'a Cart,
-    pub(crate) image: Option<&'a CartImage>,
+    pub(crate) image: Option<&'a CartSnapshot>,
 }
 
 pub(crate) struct StockRow<'a> {
@@ -23,26 +17,26 @@ pub(crate) struct StockRow<'a> {
     pub(crate) row: &'a Row,
     pub(crate) level: &'a StockLevel,
     pub(crate) next_deadline: Option<ShopTime>,
-    pub(crate) image: Option<&'a StockImage>,
+    pub(crate) image: Option<&'a StockSnapshot>,
 }
 
 pub(crate) fn by_kind(rows: &[Arc<Row>]) -> Result<(Vec<CartRow<'_>>, Vec<StockRow<'_>>), StoreError> {
     let (mut carts, mut stock) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows.iter().map(AsRef::as_ref) {
         let image_version = match (&row.entity, &row.header, &row.image) {
-            (EntityKey::Cart(id), Header::Cart(cart), None) => {
+            (EntityKey::Cart(id), IndexedColumns::Cart(cart), None) => {
                 carts.push(CartRow { id: *id, row, cart, image: None });
                 None
             }
-            (EntityKey::Cart(id), Header::Cart(cart), Some(Image::Cart(image))) => {
+            (EntityKey::Cart(id), IndexedColumns::Cart(cart), Some(Snapshot::Cart(image))) => {
                 carts.push(CartRow { id: *id, row, cart, image: Some(image) });
                 Some(image.cart.version)
             }
-            (EntityKey::Stock(sku), Header::Stock { level, next_deadline }, None) => {
+            (EntityKey::Stock(sku), IndexedColumns::Stock { level, next_deadline }, None) => {
                 stock.push(StockRow { sku, row, level, next_deadline: *next_deadline, image: None });
                 None
             }
-            (EntityKey::Stock(sku), Header::Stock { level, next_deadline }, Some(Image::Stock(image))) => {
+            (EntityKey::Stock(sku), IndexedColumns::Stock { level, next_deadline }, Some(Snapshot::Stock(image))) => {
                 stock.push(StockRow { sku, row, level, next_deadline: *next_deadline, image: Some(image) });
                 Some(image.stock.level.version)
             }
@@ -61,7 +55,7 @@ pub(crate) fn by_kind(rows: &[Arc<Row>]) -> Result<(Vec<CartRow<'_>>, Vec<StockR
     Ok((carts, stock))
 }
 
-/// Image and tail lead, version by version, to the row's.
+/// Snapshot and tail lead, version by version, to the row's.
 fn is_whole(row: &Row, image_version: Option<u64>) -> bool {
     let Some(start) = image_version.or_else(|| row.tail.first()?.version.checked_sub(1)) else {
         return false;

@@ -1,18 +1,9 @@
 use std::sync::Arc;
 
-use smartcart_engine::{
-    checkout::Authorization,
-    id::{CartId, OrderId, UserId},
-    orders::{CheckoutDetails, Order, OrderStatus},
-    store::StoreError,
-    time::Timestamp,
-};
+use smartcart_domain::{id::{CartId, OrderId, UserId}, orders::{CheckoutDetails, Order, OrderStatus}, payment::Authorization, time::Timestamp};
+use smartcart_engine::store::StoreError;
 
-use crate::{
-    columns::{id_of, unsigned},
-    error::corrupt,
-    record::{decode_history, decode_lines, encode_history, encode_lines},
-};
+use crate::{columns::{id_of, unsigned}, error::corrupt, rows::json::{decode_history, decode_lines, encode_history, encode_lines}};
 
 /// An order and the two of its columns that are JSON.
 pub(crate) struct OrderRow<'a> {

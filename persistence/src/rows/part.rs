@@ -1,8 +1,10 @@
 use std::fmt::Display;
 
-use smartcart_engine::{commit::Change, store::StoreError};
+use smartcart_domain::change::Change;
+use smartcart_engine::store::StoreError;
 
-use crate::{columns::unsigned, error::corrupt, record::decode_changes};
+use crate::{columns::unsigned, error::corrupt};
+use smartcart_wire::decode_changes;
 
 /// An image or a part of its tail.
 #[derive(sqlx::FromRow)]
@@ -17,7 +19,7 @@ pub(crate) struct Part {
 pub(crate) fn assemble<I>(
     parts: &[Part],
     subject: impl Display + Copy,
-    decode: impl Fn(&[u8]) -> Result<I, crate::record::Malformed>,
+    decode: impl Fn(&[u8]) -> Result<I, smartcart_wire::Malformed>,
     version_of: impl Fn(&I) -> u64,
 ) -> Result<Option<(I, Vec<Change>)>, StoreError> {
     let Some((head, tail)) = parts.split_first() else { return Ok(None) };

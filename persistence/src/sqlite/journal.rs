@@ -6,19 +6,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use smartcart_engine::{
-    commit::{Entry, Lane},
-    id::IncarnationId,
-    journal::{AppendError, Journal, JournalError},
-};
+use smartcart_domain::{entry::{Entry, Lane}, id::IncarnationId};
+use smartcart_engine::journal::{AppendError, Journal, JournalError};
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::Mutex;
 
 use crate::columns::{id_bytes, id_of, limit_of, signed, unsigned};
-use crate::{
-    error::{Severity, severity},
-    record::{EntryName, decode_entry, encode_entry},
-};
+use crate::error::{Severity, severity};
+use smartcart_wire::{EntryName, decode_entry, encode_entry};
 
 /// The file is this process's alone, so what it holds is known in memory: an append is one `INSERT`.
 #[derive(Debug)]
@@ -320,12 +315,7 @@ fn incarnation_of(bytes: &[u8]) -> Result<IncarnationId, sqlx::Error> {
 
 #[cfg(test)]
 mod tests {
-    use smartcart_engine::{
-        cart::CartEvent,
-        commit::{Change, Subject},
-        id::CartId,
-        time::{ShopTime, Timestamp},
-    };
+    use smartcart_domain::{cart::CartEvent, change::{Change, Subject}, id::CartId, time::{ShopTime, Timestamp}};
 
     use super::*;
     use crate::sqlite::open;

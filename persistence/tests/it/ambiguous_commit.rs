@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use smartcart_engine::{commit::Lane, id::IncarnationId, journal::AppendError, time::ShopTime};
+use smartcart_domain::{entry::Lane, id::IncarnationId, time::ShopTime};
+use smartcart_engine::journal::AppendError;
 
 use crate::{backend::Backend, journal_suite::append, samples::entry};
 

@@ -2,18 +2,9 @@
 
 use std::path::PathBuf;
 
-use smartcart_engine::{
-    id::{IncarnationId, random_bytes},
-    journal::Journal,
-    ownership::{Member, MemberState, Registry},
-    store::Store,
-    time::ShopTime,
-};
-use smartcart_persistence::{
-    postgres::{self, Shared},
-    redis::{RedisJournal, Server, Settings},
-    sqlite::{Embedded, open},
-};
+use smartcart_domain::{id::{IncarnationId, random_bytes}, time::ShopTime};
+use smartcart_engine::{journal::Journal, registry::{Member, MemberState, Registry}, store::Store};
+use smartcart_persistence::{postgres::{Shared, self}, redis::{RedisJournal, Server, Settings}, sqlite::{Embedded, open}};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 

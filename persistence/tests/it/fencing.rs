@@ -1,13 +1,10 @@
 //! Whoever was declared dead can write nothing more; and one process at a time has the files.
 
-use smartcart_engine::{commit::Lane, id::IncarnationId, journal::AppendError};
+use smartcart_domain::{entry::Lane, id::IncarnationId};
+use smartcart_engine::journal::AppendError;
 use smartcart_persistence::{error::OpenError, sqlite};
 
-use crate::{
-    backend::{Backend as _, Sqlite},
-    journal_suite::append,
-    samples::entry,
-};
+use crate::{backend::{Backend as _, Sqlite}, journal_suite::append, samples::entry};
 
 #[tokio::test]
 async fn a_sealed_journal_takes_nothing() {

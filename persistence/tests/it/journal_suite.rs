@@ -1,10 +1,7 @@
 //! What every journal does.
 
-use smartcart_engine::{
-    commit::Lane,
-    id::IncarnationId,
-    journal::{AppendError, Journal, JournalError},
-};
+use smartcart_domain::{entry::Lane, id::IncarnationId};
+use smartcart_engine::journal::{AppendError, Journal, JournalError};
 
 use crate::{backend::Backend, samples::entry};
 

@@ -2,20 +2,8 @@
 
 use std::sync::Arc;
 
-use smartcart_engine::{
-    cart::{Cart, CartEvent, Checkout, CheckoutPhase},
-    catalog::{Product, Variant},
-    checkout::{Authorization, PaymentMethod},
-    commit::{Change, Entry, Lane, Row, Subject, TableBatch},
-    entity::Entity,
-    id::{CartId, HoldId, IncarnationId, OrderId, Sku, UserId},
-    idempotency::{KeyRecord, KeyRing, Outcome},
-    inventory::{Adjustment, Stock, StockEvent},
-    money::Money,
-    orders::{CheckoutDetails, Order, OrderLine, OrderStatus, StatusChange},
-    time::{Seconds, ShopTime, Timestamp},
-    users::User,
-};
+use smartcart_domain::{cart::{Cart, CartEvent, Checkout, CheckoutPhase}, catalog::{Product, Variant}, change::{Change, Subject}, entity::Entity, entry::{Entry, Lane}, id::{CartId, HoldId, IncarnationId, OrderId, Sku, UserId}, idempotency::{KeyRecord, IdempotencyWindow, Outcome}, inventory::{Adjustment, Stock, StockEvent}, money::Money, orders::{CheckoutDetails, Order, OrderLine, OrderStatus, StatusChange}, payment::{Authorization, PaymentMethod}, time::{Seconds, ShopTime, Timestamp}, users::User};
+use smartcart_engine::store::{Row, TableBatch};
 
 pub(crate) fn sku(text: &str) -> Sku {
     text.parse().unwrap()
@@ -24,13 +12,13 @@ pub(crate) fn sku(text: &str) -> Sku {
 /// An entity and everything that happened to it.
 pub(crate) struct Life<E> {
     pub(crate) entity: E,
-    pub(crate) keys: KeyRing,
+    pub(crate) keys: IdempotencyWindow,
     pub(crate) changes: Vec<Change>,
 }
 
 impl<E: Entity> Life<E> {
     fn new(id: &E::Id) -> Self {
-        Self { entity: E::absent(id), keys: KeyRing::default(), changes: Vec::new() }
+        Self { entity: E::absent(id), keys: IdempotencyWindow::default(), changes: Vec::new() }
     }
 
     fn live(mut self, id: &E::Id, events: Vec<E::Event>) -> Self {

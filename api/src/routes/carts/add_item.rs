@@ -2,17 +2,11 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde::Deserialize;
-use smartcart_engine::{cart::CartCommand, id::CartId};
+use smartcart_domain::{cart::CartCommand, id::CartId};
 use utoipa::ToSchema;
 
 use super::{ask, changed};
-use crate::{
-    extract::{Change, Json, PathId, SkuText},
-    problem::Problem,
-    reply::Reply,
-    shop::Shop,
-    views::CartView,
-};
+use crate::{extract::{Change, Json, PathId, SkuText}, problem::Problem, reply::Reply, shop::Shop, views::CartView};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

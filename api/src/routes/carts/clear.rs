@@ -1,15 +1,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use smartcart_engine::{cart::CartCommand, id::CartId};
+use smartcart_domain::{cart::CartCommand, id::CartId};
 
 use super::ask;
-use crate::{
-    extract::{Change, Nothing, PathId},
-    problem::Problem,
-    reply::{Durability, Reply},
-    shop::Shop,
-};
+use crate::{extract::{Change, Nothing, PathId}, problem::Problem, reply::{Durability, Reply}, shop::Shop};
 
 /// Remove every line
 #[utoipa::path(

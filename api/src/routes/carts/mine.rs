@@ -1,22 +1,11 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use smartcart_engine::{
-    cart::{Cart, CartCommand, CartRejection, CartStatus},
-    directory::{Published, Refusal, Request},
-    id::{CartId, UserId},
-    idempotency::Caller,
-};
+use smartcart_domain::{cart::{Cart, CartCommand, CartRejection, CartStatus}, id::{CartId, UserId}, idempotency::Caller, request::{RequestError, Request}};
+use smartcart_engine::published::Published;
 
 use super::kept_json;
-use crate::{
-    auth::Identity,
-    extract::KnownVersions,
-    problem::{Code, Problem},
-    reply::Reply,
-    shop::Shop,
-    views::CartView,
-};
+use crate::{auth::Identity, extract::KnownVersions, problem::{Code, Problem}, reply::Reply, shop::Shop, views::CartView};
 
 /// Read the signed-in shopper's own cart
 ///
@@ -46,7 +35,7 @@ async fn of_user(shop: &Shop, user: UserId) -> Result<Arc<Published<Cart>>, Prob
     match carts.ask(&id, request).await {
         Ok(answer) => Ok(answer.published),
         // Another of the shopper's devices was first.
-        Err(Refusal::Rejected(CartRejection::AlreadyExists)) => {
+        Err(RequestError::Rejected(CartRejection::AlreadyExists)) => {
             carts.read(&id).await?.ok_or_else(|| Problem::plain(Code::CartNotFound))
         }
         Err(refusal) => Err(refusal.into()),

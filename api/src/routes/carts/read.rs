@@ -1,17 +1,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use smartcart_engine::id::CartId;
+use smartcart_domain::id::CartId;
 
 use super::kept_json;
-use crate::{
-    auth::Identity,
-    extract::{KnownVersions, PathId},
-    problem::{Code, Problem},
-    reply::Reply,
-    shop::Shop,
-    views::CartView,
-};
+use crate::{auth::Identity, extract::{KnownVersions, PathId}, problem::{Code, Problem}, reply::Reply, shop::Shop, views::CartView};
 
 /// Read a cart
 #[utoipa::path(

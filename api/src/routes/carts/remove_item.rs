@@ -1,16 +1,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use smartcart_engine::{cart::CartCommand, id::CartId};
+use smartcart_domain::{cart::CartCommand, id::CartId};
 
 use super::{ask, changed};
-use crate::{
-    extract::{Change, Nothing, PathId, PathSku, SkuText},
-    problem::Problem,
-    reply::Reply,
-    shop::Shop,
-    views::CartView,
-};
+use crate::{extract::{Change, Nothing, PathId, PathSku, SkuText}, problem::Problem, reply::Reply, shop::Shop, views::CartView};
 
 /// Remove a line
 #[utoipa::path(

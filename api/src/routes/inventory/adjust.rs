@@ -2,18 +2,11 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde::Deserialize;
-use smartcart_engine::inventory::StockCommand;
+use smartcart_domain::inventory::StockCommand;
 use utoipa::ToSchema;
 
 use super::{ask, changed, known_sku};
-use crate::{
-    extract::{Change, Json, PathSku},
-    problem::Problem,
-    reply::Reply,
-    routes::users::must_be_short,
-    shop::Shop,
-    views::StockView,
-};
+use crate::{extract::{Change, Json, PathSku}, problem::Problem, reply::Reply, routes::users::must_be_short, shop::Shop, views::StockView};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

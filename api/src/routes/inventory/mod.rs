@@ -7,20 +7,10 @@ pub mod release_hold;
 pub mod set_on_hand;
 
 use bytes::Bytes;
-use smartcart_engine::{
-    directory::{Answer, Request},
-    id::{HoldId, Sku},
-    idempotency::{Caller, KeyGuard, Outcome},
-    inventory::{Stock, StockCommand, StockLevel},
-};
+use smartcart_domain::{id::{HoldId, Sku}, idempotency::{Caller, KeyFingerprint, Outcome}, inventory::{Stock, StockCommand, StockLevel}, request::Request};
+use smartcart_engine::published::Answer;
 
-use crate::{
-    extract::{Change, resolve},
-    problem::{Code, Problem},
-    reply::{self, Durability, Reply},
-    shop::Shop,
-    views::{HoldView, Rfc3339, StockView},
-};
+use crate::{extract::{Change, resolve}, problem::{Code, Problem}, reply::{Durability, Reply, self}, shop::Shop, views::{HoldView, Rfc3339, StockView}};
 
 /// The SKU of this text. Only the shop itself may ask for one that the catalogue has not: nobody else can make us
 /// look for, or remember, what does not exist.
@@ -39,7 +29,7 @@ async fn ask<P>(
     shop: &Shop,
     sku: &Sku,
     change: &Change<P>,
-    key: Option<KeyGuard>,
+    key: Option<KeyFingerprint>,
     command: StockCommand,
 ) -> Result<Answer<Stock>, Problem> {
     let request = Request { command, caller: change.caller(), key, expected: change.expected, fresh: false };
@@ -47,7 +37,7 @@ async fn ask<P>(
 }
 
 /// The key of a change to one hold: it is the hold's alone, since every guest is the same caller.
-fn guard_of_hold<P>(change: &Change<P>, hold: HoldId) -> Option<KeyGuard> {
+fn guard_of_hold<P>(change: &Change<P>, hold: HoldId) -> Option<KeyFingerprint> {
     change.key.clone().map(|key| key.within(hold).guard(change.caller()))
 }
 

@@ -1,16 +1,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use smartcart_engine::{id::OrderId, orders::OrderStatus};
+use smartcart_domain::{id::OrderId, orders::OrderStatus};
 
 use super::{turn, visible};
-use crate::{
-    extract::{Change, Nothing, PathId},
-    problem::Problem,
-    reply::Reply,
-    shop::Shop,
-    views::OrderView,
-};
+use crate::{extract::{Change, Nothing, PathId}, problem::Problem, reply::Reply, shop::Shop, views::OrderView};
 
 /// Cancel an order
 ///
@@ -33,6 +27,6 @@ pub async fn cancel_order(
 }
 
 /// The key is the order's alone, since every guest is the same caller.
-fn guard(change: &Change<Nothing>, id: OrderId) -> Option<smartcart_engine::idempotency::KeyGuard> {
+fn guard(change: &Change<Nothing>, id: OrderId) -> Option<smartcart_domain::idempotency::KeyFingerprint> {
     change.key.clone().map(|key| key.within(id).guard(change.caller()))
 }

@@ -1,17 +1,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use smartcart_engine::id::OrderId;
+use smartcart_domain::id::OrderId;
 
 use super::visible;
-use crate::{
-    auth::Identity,
-    extract::{KnownVersions, PathId},
-    problem::Problem,
-    reply::{self, Reply},
-    shop::Shop,
-    views::OrderView,
-};
+use crate::{auth::Identity, extract::{KnownVersions, PathId}, problem::Problem, reply::{Reply, self}, shop::Shop, views::OrderView};
 
 /// Read an order
 #[utoipa::path(

@@ -2,17 +2,11 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde::Deserialize;
-use smartcart_engine::{id::OrderId, orders::OrderStatus};
+use smartcart_domain::{id::OrderId, orders::OrderStatus};
 use utoipa::ToSchema;
 
 use super::turn;
-use crate::{
-    extract::{Change, Json, PathId},
-    problem::Problem,
-    reply::Reply,
-    shop::Shop,
-    views::{OrderStatusView, OrderView},
-};
+use crate::{extract::{Change, Json, PathId}, problem::Problem, reply::Reply, shop::Shop, views::{OrderStatusView, OrderView}};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,14 +1,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use smartcart_engine::{id::ProductId, store::StoreError};
+use smartcart_domain::id::ProductId;
+use smartcart_engine::store::StoreError;
 
-use crate::{
-    extract::{Change, Nothing, PathId},
-    problem::{Code, Problem},
-    reply::{Durability, Reply},
-    shop::Shop,
-};
+use crate::{extract::{Change, Nothing, PathId}, problem::{Code, Problem}, reply::{Durability, Reply}, shop::Shop};
 
 /// Take a product out of the catalogue
 ///

@@ -2,16 +2,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde::Deserialize;
-use smartcart_engine::{catalog::ProductQuery, id::ProductId};
+use smartcart_domain::{catalog::ProductQuery, id::ProductId};
 use utoipa::IntoParams;
 
-use crate::{
-    extract::{Cursor, Query, page_limit},
-    problem::Problem,
-    reply::Reply,
-    shop::Shop,
-    views::{ListView, Page, ProductView},
-};
+use crate::{extract::{Cursor, Query, page_limit}, problem::Problem, reply::Reply, shop::Shop, views::{ListView, Page, ProductView}};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

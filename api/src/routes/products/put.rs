@@ -1,16 +1,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use smartcart_engine::id::ProductId;
+use smartcart_domain::id::ProductId;
 
 use super::body::ProductBody;
-use crate::{
-    extract::{Change, Json, PathId},
-    problem::{Code, Problem},
-    reply::{self, Durability, Reply},
-    shop::Shop,
-    views::ProductView,
-};
+use crate::{extract::{Change, Json, PathId}, problem::{Code, Problem}, reply::{Durability, Reply, self}, shop::Shop, views::ProductView};
 
 /// Write a product
 ///

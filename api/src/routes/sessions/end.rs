@@ -2,12 +2,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 
-use crate::{
-    extract::{Change, Nothing},
-    problem::{Code, Problem},
-    reply::{Durability, Reply},
-    shop::Shop,
-};
+use crate::{extract::{Change, Nothing}, problem::{Code, Problem}, reply::{Durability, Reply}, shop::Shop};
 
 /// Sign out
 ///

@@ -3,14 +3,9 @@ pub mod end;
 pub mod refresh;
 
 use bytes::Bytes;
-use smartcart_engine::users::{Session, User};
+use smartcart_domain::users::{Session, User};
 
-use crate::{
-    problem::Problem,
-    reply,
-    shop::Shop,
-    views::{TokensView, UserView},
-};
+use crate::{problem::Problem, reply, shop::Shop, views::{TokensView, UserView}};
 
 /// The tokens of a session at its present generation.
 fn tokens_json(shop: &Shop, user: &User, session: &Session) -> Result<Bytes, Problem> {

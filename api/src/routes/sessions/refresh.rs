@@ -2,19 +2,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde::Deserialize;
-use smartcart_engine::{id::SessionId, store::StoreError};
+use smartcart_domain::id::SessionId;
+use smartcart_engine::store::StoreError;
 use utoipa::ToSchema;
 
 use super::tokens_json;
-use crate::{
-    auth::Secret,
-    extract::{Change, Json},
-    problem::{Code, Problem},
-    reply::{Durability, Reply},
-    routes::users::{account, table_key},
-    shop::Shop,
-    views::TokensView,
-};
+use crate::{auth::Secret, extract::{Change, Json}, problem::{Code, Problem}, reply::{Durability, Reply}, routes::users::{account, table_key}, shop::Shop, views::TokensView};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -4,12 +4,10 @@ pub mod me;
 pub mod password;
 pub mod update;
 
-use smartcart_engine::{id::UserId, idempotency::KeyGuard, store::TableKey, users::User};
+use smartcart_domain::{id::UserId, idempotency::KeyFingerprint, users::User};
+use smartcart_engine::store::TableKey;
 
-use crate::{
-    problem::{Code, Problem},
-    shop::Shop,
-};
+use crate::{problem::{Code, Problem}, shop::Shop};
 
 const EMAIL_BYTES: usize = 254;
 const PASSWORD_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=256;
@@ -20,7 +18,7 @@ pub(super) async fn account(shop: &Shop, user: UserId) -> Result<User, Problem> 
     shop.engine.store().user(user).await?.ok_or_else(|| Problem::plain(Code::UserNotFound))
 }
 
-pub(super) fn table_key(shop: &Shop, guard: Option<KeyGuard>) -> Option<TableKey> {
+pub(super) fn table_key(shop: &Shop, guard: Option<KeyFingerprint>) -> Option<TableKey> {
     guard.map(|guard| TableKey { guard, now: shop.engine.clock().wall() })
 }
 

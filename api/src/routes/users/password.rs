@@ -2,17 +2,11 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde::Deserialize;
-use smartcart_engine::{id::UserId, users::User};
+use smartcart_domain::{id::UserId, users::User};
 use utoipa::ToSchema;
 
 use super::{account, must_be_at, must_be_strong, table_key};
-use crate::{
-    auth::Secret,
-    extract::{Change, Json},
-    problem::{Code, Problem},
-    reply::{Durability, Reply},
-    shop::Shop,
-};
+use crate::{auth::Secret, extract::{Change, Json}, problem::{Code, Problem}, reply::{Durability, Reply}, shop::Shop};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -62,7 +56,7 @@ pub async fn change_password(
 async fn end_other_sessions(
     shop: &Shop,
     user: UserId,
-    but: Option<smartcart_engine::id::SessionId>,
+    but: Option<smartcart_domain::id::SessionId>,
 ) -> Result<(), Problem> {
     let ended = shop.engine.store().revoke_sessions_of(user, but).await?;
     shop.auth.end_sessions(ended, shop.engine.clock().wall());

@@ -8,15 +8,9 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use smartcart_api::{
-    app::App,
-    config::{PeerSettings, Seed, Settings},
-    target::Target,
-};
-use smartcart_engine::{
-    id::random_bytes,
-    time::{Clock, SystemClock},
-};
+use smartcart_api::{app::App, config::{PeerSettings, Seed, Settings}, target::Target};
+use smartcart_domain::id::random_bytes;
+use smartcart_engine::clock::{Clock, SystemClock};
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 

@@ -5,12 +5,8 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use smartcart_api::{
-    app::App,
-    config::{Seed, Settings},
-    target::Target,
-};
-use smartcart_engine::time::SystemClock;
+use smartcart_api::{app::App, config::{Seed, Settings}, target::Target};
+use smartcart_engine::clock::SystemClock;
 use tempfile::TempDir;
 
 use super::{Answer, Client, Request};

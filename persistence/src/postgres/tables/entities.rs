@@ -1,23 +1,12 @@
 //! Carts and stock: one fenced transaction for what the write-behind brings, and reading it back.
 
-use smartcart_engine::{
-    commit::{CartImage, Lane, StockImage, TableBatch, Watermark},
-    id::{CartId, IdSecret, IncarnationId, Sku, random_bytes},
-    store::{StoreError, Stored},
-    time::ShopTime,
-};
+use smartcart_domain::{entry::{Lane, Watermark}, id::{CartId, IdSecret, IncarnationId, Sku, random_bytes}, snapshot::{CartSnapshot, StockSnapshot}, time::ShopTime};
+use smartcart_engine::store::{StoreError, Stored, TableBatch};
 use sqlx::{Connection as _, PgConnection};
 
-use super::{
-    super::{journal::number, registry::fence},
-    images, orders,
-};
-use crate::{
-    columns::{id_bytes, id_of, signed, unsigned},
-    error::TableResult,
-    record::{decode_cart_image, decode_stock_image},
-    rows::{CartRow, Part, StockRow, assemble, by_kind},
-};
+use super::{images, orders, super::{journal::number, registry::fence}};
+use crate::{columns::{id_bytes, id_of, signed, unsigned}, error::TableResult, rows::{CartRow, Part, StockRow, assemble, by_kind}};
+use smartcart_wire::{decode_cart_image, decode_stock_image};
 
 #[derive(Debug)]
 pub(super) struct Statements {
@@ -86,7 +75,7 @@ async fn raise(connection: &mut PgConnection, watermarks: &[Watermark]) -> Table
 pub(super) async fn load_cart(
     connection: &mut PgConnection,
     id: CartId,
-) -> TableResult<Option<Stored<CartImage>>> {
+) -> TableResult<Option<Stored<CartSnapshot>>> {
     // One statement, so that image and tail are of one moment.
     let parts: Vec<Part> = sqlx::query_as(
         "SELECT version, bytes FROM (
@@ -107,7 +96,7 @@ pub(super) async fn load_cart(
 pub(super) async fn load_stock(
     connection: &mut PgConnection,
     sku: &Sku,
-) -> TableResult<Option<Stored<StockImage>>> {
+) -> TableResult<Option<Stored<StockSnapshot>>> {
     let parts: Vec<Part> = sqlx::query_as(
         "SELECT version, bytes FROM (
              SELECT 0 AS place, version, image AS bytes FROM stock WHERE sku = $1

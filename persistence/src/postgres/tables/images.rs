@@ -3,19 +3,12 @@
 
 use std::sync::Arc;
 
-use smartcart_engine::{
-    cart::Cart,
-    commit::Row,
-    store::{Conflict, StoreError},
-};
+use smartcart_domain::cart::Cart;
+use smartcart_engine::store::{Conflict, Row, StoreError};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, postgres::PgArguments, query::Query};
 
-use crate::{
-    columns::{id_bytes, signed},
-    error::TableResult,
-    record::{encode_cart_image, encode_changes, encode_stock_image},
-    rows::{CartRow, StockRow},
-};
+use crate::{columns::{id_bytes, signed}, error::TableResult, rows::{CartRow, StockRow}};
+use smartcart_wire::{encode_cart_image, encode_changes, encode_stock_image};
 
 pub(super) type Bound = Query<'static, Postgres, PgArguments>;
 

@@ -1,16 +1,10 @@
 //! Idempotency keys of changes to what lives in the tables alone, in the change's own transaction.
 
-use smartcart_engine::{
-    limits::KEY_RETENTION,
-    store::{StoreError, TableKey},
-    time::Timestamp,
-};
+use smartcart_domain::{limits::KEY_RETENTION, time::Timestamp};
+use smartcart_engine::store::{StoreError, TableKey};
 use sqlx::PgConnection;
 
-use crate::{
-    columns::{id_bytes, signed, unsigned},
-    error::TableResult,
-};
+use crate::{columns::{id_bytes, signed, unsigned}, error::TableResult};
 
 /// Old keys that one write forgets at most.
 const FORGOTTEN_PER_WRITE: i64 = 16;

@@ -11,18 +11,8 @@ mod sessions;
 mod users;
 
 use async_trait::async_trait;
-use smartcart_engine::{
-    catalog::Product,
-    commit::{CartImage, StockImage, TableBatch, Watermark},
-    id::{AddressId, CartId, IdSecret, IncarnationId, OrderId, ProductId, SessionId, Sku, UserId},
-    orders::Order,
-    store::{
-        CatalogStore, EntityStore, Finding, OrderStore, Store, StoreError, Stored, TableKey, UserStore,
-        Written,
-    },
-    time::{ShopTime, Timestamp},
-    users::{Address, Session, User},
-};
+use smartcart_domain::{catalog::Product, entry::Watermark, id::{AddressId, CartId, IdSecret, IncarnationId, OrderId, ProductId, SessionId, Sku, UserId}, orders::Order, snapshot::{CartSnapshot, StockSnapshot}, time::{ShopTime, Timestamp}, users::{Address, Session, User}};
+use smartcart_engine::store::{CatalogStore, EntityStore, Finding, OrderStore, Store, StoreError, Stored, TableBatch, TableKey, UserStore, Written};
 use sqlx::PgPool;
 
 use super::lease::on;
@@ -47,11 +37,11 @@ impl PostgresStore {
 
 #[async_trait]
 impl EntityStore for PostgresStore {
-    async fn load_cart(&self, id: CartId) -> Result<Option<Stored<CartImage>>, StoreError> {
+    async fn load_cart(&self, id: CartId) -> Result<Option<Stored<CartSnapshot>>, StoreError> {
         Ok(on!(&self.pool, connection => entities::load_cart(connection, id))?)
     }
 
-    async fn load_stock(&self, sku: &Sku) -> Result<Option<Stored<StockImage>>, StoreError> {
+    async fn load_stock(&self, sku: &Sku) -> Result<Option<Stored<StockSnapshot>>, StoreError> {
         Ok(on!(&self.pool, connection => entities::load_stock(connection, sku))?)
     }
 

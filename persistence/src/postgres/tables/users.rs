@@ -1,18 +1,11 @@
 //! Accounts.
 
-use smartcart_engine::{
-    id::UserId,
-    store::{Conflict, StoreError, TableKey, Written},
-    users::User,
-};
+use smartcart_domain::{id::UserId, users::User};
+use smartcart_engine::store::{Conflict, StoreError, TableKey, Written};
 use sqlx::{Connection as _, PgConnection};
 
 use super::keys;
-use crate::{
-    columns::{id_bytes, id_of, signed},
-    error::TableResult,
-    rows::{UserColumns, email_key},
-};
+use crate::{columns::{id_bytes, id_of, signed}, error::TableResult, rows::{UserColumns, email_key}};
 
 pub(super) async fn load(connection: &mut PgConnection, id: UserId) -> TableResult<Option<User>> {
     let row: Option<UserColumns> = sqlx::query_as(

@@ -1,17 +1,12 @@
 //! Reads all tables for the audit, and asks SQLite about its file.
 
-use smartcart_engine::{
-    id::{CartId, Sku},
-    store::Finding,
-};
+use smartcart_domain::id::{CartId, Sku};
+use smartcart_engine::store::Finding;
 use sqlx::{Connection, SqliteConnection};
 
 use super::{carts, inventory, orders};
 use crate::error::TableResult;
-use crate::{
-    columns::{id_bytes, id_of},
-    rows::audit::{Audit, CartColumns, PAGE, StockColumns},
-};
+use crate::{columns::{id_bytes, id_of}, rows::audit::{Audit, CartColumns, PAGE, StockColumns}};
 
 pub(super) async fn audit(connection: &mut SqliteConnection) -> TableResult<Vec<Finding>> {
     // All tables of one moment.

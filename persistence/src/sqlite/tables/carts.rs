@@ -1,18 +1,11 @@
-use smartcart_engine::{
-    commit::{CartImage, Row},
-    id::CartId,
-    store::Stored,
-};
+use smartcart_domain::{id::CartId, snapshot::CartSnapshot};
+use smartcart_engine::store::{Row, Stored};
 use sqlx::SqliteConnection;
 
 use super::{entities::ids, images::EntityRow};
 use crate::error::TableResult;
-use crate::{
-    columns::{id_bytes, signed},
-    record::{decode_cart_image, encode_cart_image},
-    rows::{CartRow, Part, assemble},
-    sqlite::bulk::Bound,
-};
+use crate::{columns::{id_bytes, signed}, rows::{CartRow, Part, assemble}, sqlite::bulk::Bound};
+use smartcart_wire::{decode_cart_image, encode_cart_image};
 
 impl EntityRow for CartRow<'_> {
     const TABLE: &'static str = "cart";
@@ -57,7 +50,7 @@ impl EntityRow for CartRow<'_> {
 pub(super) async fn load(
     connection: &mut SqliteConnection,
     id: CartId,
-) -> TableResult<Option<Stored<CartImage>>> {
+) -> TableResult<Option<Stored<CartSnapshot>>> {
     let key = id_bytes(id.0);
     // One statement, so that image and tail are of one moment.
     let parts = sqlx::query_as!(

@@ -1,11 +1,7 @@
 //! One transaction for what the write-behind brings: carts, stock, orders, watermarks.
 
-use smartcart_engine::{
-    commit::{Lane, TableBatch, Watermark},
-    id::{IdSecret, IncarnationId, random_bytes},
-    store::StoreError,
-    time::ShopTime,
-};
+use smartcart_domain::{entry::{Lane, Watermark}, id::{IdSecret, IncarnationId, random_bytes}, time::ShopTime};
+use smartcart_engine::store::{StoreError, TableBatch};
 use sqlx::{Connection, SqliteConnection};
 
 use super::{images, orders};

@@ -3,18 +3,12 @@
 
 use std::sync::Arc;
 
-use smartcart_engine::{
-    commit::Row,
-    store::{Conflict, StoreError},
-};
+use smartcart_engine::store::{Conflict, Row, StoreError};
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::error::TableResult;
-use crate::{
-    columns::{signed, unsigned},
-    record::encode_changes,
-    sqlite::bulk::{Bound, Bulk},
-};
+use crate::{columns::{signed, unsigned}, sqlite::bulk::{Bound, Bulk}};
+use smartcart_wire::encode_changes;
 
 /// What a flush brings of one entity, and where it goes.
 pub(super) trait EntityRow: Sync {

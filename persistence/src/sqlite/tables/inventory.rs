@@ -1,18 +1,11 @@
-use smartcart_engine::{
-    commit::{Row, StockImage},
-    id::Sku,
-    inventory::StockLevel,
-    store::{StoreError, Stored},
-};
+use smartcart_domain::{id::Sku, inventory::StockLevel, snapshot::StockSnapshot};
+use smartcart_engine::store::{Row, StoreError, Stored};
 use sqlx::SqliteConnection;
 
 use super::images::EntityRow;
 use crate::error::TableResult;
-use crate::{
-    record::{decode_stock_image, encode_stock_image},
-    rows::{Part, StockRow, assemble},
-    sqlite::bulk::Bound,
-};
+use crate::{rows::{Part, StockRow, assemble}, sqlite::bulk::Bound};
+use smartcart_wire::{decode_stock_image, encode_stock_image};
 
 impl EntityRow for StockRow<'_> {
     const TABLE: &'static str = "stock";
@@ -41,7 +34,7 @@ impl EntityRow for StockRow<'_> {
 pub(super) async fn load(
     connection: &mut SqliteConnection,
     sku: &Sku,
-) -> TableResult<Option<Stored<StockImage>>> {
+) -> TableResult<Option<Stored<StockSnapshot>>> {
     let key = sku.as_str();
     // One statement, so that image and tail are of one moment.
     let parts = sqlx::query_as!(

@@ -1,10 +1,7 @@
 //! Idempotency keys of changes to what lives in the tables alone, in the change's own transaction.
 
-use smartcart_engine::{
-    limits::KEY_RETENTION,
-    store::{StoreError, TableKey},
-    time::Timestamp,
-};
+use smartcart_domain::{limits::KEY_RETENTION, time::Timestamp};
+use smartcart_engine::store::{StoreError, TableKey};
 use sqlx::SqliteConnection;
 
 use crate::columns::{id_bytes, signed, unsigned};

@@ -15,18 +15,8 @@ mod users;
 use std::{sync::OnceLock, time::Duration};
 
 use async_trait::async_trait;
-use smartcart_engine::{
-    catalog::Product,
-    commit::{CartImage, StockImage, TableBatch, Watermark},
-    id::{AddressId, CartId, IdSecret, IncarnationId, OrderId, ProductId, SessionId, Sku, UserId},
-    orders::Order,
-    store::{
-        CatalogStore, EntityStore, Finding, OrderStore, Store, StoreError, Stored, TableKey, UserStore,
-        Written,
-    },
-    time::{ShopTime, Timestamp},
-    users::{Address, Session, User},
-};
+use smartcart_domain::{catalog::Product, entry::Watermark, id::{AddressId, CartId, IdSecret, IncarnationId, OrderId, ProductId, SessionId, Sku, UserId}, orders::Order, snapshot::{CartSnapshot, StockSnapshot}, time::{ShopTime, Timestamp}, users::{Address, Session, User}};
+use smartcart_engine::store::{CatalogStore, EntityStore, Finding, OrderStore, Store, StoreError, Stored, TableBatch, TableKey, UserStore, Written};
 use sqlx::{
     Connection, Sqlite, SqliteConnection, SqlitePool,
     pool::PoolConnection,
@@ -106,11 +96,11 @@ impl SqliteStore {
 
 #[async_trait]
 impl EntityStore for SqliteStore {
-    async fn load_cart(&self, id: CartId) -> Result<Option<Stored<CartImage>>, StoreError> {
+    async fn load_cart(&self, id: CartId) -> Result<Option<Stored<CartSnapshot>>, StoreError> {
         Ok(carts::load(&mut *self.reader().await?, id).await?)
     }
 
-    async fn load_stock(&self, sku: &Sku) -> Result<Option<Stored<StockImage>>, StoreError> {
+    async fn load_stock(&self, sku: &Sku) -> Result<Option<Stored<StockSnapshot>>, StoreError> {
         Ok(inventory::load(&mut *self.reader().await?, sku).await?)
     }
 
@@ -315,7 +305,7 @@ impl Store for SqliteStore {
 
 #[cfg(test)]
 mod tests {
-    use smartcart_engine::id::random_bytes;
+    use smartcart_domain::id::random_bytes;
 
     use super::*;
     use crate::sqlite::open;

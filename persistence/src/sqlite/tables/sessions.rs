@@ -1,11 +1,7 @@
 //! Signed-in sessions.
 
-use smartcart_engine::{
-    id::{SessionId, UserId},
-    store::{StoreError, TableKey, Written},
-    time::Timestamp,
-    users::Session,
-};
+use smartcart_domain::{id::{SessionId, UserId}, time::Timestamp, users::Session};
+use smartcart_engine::store::{StoreError, TableKey, Written};
 use sqlx::{Connection, SqliteConnection};
 
 use super::{entities::ids, keys};

@@ -1,10 +1,7 @@
 //! Accounts.
 
-use smartcart_engine::{
-    id::UserId,
-    store::{Conflict, StoreError, TableKey, Written},
-    users::User,
-};
+use smartcart_domain::{id::UserId, users::User};
+use smartcart_engine::store::{Conflict, StoreError, TableKey, Written};
 use sqlx::{Connection, SqliteConnection};
 
 use super::keys;

@@ -1,22 +1,16 @@
 //! Two pods that get the same request, or two requests for the same row, at the same time.
 
-use smartcart_engine::{
-    idempotency::KeyGuard,
-    store::{CatalogStore as _, Conflict, Store as _, StoreError, TableKey, UserStore as _},
-    time::Timestamp,
-};
+use smartcart_domain::{idempotency::KeyFingerprint, time::Timestamp};
+use smartcart_engine::store::{CatalogStore as _, Conflict, Store as _, StoreError, TableKey, UserStore as _};
 
-use crate::{
-    backend::{Postgres, Shop as _},
-    samples::{product, user},
-};
+use crate::{backend::{Postgres, Shop as _}, samples::{product, user}};
 
 #[tokio::test]
 async fn a_key_makes_one_change() {
     let shop = Postgres::new().await;
     let other = shop.as_pod(2).await;
     for round in 1..=20_u128 {
-        let key = Some(TableKey { guard: KeyGuard { key: round, request: 1 }, now: Timestamp(1) });
+        let key = Some(TableKey { guard: KeyFingerprint { key: round, request: 1 }, now: Timestamp(1) });
         let product = product("heart", &["85123A"]);
         let (one, two) = tokio::join!(
             shop.store().put_product(&product, None, key),
@@ -52,7 +46,7 @@ async fn an_address_is_given_to_one_account() {
     let (ada, eve) = (user(1, "ada@example.com"), user(2, "eve@example.com"));
     shop.store().create_user(&ada, None).await.unwrap();
     shop.store().create_user(&eve, None).await.unwrap();
-    let moved = |user: &smartcart_engine::users::User| smartcart_engine::users::User {
+    let moved = |user: &smartcart_domain::users::User| smartcart_domain::users::User {
         version: 2,
         email: "both@example.com".to_owned(),
         ..user.clone()

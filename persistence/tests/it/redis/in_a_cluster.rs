@@ -1,20 +1,11 @@
 //! A journal in a Redis Cluster: each incarnation's on one of its primaries.
 
-use smartcart_engine::{
-    commit::Entry,
-    id::IncarnationId,
-    journal::{AppendError, Journal as _},
-};
-use smartcart_persistence::{
-    fast::FastJournal,
-    redis::{RedisJournal, Settings},
-};
+use smartcart_domain::{entry::Entry, id::IncarnationId};
+use smartcart_engine::journal::{AppendError, Journal as _};
+use smartcart_persistence::{fast::FastJournal, redis::{RedisJournal, Settings}};
 
 use super::{cluster::Cluster, fleet::settled, server::RedisServer};
-use crate::{
-    backend::{Postgres, journal_at},
-    samples::entry,
-};
+use crate::{backend::{Postgres, journal_at}, samples::entry};
 
 #[tokio::test]
 async fn journals_are_spread_over_the_primaries_and_found_again() {

@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use smartcart_engine::{
-    id::IncarnationId,
-    journal::{AppendError, Journal as _, JournalError},
-};
+use smartcart_domain::id::IncarnationId;
+use smartcart_engine::journal::{AppendError, Journal as _, JournalError};
 
 use super::fleet::{Fleet, LANE, ONE, settled};
 use crate::samples::entry;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use smartcart_engine::id::random_bytes;
+use smartcart_domain::id::random_bytes;
 use tempfile::TempDir;
 
 const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];

@@ -1,18 +1,10 @@
-use smartcart_engine::{
-    catalog::Product,
-    idempotency::KeyGuard,
-    limits::KEY_RETENTION,
-    store::{Conflict, StoreError, TableKey},
-    time::Timestamp,
-};
+use smartcart_domain::{catalog::Product, idempotency::KeyFingerprint, limits::KEY_RETENTION, time::Timestamp};
+use smartcart_engine::store::{Conflict, StoreError, TableKey};
 
-use crate::{
-    backend::Shop,
-    samples::{product, sku},
-};
+use crate::{backend::Shop, samples::{product, sku}};
 
 fn key(key: u128, request: u64, now: i64) -> Option<TableKey> {
-    Some(TableKey { guard: KeyGuard { key, request }, now: Timestamp(now) })
+    Some(TableKey { guard: KeyFingerprint { key, request }, now: Timestamp(now) })
 }
 
 pub(crate) async fn products_are_versioned(backend: impl Shop) {

@@ -1,25 +1,18 @@
 use std::sync::Arc;
 
-use smartcart_engine::{
-    commit::{CartImage, Header, Image, Lane, TableBatch, Watermark},
-    id::{CartId, IncarnationId},
-    store::{Conflict, Store, StoreError},
-    time::ShopTime,
-};
+use smartcart_domain::{entry::{Lane, Watermark}, id::{CartId, IncarnationId}, snapshot::{CartSnapshot, Snapshot}, time::ShopTime};
+use smartcart_engine::store::{Conflict, IndexedColumns, Store, StoreError, TableBatch};
 
-use crate::{
-    backend::Shop,
-    samples::{cart, order, rows, sku, stock},
-};
+use crate::{backend::Shop, samples::{cart, order, rows, sku, stock}};
 
-async fn loaded(store: &dyn Store, id: u128) -> Option<(CartImage, Vec<u64>)> {
+async fn loaded(store: &dyn Store, id: u128) -> Option<(CartSnapshot, Vec<u64>)> {
     let stored = store.load_cart(CartId(id)).await.unwrap()?;
     Some((stored.image, stored.tail.iter().map(|change| change.version).collect()))
 }
 
-fn image_of(row: &smartcart_engine::commit::Row) -> CartImage {
+fn image_of(row: &smartcart_engine::store::Row) -> CartSnapshot {
     match row.image.clone() {
-        Some(Image::Cart(image)) => image,
+        Some(Snapshot::Cart(image)) => image,
         other => panic!("{other:?}"),
     }
 }
@@ -156,7 +149,7 @@ pub(crate) async fn stock_that_does_not_add_up_is_refused(backend: impl Shop) {
     let store = backend.store();
     for (on_hand, held, sold) in [(40, 41, 0), (40, -1, 0), (-1, 0, 41), (41, 0, -1), (40, 0, 1)] {
         let mut row = stock("85123A", 40).image();
-        let Header::Stock { level, .. } = &mut row.header else { panic!("{:?}", row.header) };
+        let IndexedColumns::Stock { level, .. } = &mut row.header else { panic!("{:?}", row.header) };
         (level.on_hand, level.held, level.sold) = (on_hand, held, sold);
         let refused = store.flush(&rows([row, cart(1).image()])).await;
         assert!(matches!(refused, Err(StoreError::Conflict(Conflict::Invariant(_)))), "{refused:?}");

@@ -1,13 +1,7 @@
 use std::sync::Arc;
 
-use smartcart_engine::{
-    commit::TableBatch,
-    id::{OrderId, UserId},
-    idempotency::KeyGuard,
-    orders::{Order, OrderStatus},
-    store::{Store, StoreError, TableKey},
-    time::Timestamp,
-};
+use smartcart_domain::{id::{OrderId, UserId}, idempotency::KeyFingerprint, orders::{Order, OrderStatus}, time::Timestamp};
+use smartcart_engine::store::{Store, StoreError, TableBatch, TableKey};
 
 use crate::{backend::Shop, samples::order};
 
@@ -49,7 +43,7 @@ pub(crate) async fn an_order_goes_through_its_states(backend: impl Shop) {
     assert!(matches!(missing, Err(StoreError::NotFound)), "{missing:?}");
 
     place(store, [placed.clone()]).await;
-    let key = TableKey { guard: KeyGuard { key: 3, request: 4 }, now: Timestamp(0) };
+    let key = TableKey { guard: KeyFingerprint { key: 3, request: 4 }, now: Timestamp(0) };
     assert_eq!(store.order_of_key(key).await.unwrap(), None);
     let written = store.transition_order(&paid, Some(key)).await.unwrap();
     assert_eq!((written.value, written.replayed), (paid.clone(), false));
@@ -62,7 +56,7 @@ pub(crate) async fn an_order_goes_through_its_states(backend: impl Shop) {
     let replayed = store.transition_order(&paid, Some(key)).await.unwrap();
     assert_eq!((replayed.value, replayed.replayed), (packed.clone(), true));
     assert_eq!(store.order_of_key(key).await.unwrap(), Some(packed.clone()));
-    let other = TableKey { guard: KeyGuard { key: 3, request: 5 }, ..key };
+    let other = TableKey { guard: KeyFingerprint { key: 3, request: 5 }, ..key };
     for reused in
         [store.transition_order(&packed, Some(other)).await.err(), store.order_of_key(other).await.err()]
     {

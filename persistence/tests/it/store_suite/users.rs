@@ -1,15 +1,10 @@
-use smartcart_engine::{
-    id::{AddressId, SessionId, UserId},
-    idempotency::KeyGuard,
-    store::{Conflict, StoreError, TableKey},
-    time::Timestamp,
-    users::{Address, Session, User},
-};
+use smartcart_domain::{id::{AddressId, SessionId, UserId}, idempotency::KeyFingerprint, time::Timestamp, users::{Address, Session, User}};
+use smartcart_engine::store::{Conflict, StoreError, TableKey};
 
 use crate::{backend::Shop, samples::user};
 
 fn key(key: u128, request: u64) -> Option<TableKey> {
-    Some(TableKey { guard: KeyGuard { key, request }, now: Timestamp(0) })
+    Some(TableKey { guard: KeyFingerprint { key, request }, now: Timestamp(0) })
 }
 
 fn session(id: u128, user: u128) -> Session {

@@ -1,0 +1,74 @@
+use std::{collections::HashMap, time::Instant};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use smartcart_domain::{id::IncarnationId, peer::Reply};
+use smartcart_engine::{peers::{Envelope, PeerError, Peers, ProbeResponse}, registry::Member};
+use smartcart_wire::peer;
+use tokio::sync::oneshot;
+
+use super::{Trust, link::{Link, Outgoing}};
+
+/// The way to the other pods.
+pub struct GrpcPeers {
+    trust: Trust,
+    /// By address; those of pods that have gone are left when nobody has asked them for long.
+    links: Mutex<HashMap<String, Link>>,
+}
+
+/// Pods that one pod knows the way to; more than any fleet has, and a bound on what is left of those that have gone.
+const LINKS: usize = 1024;
+
+impl std::fmt::Debug for GrpcPeers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GrpcPeers").field("links", &self.links.lock().len()).finish_non_exhaustive()
+    }
+}
+
+impl GrpcPeers {
+    pub fn new(trust: Trust) -> Self {
+        Self { trust, links: Mutex::default() }
+    }
+
+    fn link(&self, to: &Member) -> Link {
+        let mut links = self.links.lock();
+        if let Some(link) = links.get(&to.address) {
+            return link.clone();
+        }
+        if links.len() >= LINKS {
+            links.clear();
+        }
+        let link = Link::to(to.address.clone(), self.trust.clone());
+        links.insert(to.address.clone(), link.clone());
+        link
+    }
+}
+
+#[async_trait]
+impl Peers for GrpcPeers {
+    async fn ask(&self, to: &Member, envelope: Envelope<'_>) -> Result<Reply, PeerError> {
+        let Envelope { question, epoch, hops, deadline } = envelope;
+        let question = peer::encode_question(question)
+            .ok_or_else(|| PeerError::Unreachable("a checkout's steps stay on their pod".to_owned()))?;
+        let (asked, said) = oneshot::channel();
+        let outgoing =
+            Outgoing { question: question.into(), epoch: epoch.0, hops: hops.into(), deadline, asked };
+        self.link(to).send(outgoing)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let reply = match tokio::time::timeout(left, said).await {
+            Ok(Ok(said)) => said?,
+            Ok(Err(_)) => return Err(PeerError::NoAnswer("the connection broke".to_owned())),
+            Err(_) => return Err(PeerError::NoAnswer("no answer in time".to_owned())),
+        };
+        peer::decode_reply(&reply).map_err(|error| PeerError::NoAnswer(error.to_string()))
+    }
+
+    async fn probe(&self, to: &Member, asker: IncarnationId) -> Result<ProbeResponse, PeerError> {
+        let probed = self.link(to).probe(asker.to_string()).await?;
+        let incarnation = probed
+            .incarnation
+            .parse()
+            .map_err(|_| PeerError::NoAnswer("the pod does not say who it is".to_owned()))?;
+        Ok(ProbeResponse { incarnation, sees_registry: probed.sees_registry, knows_asker: probed.knows_asker })
+    }
+}

@@ -1,0 +1,216 @@
+//! The way to one pod: a queue, and a task that sends what has gathered in it.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::http::uri::PathAndQuery;
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use prost::Message as _;
+use smartcart_engine::{peers::PeerError, registry::Epoch};
+use tokio::sync::{mpsc, oneshot};
+use tonic::{Request, Streaming, client::Grpc, transport::Channel};
+use tonic_prost::ProstCodec;
+
+use super::{BATCH, MESSAGE_BYTES, PROBE_PATIENCE, Trust, tls, wire::{Answers, Batch, Call, Probe, ProbeResponse, Said, Sealed, self}};
+
+/// Questions that wait to be sent to one pod.
+const QUEUE: usize = 4096;
+
+type Asked = oneshot::Sender<Result<Bytes, PeerError>>;
+
+pub(super) struct Outgoing {
+    pub(super) question: Bytes,
+    pub(super) epoch: u64,
+    pub(super) hops: u32,
+    pub(super) deadline: Instant,
+    pub(super) asked: Asked,
+}
+
+#[derive(Clone)]
+pub(super) struct Link {
+    queue: mpsc::Sender<Outgoing>,
+    way: Arc<Way>,
+}
+
+/// A connection that is made when it is needed, and made anew when it has failed.
+struct Way {
+    address: String,
+    trust: Trust,
+    channel: tokio::sync::Mutex<Option<Channel>>,
+}
+
+impl Link {
+    pub(super) fn to(address: String, trust: Trust) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let way = Arc::new(Way { address, trust, channel: tokio::sync::Mutex::default() });
+        tokio::spawn(send_all(way.clone(), waiting));
+        Self { queue, way }
+    }
+
+    pub(super) fn send(&self, outgoing: Outgoing) -> Result<(), PeerError> {
+        self.queue
+            .try_send(outgoing)
+            .map_err(|_| PeerError::Unreachable("too many questions wait".to_owned()))
+    }
+
+    pub(super) async fn probe(&self, asker: String) -> Result<ProbeResponse, PeerError> {
+        let probe = Probe { asker }.encode_to_vec().into();
+        let asking = async {
+            let channel = self.way.channel().await?;
+            let mut grpc = Grpc::new(channel.clone());
+            let sealed = Request::new(self.way.sealed(wire::PROBE, probe));
+            let codec = ProstCodec::<Sealed, ProbeResponse>::default();
+            let answer = async {
+                grpc.ready().await.map_err(|error| tonic::Status::unavailable(error.to_string()))?;
+                grpc.unary(sealed, PathAndQuery::from_static(wire::PROBE), codec).await
+            };
+            match answer.await {
+                Ok(answer) => Ok(answer.into_inner()),
+                Err(status) => {
+                    self.way.forget().await;
+                    Err(PeerError::NoAnswer(status.message().to_owned()))
+                }
+            }
+        };
+        tokio::time::timeout(PROBE_PATIENCE, asking)
+            .await
+            .unwrap_or_else(|_| Err(PeerError::NoAnswer("no answer to a probe in time".to_owned())))
+    }
+}
+
+impl Way {
+    fn sealed(&self, method: &str, body: Bytes) -> Sealed {
+        match &self.trust {
+            Trust::Secret(seal) => seal.sign(method, body),
+            Trust::Tls(_) => Sealed { body, at: 0, signature: Bytes::new() },
+        }
+    }
+
+    async fn channel(&self) -> Result<Channel, PeerError> {
+        let mut channel = self.channel.lock().await;
+        if let Some(channel) = &*channel {
+            return Ok(channel.clone());
+        }
+        let made = tls::connect(&self.address, &self.trust)
+            .await
+            .map_err(|error| PeerError::Unreachable(format!("{}: {error}", self.address)))?;
+        *channel = Some(made.clone());
+        Ok(made)
+    }
+
+    async fn forget(&self) {
+        *self.channel.lock().await = None;
+    }
+}
+
+/// Sends what has gathered, in as many messages at once as there are.
+async fn send_all(way: Arc<Way>, mut waiting: mpsc::Receiver<Outgoing>) {
+    let mut some = Vec::with_capacity(BATCH);
+    while waiting.recv_many(&mut some, BATCH).await > 0 {
+        tokio::spawn(send(way.clone(), std::mem::take(&mut some)));
+        // Whoever is ready to ask shares the next message.
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn send(way: Arc<Way>, some: Vec<Outgoing>) {
+    let channel = match way.channel().await {
+        Ok(channel) => channel,
+        Err(error) => {
+            for outgoing in some {
+                let _gone = outgoing.asked.send(Err(error.clone()));
+            }
+            return;
+        }
+    };
+    let mut open: HashMap<u32, Asked> = HashMap::with_capacity(some.len());
+    let mut patience = Duration::ZERO;
+    let mut batch = Batch { calls: Vec::with_capacity(some.len()) };
+    for (id, outgoing) in (0_u32..).zip(some) {
+        let left = outgoing.deadline.saturating_duration_since(Instant::now());
+        patience = patience.max(left);
+        batch.calls.push(Call {
+            id,
+            question: outgoing.question,
+            epoch: outgoing.epoch,
+            hops: outgoing.hops,
+            patience_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+        });
+        open.insert(id, outgoing.asked);
+    }
+    let exchanged = exchange(&way, channel, batch, &mut open);
+    let failed = match tokio::time::timeout(patience, exchanged).await {
+        Ok(Ok(())) => None,
+        Ok(Err(status)) => {
+            way.forget().await;
+            Some(status)
+        }
+        Err(_) => Some(tonic::Status::deadline_exceeded("no answer in time")),
+    };
+    let error = match failed {
+        // Refused at the door, or never sent: nothing was done.
+        Some(status) if status.code() == tonic::Code::Unauthenticated || was_not_sent(&status) => {
+            PeerError::Unreachable(reason(&status))
+        }
+        Some(status) => PeerError::NoAnswer(reason(&status)),
+        None => PeerError::NoAnswer("the pod left a question out".to_owned()),
+    };
+    for asked in open.into_values() {
+        let _gone = asked.send(Err(error.clone()));
+    }
+}
+
+/// The status, and what led to it.
+fn reason(status: &tonic::Status) -> String {
+    let mut text = status.message().to_owned();
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// Whether the connection had ended before the message left, as it does when its pod goes.
+fn was_not_sent(status: &tonic::Status) -> bool {
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            return error.is_canceled();
+        }
+        cause = error.source();
+    }
+    false
+}
+
+async fn exchange(
+    way: &Way,
+    channel: Channel,
+    batch: Batch,
+    open: &mut HashMap<u32, Asked>,
+) -> Result<(), tonic::Status> {
+    let mut grpc = Grpc::new(channel).max_decoding_message_size(MESSAGE_BYTES);
+    grpc.ready().await.map_err(|error| tonic::Status::unavailable(error.to_string()))?;
+    let sealed = Request::new(way.sealed(wire::ASK, batch.encode_to_vec().into()));
+    let codec = ProstCodec::<Sealed, Answers>::default();
+    let mut answers: Streaming<Answers> =
+        grpc.server_streaming(sealed, PathAndQuery::from_static(wire::ASK), codec).await?.into_inner();
+    while let Some(some) = answers.next().await {
+        for answer in some?.answers {
+            let Some(asked) = open.remove(&answer.id) else { continue };
+            let said = match answer.said {
+                Some(Said::Reply(reply)) => Ok(reply),
+                Some(Said::NotOwner(epoch)) => Err(PeerError::NotOwner { epoch: Epoch(epoch) }),
+                Some(Said::Refused(why)) => Err(PeerError::Unreachable(why)),
+                None => Err(PeerError::NoAnswer("the pod speaks a newer protocol".to_owned())),
+            };
+            let _gone = asked.send(said);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,129 @@
+use std::{fmt, fs, path::Path, sync::OnceLock};
+
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use smartcart_domain::time::ShopTime;
+use smartcart_engine::clock::ShopClock;
+
+use super::wire::Sealed;
+
+/// A message this much older or younger than the receiver's shop time is refused: a copy of it is worth nothing later.
+const TOLERANCE_MS: u64 = 5 * 60 * 1000;
+const MIN_BYTES: usize = 32;
+
+/// Signs messages between pods: HMAC-SHA256 over method, time and body. The time is the shop's, which the pods share: a
+/// pod whose wall clock jumps is understood all the same.
+pub struct Seal {
+    secret: Vec<u8>,
+    clock: OnceLock<ShopClock>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    #[error("the peers' secret in {path} cannot be read: {error}")]
+    Read { path: String, error: std::io::Error },
+    #[error("the peers' secret in {path} must have at least {MIN_BYTES} bytes")]
+    Weak { path: String },
+}
+
+impl fmt::Debug for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seal(..)")
+    }
+}
+
+impl Seal {
+    pub fn from_file(path: &Path) -> Result<Self, SealError> {
+        let shown = || path.display().to_string();
+        let text = fs::read(path).map_err(|error| SealError::Read { path: shown(), error })?;
+        let secret = text.trim_ascii().to_vec();
+        if secret.len() < MIN_BYTES {
+            return Err(SealError::Weak { path: shown() });
+        }
+        Ok(Self { secret, clock: OnceLock::new() })
+    }
+
+    /// Before this, it is always the shop's first moment.
+    pub(crate) fn keep_time_by(&self, clock: &ShopClock) {
+        self.clock.get_or_init(|| clock.clone());
+    }
+
+    fn now(&self) -> ShopTime {
+        self.clock.get().map_or(ShopTime(0), ShopClock::now)
+    }
+
+    fn mac(&self, method: &str, at: i64, body: &[u8]) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC takes a key of any length");
+        mac.update(&(method.len() as u64).to_be_bytes());
+        mac.update(method.as_bytes());
+        mac.update(&at.to_be_bytes());
+        mac.update(body);
+        mac
+    }
+
+    pub(super) fn sign(&self, method: &str, body: Bytes) -> Sealed {
+        let ShopTime(at) = self.now();
+        let signature = self.mac(method, at, &body).finalize().into_bytes();
+        Sealed { signature: Bytes::copy_from_slice(&signature), at, body }
+    }
+
+    /// The body, when it was signed with this secret not long ago.
+    pub(super) fn open(&self, method: &str, sealed: Sealed) -> Option<Bytes> {
+        let recent = self.now().0.abs_diff(sealed.at) <= TOLERANCE_MS;
+        let genuine = self.mac(method, sealed.at, &sealed.body).verify_slice(&sealed.signature).is_ok();
+        (recent && genuine).then_some(sealed.body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use smartcart_domain::time::Timestamp;
+    use smartcart_engine::clock::ManualClock;
+
+    use super::*;
+
+    fn seal(text: &str) -> Seal {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::write(&path, text).unwrap();
+        Seal::from_file(&path).unwrap()
+    }
+
+    #[test]
+    fn what_one_pod_signs_another_opens_and_nobody_changes() {
+        let (ours, theirs) = (seal(&"a".repeat(32)), seal(&"b".repeat(32)));
+        let sealed = ours.sign("/ask", Bytes::from_static(b"two mugs"));
+        assert_eq!(ours.open("/ask", sealed.clone()).unwrap(), "two mugs");
+        assert!(ours.open("/probe", sealed.clone()).is_none(), "for another method");
+        assert!(theirs.open("/ask", sealed.clone()).is_none(), "with another secret");
+        let changed = Sealed { body: Bytes::from_static(b"ten mugs"), ..sealed.clone() };
+        assert!(ours.open("/ask", changed).is_none());
+        let later = Sealed { at: sealed.at + 1, ..sealed };
+        assert!(ours.open("/ask", later).is_none());
+    }
+
+    #[test]
+    fn an_old_message_is_refused() {
+        let seal = seal(&"a".repeat(40));
+        let hands = Arc::new(ManualClock::at(Timestamp(0)));
+        seal.keep_time_by(&ShopClock::starting_at(ShopTime(77_000_000), hands.clone()));
+        let sealed = seal.sign("/ask", Bytes::from_static(b"two mugs"));
+        hands.set_wall(Timestamp(3_600_000));
+        hands.advance(Duration::from_secs(4 * 60));
+        assert!(seal.open("/ask", sealed.clone()).is_some(), "a jump of the wall clock is no age");
+        hands.advance(Duration::from_secs(2 * 60));
+        assert!(seal.open("/ask", sealed).is_none());
+    }
+
+    #[test]
+    fn a_short_secret_is_no_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::write(&path, "hunter2\n").unwrap();
+        assert!(matches!(Seal::from_file(&path), Err(SealError::Weak { .. })));
+        assert!(matches!(Seal::from_file(&folder.path().join("none")), Err(SealError::Read { .. })));
+    }
+}

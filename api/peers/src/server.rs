@@ -1,0 +1,171 @@
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use prost::Message as _;
+use smartcart_engine::{engine::Engine, peers::PeerError, registry::Epoch};
+use smartcart_wire::peer;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tonic::{Request, Response, Status, body::Body, server::Grpc};
+use tonic_prost::ProstCodec;
+
+use super::{BATCH, KEEP_ALIVE, KEEP_ALIVE_PATIENCE, MESSAGE_BYTES, PeerListenError, Trust, tls, wire::{Answer, Answers, Batch, Call, Probe, ProbeResponse, Said, Sealed, self}};
+
+/// The longest that a peer may let a question wait here.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// The listener for other pods. Bound first; it answers once the engine is there.
+#[derive(Debug)]
+pub struct PeerServer {
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl PeerServer {
+    pub async fn bind(listen: SocketAddr) -> Result<TcpListener, PeerListenError> {
+        TcpListener::bind(listen).await.map_err(|error| PeerListenError::Bind { listen, error })
+    }
+
+    pub fn start(listener: TcpListener, trust: Trust, engine: Arc<Engine>) -> std::io::Result<Self> {
+        let address = listener.local_addr()?;
+        let (stop, mut stopped) = watch::channel(false);
+        let desk = Desk { engine, trust: trust.clone() };
+        let server = tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(KEEP_ALIVE))
+            .http2_keepalive_timeout(Some(KEEP_ALIVE_PATIENCE));
+        let task = tokio::spawn(async move {
+            let ended = async move {
+                // The sender lives as long as the server.
+                let _closed = stopped.wait_for(|stop| *stop).await;
+            };
+            let incoming = tls::incoming(listener, trust);
+            if let Err(error) = server.serve_with_incoming_shutdown(desk, incoming, ended).await {
+                tracing::error!(%error, "the listener for peers ended badly");
+            }
+        });
+        Ok(Self { address, stop, task })
+    }
+
+    /// Finishes what peers have asked, and ends.
+    pub async fn stop(self, patience: Duration) {
+        self.stop.send_replace(true);
+        let mut task = self.task;
+        if tokio::time::timeout(patience, &mut task).await.is_err() {
+            task.abort();
+        }
+    }
+}
+
+/// Answers the gRPC methods.
+#[derive(Clone)]
+struct Desk {
+    engine: Arc<Engine>,
+    trust: Trust,
+}
+
+impl tower::Service<axum::http::Request<Body>> for Desk {
+    type Response = axum::http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: axum::http::Request<Body>) -> Self::Future {
+        let desk = self.clone();
+        Box::pin(async move {
+            Ok(match request.uri().path() {
+                wire::ASK => {
+                    let codec = ProstCodec::<Answers, Sealed>::default();
+                    let mut grpc = Grpc::new(codec).apply_max_message_size_config(Some(MESSAGE_BYTES), None);
+                    grpc.server_streaming(Ask(desk), request).await
+                }
+                wire::PROBE => {
+                    let mut grpc = Grpc::new(ProstCodec::<ProbeResponse, Sealed>::default());
+                    grpc.unary(AskAbout(desk), request).await
+                }
+                _ => Status::unimplemented("there is no such method").into_http(),
+            })
+        })
+    }
+}
+
+type AnswerStream = Pin<Box<dyn Stream<Item = Result<Answers, Status>> + Send>>;
+
+struct Ask(Desk);
+
+impl tonic::server::ServerStreamingService<Sealed> for Ask {
+    type Response = Answers;
+    type ResponseStream = AnswerStream;
+    type Future = std::future::Ready<Result<Response<AnswerStream>, Status>>;
+
+    fn call(&mut self, request: Request<Sealed>) -> Self::Future {
+        std::future::ready(self.0.answer(request.into_inner()).map(Response::new))
+    }
+}
+
+struct AskAbout(Desk);
+
+impl tonic::server::UnaryService<Sealed> for AskAbout {
+    type Response = ProbeResponse;
+    type Future = std::future::Ready<Result<Response<ProbeResponse>, Status>>;
+
+    fn call(&mut self, request: Request<Sealed>) -> Self::Future {
+        std::future::ready(self.0.probed(request.into_inner()).map(Response::new))
+    }
+}
+
+impl Desk {
+    fn open(&self, method: &str, sealed: Sealed) -> Result<Bytes, Status> {
+        match &self.trust {
+            Trust::Tls(_) => Ok(sealed.body),
+            Trust::Secret(seal) => seal.open(method, sealed).ok_or_else(|| {
+                Status::unauthenticated("not signed with this fleet's secret, or too long ago")
+            }),
+        }
+    }
+
+    fn answer(&self, sealed: Sealed) -> Result<AnswerStream, Status> {
+        let body = self.open(wire::ASK, sealed)?;
+        let batch = Batch::decode(body).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let engine = &self.engine;
+        let answers: FuturesUnordered<_> =
+            batch.calls.into_iter().map(|call| answer(engine.clone(), call)).collect();
+        Ok(Box::pin(answers.ready_chunks(BATCH).map(|answers| Ok(Answers { answers }))))
+    }
+
+    fn probed(&self, sealed: Sealed) -> Result<ProbeResponse, Status> {
+        let body = self.open(wire::PROBE, sealed)?;
+        let probe = Probe::decode(body).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let asker = probe.asker.parse().map_err(|_| Status::invalid_argument("the asker's name"))?;
+        let probed = self.engine.probed(asker);
+        Ok(ProbeResponse {
+            incarnation: probed.incarnation.to_string(),
+            sees_registry: probed.sees_registry,
+            knows_asker: probed.knows_asker,
+        })
+    }
+}
+
+async fn answer(engine: Arc<Engine>, call: Call) -> Answer {
+    let deadline = Instant::now() + Duration::from_millis(call.patience_ms).min(LONGEST);
+    let hops = u8::try_from(call.hops).unwrap_or(u8::MAX);
+    let said = match peer::decode_question(&call.question, &engine.catalog()) {
+        Ok(question) => match engine.answer(question, Epoch(call.epoch), hops, deadline).await {
+            Ok(reply) => Said::Reply(peer::encode_reply(&reply).into()),
+            Err(PeerError::NotOwner { epoch }) => Said::NotOwner(epoch.0),
+            Err(error) => Said::Refused(error.to_string()),
+        },
+        Err(error) => Said::Refused(error.to_string()),
+    };
+    Answer { id: call.id, said: Some(said) }
+}

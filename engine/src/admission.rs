@@ -1,0 +1,248 @@
+//! Admission: ractor's mailboxes have no bound, so the work is bounded before it gets there.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use metrics::counter;
+use parking_lot::RwLock;
+use tokio::sync::Notify;
+
+use crate::ownership::ShardGuard;
+use smartcart_domain::idempotency::Caller;
+
+#[derive(Debug, Clone, Copy)]
+pub struct AdmissionConfig {
+    /// Requests of the whole process that are accepted and not answered.
+    pub in_flight: usize,
+    /// Of one cart: a shopper has not more hands than this.
+    pub per_cart: u32,
+    /// Of one SKU: a flash sale.
+    pub per_stock: u32,
+    /// A request that has waited this long is not begun any more.
+    pub deadline: Duration,
+}
+
+impl Default for AdmissionConfig {
+    fn default() -> Self {
+        Self { in_flight: 8192, per_cart: 32, per_stock: 4096, deadline: Duration::from_secs(5) }
+    }
+}
+
+/// The process's door.
+#[derive(Debug, Default)]
+pub struct AdmissionController {
+    limit: usize,
+    in_flight: AtomicUsize,
+    closed: AtomicBool,
+    /// The write-behind cannot keep up.
+    congested: AtomicBool,
+    /// How much waits in memory for the tables, as a `Pressure`.
+    pressure: AtomicU8,
+    /// What cannot be reached at the moment, as bits of `Away`.
+    away: AtomicU8,
+    /// Why nothing can be changed any more.
+    read_only: RwLock<Option<String>>,
+    /// Woken when nothing can be changed any more.
+    failed: Notify,
+}
+
+/// What is done about the memory that waits for the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Pressure {
+    Bearable = 0,
+    /// Guests' changes are refused.
+    Guests = 1,
+    /// All changes are refused.
+    All = 2,
+}
+
+/// Something without which no change is accepted; it may come back.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+pub(crate) enum Away {
+    /// An append's outcome is not known yet.
+    Journal = 1,
+    /// Whether this pod is still a member is not known.
+    Registry = 2,
+}
+
+impl AdmissionController {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    /// Whether a request may come in, for whatever pod it is.
+    pub(crate) fn admit(self: &Arc<Self>) -> Result<Permit, Shed> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(shed("draining", Duration::from_secs(1)));
+        }
+        if self.away.load(Ordering::Relaxed) & Away::Registry as u8 != 0 {
+            return Err(shed("registry_away", Duration::from_secs(1)));
+        }
+        let permit = Permit { gate: self.clone(), inside: None };
+        if self.in_flight.fetch_add(1, Ordering::Relaxed) >= self.limit {
+            drop(permit);
+            return Err(shed("overload", Duration::from_millis(250)));
+        }
+        Ok(permit)
+    }
+
+    /// Whether this pod can take a change of what it owns. The engine's own steps finish what was taken before.
+    pub(crate) fn take(&self, caller: Caller) -> Result<(), Shed> {
+        if caller == Caller::Engine {
+            return Ok(());
+        }
+        if self.congested.load(Ordering::Relaxed) {
+            return Err(shed("backlog", Duration::from_millis(500)));
+        }
+        let pressure = self.pressure.load(Ordering::Relaxed);
+        if pressure >= Pressure::All as u8 {
+            return Err(shed("memory", Duration::from_secs(1)));
+        }
+        if pressure >= Pressure::Guests as u8 && caller == Caller::Guest {
+            return Err(shed("memory_guests", Duration::from_secs(1)));
+        }
+        if self.away.load(Ordering::Relaxed) & Away::Journal as u8 != 0 {
+            return Err(shed("journal_away", Duration::from_secs(1)));
+        }
+        Ok(())
+    }
+
+    /// For the steps of work that was admitted before: they are counted, never shed.
+    pub(crate) fn pass(self: &Arc<Self>) -> Permit {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        Permit { gate: self.clone(), inside: None }
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_congested(&self, congested: bool) {
+        self.congested.store(congested, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_pressure(&self, pressure: Pressure) {
+        let before = self.pressure.swap(pressure as u8, Ordering::Relaxed);
+        if before < pressure as u8 {
+            tracing::warn!(?pressure, "what waits for the tables takes too much memory");
+        }
+    }
+
+    pub(crate) fn set_away(&self, what: Away, away: bool) {
+        let bit = what as u8;
+        let before = if away {
+            self.away.fetch_or(bit, Ordering::Relaxed)
+        } else {
+            self.away.fetch_and(!bit, Ordering::Relaxed)
+        };
+        if (before & bit != 0) != away {
+            tracing::warn!(?what, away, "changes are refused while something is away");
+        }
+    }
+
+    /// From now on changes are refused, until the process is started again.
+    pub(crate) fn fail_stop(&self, why: &str) {
+        let mut read_only = self.read_only.write();
+        if read_only.is_none() {
+            tracing::error!(reason = why, "changes are refused from now on; mend the cause and restart");
+            *read_only = Some(why.to_owned());
+            self.failed.notify_waiters();
+        }
+    }
+
+    pub fn read_only(&self) -> Option<String> {
+        self.read_only.read().clone()
+    }
+
+    /// Returns once nothing can be changed any more.
+    pub(crate) async fn failed(&self) {
+        let failed = self.failed.notified();
+        if self.read_only().is_none() {
+            failed.await;
+        }
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+}
+
+/// One admitted request; gives its place back when it is answered.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    gate: Arc<AdmissionController>,
+    /// Keeps the shard here until the answer is durable.
+    inside: Option<ShardGuard>,
+}
+
+impl Permit {
+    pub(crate) fn entered(mut self, inside: ShardGuard) -> Self {
+        self.inside = Some(inside);
+        self
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.gate.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_door_lets_in_as_many_as_it_says_and_counts_those_who_leave() {
+        let gate = Arc::new(AdmissionController::new(2));
+        let first = gate.admit().unwrap();
+        let _second = gate.admit().unwrap();
+        assert_eq!(gate.admit().unwrap_err().reason, "overload");
+        drop(first);
+        assert!(gate.admit().is_ok());
+        assert_eq!(gate.in_flight(), 1);
+    }
+
+    #[test]
+    fn a_closed_door_lets_nobody_in_and_behind_a_congested_one_nothing_is_taken() {
+        let gate = Arc::new(AdmissionController::new(2));
+        gate.set_congested(true);
+        // It may be for another pod.
+        assert!(gate.admit().is_ok());
+        assert_eq!(gate.take(Caller::Guest).unwrap_err().reason, "backlog");
+        assert!(gate.take(Caller::Engine).is_ok());
+        gate.set_congested(false);
+        assert!(gate.take(Caller::Guest).is_ok());
+        gate.close();
+        assert_eq!(gate.admit().unwrap_err().reason, "draining");
+    }
+
+    #[test]
+    fn without_its_journal_a_pod_takes_nothing_and_without_the_registry_it_lets_nobody_in() {
+        let gate = Arc::new(AdmissionController::new(2));
+        gate.set_away(Away::Journal, true);
+        assert!(gate.admit().is_ok());
+        assert_eq!(gate.take(Caller::Service).unwrap_err().reason, "journal_away");
+        gate.set_away(Away::Registry, true);
+        assert_eq!(gate.admit().unwrap_err().reason, "registry_away");
+    }
+
+    #[test]
+    fn under_pressure_guests_are_refused_first_and_then_everybody() {
+        let gate = Arc::new(AdmissionController::new(2));
+        gate.set_pressure(Pressure::Guests);
+        assert_eq!(gate.take(Caller::Guest).unwrap_err().reason, "memory_guests");
+        assert!(gate.take(Caller::Service).is_ok());
+        gate.set_pressure(Pressure::All);
+        assert_eq!(gate.take(Caller::Service).unwrap_err().reason, "memory");
+        gate.set_pressure(Pressure::Bearable);
+        assert!(gate.take(Caller::Guest).is_ok());
+    }
+}

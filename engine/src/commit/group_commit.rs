@@ -1,0 +1,266 @@
+use std::{sync::Arc, time::Duration};
+
+use metrics::{counter, histogram};
+use parking_lot::Mutex;
+use tokio::{
+    sync::{Notify, oneshot},
+    task::JoinHandle,
+    time::Instant,
+};
+
+use crate::store::IndexedColumns;
+use smartcart_domain::{change::Change, entry::{Entry, Lane}, snapshot::Snapshot};
+use super::WriteBehind;
+use crate::{activation::Activation, admission::{Away, AdmissionController}, clock::ShopClock, journal::{AppendError, Journal}};
+use smartcart_domain::id::IncarnationId;
+
+/// Changes of one entry at most: keeps an entry's size, and the time to write it, bounded.
+const CHANGES_PER_ENTRY: usize = 4096;
+/// An append whose outcome is unknown is asked again after this, and then less and less often.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Why a change has no durable answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommitFailure {
+    #[error("not committed: {0}")]
+    NotDone(String),
+    #[error("unknown whether it was committed: {0}")]
+    Unknown(String),
+}
+
+type Completion = Box<dyn FnOnce(Result<(), CommitFailure>) + Send>;
+
+/// One change on its way: what becomes durable, what the tables will take, and what happens then.
+pub(crate) struct CommitItem {
+    pub(crate) change: Change,
+    pub(crate) header: IndexedColumns,
+    pub(crate) image: Option<Snapshot>,
+    pub(crate) life: Arc<Activation>,
+    pub(crate) settle: Completion,
+}
+
+enum Queued {
+    Change(Box<CommitItem>),
+    /// Something that must not happen before the changes ahead of it are durable.
+    After(Option<Arc<Activation>>, Completion),
+}
+
+#[derive(Default)]
+struct Queue {
+    items: Mutex<Vec<Queued>>,
+    arrived: Notify,
+}
+
+/// Where the actors of a lane's shards hand in their changes. Never waits.
+#[derive(Clone)]
+pub(crate) struct LaneHandle(Arc<Queue>);
+
+impl LaneHandle {
+    pub(crate) fn submit(&self, item: CommitItem) {
+        self.push(Queued::Change(Box::new(item)));
+    }
+
+    /// Runs `settle` when everything submitted before is settled; with an error, when the run of the actor has failed.
+    pub(crate) fn after(&self, life: Arc<Activation>, settle: Completion) {
+        self.push(Queued::After(Some(life), settle));
+    }
+
+    /// Waits until everything submitted before is settled.
+    pub(crate) async fn barrier(&self) {
+        let (passed, wait) = oneshot::channel();
+        self.push(Queued::After(
+            None,
+            Box::new(move |_| {
+                let _gone = passed.send(());
+            }),
+        ));
+        // A lane that has stopped has settled everything.
+        let _stopped = wait.await;
+    }
+
+    fn push(&self, item: Queued) {
+        let mut items = self.0.items.lock();
+        items.push(item);
+        if items.len() == 1 {
+            self.0.arrived.notify_one();
+        }
+    }
+}
+
+/// Starts a committer for each lane of a new journal.
+pub(crate) fn start_lanes(
+    journal: &Arc<dyn Journal>,
+    incarnation: IncarnationId,
+    write_behind: &Arc<WriteBehind>,
+    gate: &Arc<AdmissionController>,
+    clock: &ShopClock,
+) -> (Arc<[LaneHandle]>, Vec<JoinHandle<()>>) {
+    let (handles, tasks): (Vec<_>, Vec<_>) = (0..journal.lanes().max(1))
+        .map(|number| {
+            let queue = Arc::new(Queue::default());
+            let committer = Committer {
+                queue: queue.clone(),
+                journal: journal.clone(),
+                incarnation,
+                lane: Lane(number),
+                next: 1,
+                write_behind: write_behind.clone(),
+                gate: gate.clone(),
+                clock: clock.clone(),
+            };
+            (LaneHandle(queue), tokio::spawn(committer.run()))
+        })
+        .unzip();
+    (handles.into(), tasks)
+}
+
+struct Committer {
+    queue: Arc<Queue>,
+    journal: Arc<dyn Journal>,
+    incarnation: IncarnationId,
+    lane: Lane,
+    /// The next entry's sequence.
+    next: u64,
+    write_behind: Arc<WriteBehind>,
+    gate: Arc<AdmissionController>,
+    clock: ShopClock,
+}
+
+/// An entry's changes apart from what happens to them: the parts travel different ways.
+#[derive(Default)]
+struct Batch {
+    changes: Vec<Change>,
+    rows: Vec<(IndexedColumns, Option<Snapshot>)>,
+    settles: Vec<(Option<Arc<Activation>>, Completion)>,
+}
+
+impl Committer {
+    async fn run(mut self) {
+        let mut spare = Vec::new();
+        loop {
+            // Whoever is ready to run now goes first: what they change shares the next append.
+            tokio::task::yield_now().await;
+            std::mem::swap(&mut *self.queue.items.lock(), &mut spare);
+            if spare.is_empty() {
+                self.queue.arrived.notified().await;
+                continue;
+            }
+            let mut items = spare.drain(..).peekable();
+            while items.peek().is_some() {
+                let batch = gather(&mut items);
+                self.commit(batch).await;
+            }
+        }
+    }
+
+    async fn commit(&mut self, batch: Batch) {
+        let Batch { changes, rows, settles } = batch;
+        let fate = if changes.is_empty() { Ok(()) } else { self.append(changes, rows).await };
+        for (life, settle) in settles {
+            let poisoned = life.is_some_and(|life| life.is_poisoned());
+            settle(match &fate {
+                Ok(()) if poisoned => {
+                    Err(CommitFailure::NotDone("an earlier change was not committed".to_owned()))
+                }
+                fate => fate.clone(),
+            });
+        }
+    }
+
+    async fn append(
+        &mut self,
+        changes: Vec<Change>,
+        rows: Vec<(IndexedColumns, Option<Snapshot>)>,
+    ) -> Result<(), CommitFailure> {
+        if let Some(why) = self.gate.read_only() {
+            return Err(CommitFailure::NotDone(why));
+        }
+        let entry = Entry {
+            incarnation: self.incarnation,
+            lane: self.lane,
+            sequence: self.next,
+            shop: self.clock.now(),
+            changes,
+        };
+        let began = Instant::now();
+        self.append_until_known(&entry).await?;
+        self.next += 1;
+        histogram!("smartcart_commit_duration_seconds").record(began.elapsed().as_secs_f64());
+        #[expect(clippy::cast_precision_loss, reason = "a histogram takes floats")]
+        histogram!("smartcart_commit_batch_size").record(entry.changes.len() as f64);
+        counter!("smartcart_changes_total").increment(entry.changes.len() as u64);
+        self.write_behind.take(entry, rows);
+        Ok(())
+    }
+
+    /// An unknown outcome is settled by asking again with the same entry, for as long as it takes; nothing new is
+    /// admitted meanwhile.
+    async fn append_until_known(&self, entry: &Entry) -> Result<(), CommitFailure> {
+        let mut pause = FIRST_PAUSE;
+        let known = loop {
+            match self.journal.append(entry).await {
+                Err(AppendError::Unknown(why)) => {
+                    tracing::warn!(
+                        lane = self.lane.0,
+                        sequence = entry.sequence,
+                        why,
+                        "asking again whether an entry is durable"
+                    );
+                    counter!("smartcart_commit_unknown_total").increment(1);
+                    self.gate.set_away(Away::Journal, true);
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                // Nothing can have been written after what is unknown: still not taken, and still unknown whether before.
+                Err(AppendError::NotTaken(_)) if pause > FIRST_PAUSE => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                known => break known,
+            }
+        };
+        if pause > FIRST_PAUSE {
+            self.gate.set_away(Away::Journal, false);
+        }
+        match known {
+            Ok(()) => Ok(()),
+            Err(error @ AppendError::NotTaken(_)) => Err(CommitFailure::NotDone(error.to_string())),
+            Err(error @ (AppendError::Sealed | AppendError::Failed(_))) => {
+                self.gate.fail_stop(&error.to_string());
+                // Fenced after an unknown outcome: the entry may have been written before.
+                Err(if pause > FIRST_PAUSE {
+                    CommitFailure::Unknown(error.to_string())
+                } else {
+                    CommitFailure::NotDone(error.to_string())
+                })
+            }
+            Err(error) => {
+                self.gate.fail_stop(&error.to_string());
+                Err(CommitFailure::Unknown(error.to_string()))
+            }
+        }
+    }
+}
+
+/// The next entry's worth of what was queued. A change of a run that has failed is not committed any more.
+fn gather(items: &mut std::iter::Peekable<impl Iterator<Item = Queued>>) -> Batch {
+    let mut batch = Batch::default();
+    while batch.changes.len() < CHANGES_PER_ENTRY {
+        match items.next() {
+            Some(Queued::Change(item)) => {
+                let CommitItem { change, header, image, life, settle } = *item;
+                if !life.is_poisoned() {
+                    batch.changes.push(change);
+                    batch.rows.push((header, image));
+                    batch.settles.push((None, settle));
+                } else {
+                    batch.settles.push((Some(life), settle));
+                }
+            }
+            Some(Queued::After(life, settle)) => batch.settles.push((life, settle)),
+            None => break,
+        }
+    }
+    batch
+}

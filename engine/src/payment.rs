@@ -1,0 +1,71 @@
+use async_trait::async_trait;
+
+use smartcart_domain::{id::OrderId, money::Money};
+
+/// How the shopper pays: the gateway's own word, with the token it gave the storefront.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentMethod {
+    /// `invoice`, or a name the gateway knows.
+    pub method: String,
+    pub token: Option<String>,
+}
+
+/// A gateway's promise of the money.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorization {
+    pub method: String,
+    /// The gateway's reference.
+    pub reference: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PaymentError {
+    #[error("declined: {0}")]
+    Declined(String),
+    /// Not known whether it happened: ask again with the same order.
+    #[error("the payment gateway does not answer: {0}")]
+    Unavailable(String),
+}
+
+/// Where the money comes from. Every call is idempotent by the order's id: a step may be repeated after a crash.
+#[async_trait]
+pub trait PaymentGateway: Send + Sync + 'static {
+    async fn authorize(
+        &self,
+        order: OrderId,
+        total: Money,
+        by: &PaymentMethod,
+    ) -> Result<Authorization, PaymentError>;
+    async fn capture(&self, order: OrderId, authorization: &Authorization) -> Result<(), PaymentError>;
+    async fn void(&self, order: OrderId) -> Result<(), PaymentError>;
+}
+
+/// Payment on invoice: the goods go out, the bill follows. Nothing to authorise.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct InvoiceGateway;
+
+#[async_trait]
+impl PaymentGateway for InvoiceGateway {
+    async fn authorize(
+        &self,
+        order: OrderId,
+        _: Money,
+        by: &PaymentMethod,
+    ) -> Result<Authorization, PaymentError> {
+        if by.method != "invoice" {
+            return Err(PaymentError::Declined(format!(
+                "this shop takes 'invoice' only, not '{}'",
+                by.method
+            )));
+        }
+        Ok(Authorization { method: "invoice".to_owned(), reference: order.to_string() })
+    }
+
+    async fn capture(&self, _: OrderId, _: &Authorization) -> Result<(), PaymentError> {
+        Ok(())
+    }
+
+    async fn void(&self, _: OrderId) -> Result<(), PaymentError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+use async_trait::async_trait;
+
+use smartcart_domain::{id::IncarnationId, shard::ShardId, time::ShopTime};
+
+/// Raised by one each time a shard changes hands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Epoch(pub u64);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MemberState {
+    Live,
+    /// Hands its shards over and will go; may still write.
+    Leaving,
+    /// Fenced: it can write nothing. Its journal is not finished yet.
+    Dead,
+}
+
+impl MemberState {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Leaving => "leaving",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// One start of one pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    pub incarnation: IncarnationId,
+    /// The pod's name, the same after a restart.
+    pub pod: String,
+    /// Where its peers reach it: `host:port`.
+    pub address: String,
+    /// Whether it takes shards; the stateless targets do not.
+    pub owns_shards: bool,
+    /// Raised at each beat.
+    pub beat: u64,
+    pub state: MemberState,
+    /// The peer protocol's version that it speaks.
+    pub protocol: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardRow {
+    pub shard: ShardId,
+    pub epoch: Epoch,
+    pub owner: Option<IncarnationId>,
+}
+
+/// What a beat brought back.
+#[derive(Debug, Clone)]
+pub struct Beat {
+    /// Everybody who is not gone, oneself included.
+    pub members: Vec<Member>,
+    /// The furthest shop time that any member has told, living or dead.
+    pub shop: ShopTime,
+    pub catalog_generation: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegistryError {
+    /// It may have happened or not: every call here may be repeated.
+    #[error("the registry does not answer: {0}")]
+    Unavailable(String),
+    /// This incarnation has been declared dead, or was never there.
+    #[error("this incarnation was declared dead: it must start again as a new one")]
+    Fenced,
+    #[error("the registry holds what this version cannot read: {0}")]
+    Corrupt(String),
+}
+
+/// The sole right to finish a dead member's write-behind; given up when it is dropped, or its connection breaks.
+/// Two who hold it at once do no harm: what they write is the same.
+#[async_trait]
+pub trait Takeover: Send + Sync {
+    /// The tables have all of the dead member's journal: deals its shards out, each with its epoch plus one, and
+    /// forgets the member. A shard whose new owner is not live any more is left without owner. Repeated: nothing happens.
+    async fn finish(self: Box<Self>, new_owners: &[(ShardId, IncarnationId)]) -> Result<(), RegistryError>;
+}
+
+/// Members and shards in the system of record. Every change of it is one transaction. Two kinds of lock, both given back
+/// by the database when a connection breaks: *shared* on an incarnation (its own appends, flushes and hand-overs, and
+/// those who hand it a shard) and *exclusive* (whoever declares it dead), so that what is in flight ends first.
+#[async_trait]
+pub trait Registry: Send + Sync + 'static {
+    /// Enters a new member, `Live`, and makes the shards' rows if there are none yet.
+    async fn join(&self, member: &Member, shop: ShopTime) -> Result<(), RegistryError>;
+
+    /// Raises one's own counter, tells one's shop time, and reads everybody. `Fenced` when one is not `Live` or `Leaving`.
+    async fn beat(&self, me: IncarnationId, shop: ShopTime) -> Result<Beat, RegistryError>;
+
+    /// Every shard, in order.
+    async fn shards(&self) -> Result<Vec<ShardRow>, RegistryError>;
+
+    /// Takes shards that nobody owns, each with its epoch plus one. Those that are mine afterwards.
+    async fn claim(&self, me: IncarnationId, shards: &[ShardId]) -> Result<Vec<ShardRow>, RegistryError>;
+
+    /// Gives shards away that are mine at these epochs, each with its epoch plus one: to a member that is `Live`, or to
+    /// nobody. Those that changed hands; the others are as they were (somebody is not live).
+    async fn hand_over(
+        &self,
+        me: IncarnationId,
+        to: Option<IncarnationId>,
+        shards: &[(ShardId, Epoch)],
+    ) -> Result<Vec<ShardRow>, RegistryError>;
+
+    /// From now on one is not given shards.
+    async fn leave(&self, me: IncarnationId) -> Result<(), RegistryError>;
+
+    /// Forgets oneself: owns nothing, and the tables have all of one's journal.
+    async fn part(&self, me: IncarnationId) -> Result<(), RegistryError>;
+
+    /// Fences a member: waits for what it has in flight, then writes `Dead`. From then on it can write nothing.
+    /// `by` must be live itself. Whether the member is dead now; false when it was gone.
+    async fn declare_dead(&self, by: IncarnationId, member: IncarnationId) -> Result<bool, RegistryError>;
+
+    /// The sole right to finish a dead member's write-behind. Nothing: somebody else is at it, or it is gone.
+    async fn take_over(&self, dead: IncarnationId) -> Result<Option<Box<dyn Takeover>>, RegistryError>;
+
+    /// Returns when members, shards, the catalogue, or ended sessions may have changed (LISTEN). A hint: it may come
+    /// for nothing, and it may be missed while the connection is down, so whoever waits looks now and then all the same.
+    async fn changed(&self);
+}

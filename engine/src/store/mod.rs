@@ -1,0 +1,196 @@
+//! The tables: the system of record that SQL reads. One suite serves every implementation.
+
+mod batch;
+
+use async_trait::async_trait;
+
+pub use batch::{IndexedColumns, Row, TableBatch};
+use smartcart_domain::{catalog::Product, change::Change, entry::Watermark, id::{AddressId, CartId, IdSecret, IncarnationId, OrderId, ProductId, SessionId, Sku, UserId}, idempotency::KeyFingerprint, orders::Order, snapshot::{CartSnapshot, StockSnapshot}, time::{ShopTime, Timestamp}, users::{Address, Session, User}};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the store does not answer: {0}")]
+    Unavailable(String),
+    #[error("the store holds what this version cannot read: {0}")]
+    Corrupt(String),
+    #[error("there is no such row")]
+    NotFound,
+    /// The row is at another version than the caller believed.
+    #[error("the row is at version {version}")]
+    Stale { version: u64 },
+    /// The idempotency key was used with another request.
+    #[error("the idempotency key was used with another request")]
+    KeyReused,
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// The writer's incarnation was declared dead: nothing was written.
+    #[error("this incarnation was declared dead: it must start again as a new one")]
+    Fenced,
+}
+
+/// A constraint of the tables, by its meaning.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    #[error("an account with this e-mail address exists")]
+    EmailTaken,
+    #[error("SKU {sku} belongs to product {product}")]
+    SkuTaken { sku: Sku, product: ProductId },
+    /// The second line of defence of stock and orders was hit: a defect, never a client's fault.
+    #[error("the tables refuse the state: {0}")]
+    Invariant(String),
+}
+
+/// A change of the tables' own resources and whether its key had made it before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written<T> {
+    pub value: T,
+    pub replayed: bool,
+}
+
+/// A snapshot and the changes after it, in order of their versions.
+#[derive(Debug, Clone)]
+pub struct Stored<T> {
+    pub snapshot: T,
+    pub tail: Vec<Change>,
+}
+
+/// A key for a change of the tables' own resources, remembered in the same transaction until `now` + 24 h (wall time).
+#[derive(Debug, Clone, Copy)]
+pub struct TableKey {
+    pub guard: KeyFingerprint,
+    pub now: Timestamp,
+}
+
+/// Carts and stock, written behind the journal.
+#[async_trait]
+pub trait EntityStore: Send + Sync + 'static {
+    async fn load_cart(&self, id: CartId) -> Result<Option<Stored<CartSnapshot>>, StoreError>;
+    async fn load_stock(&self, sku: &Sku) -> Result<Option<Stored<StockSnapshot>>, StoreError>;
+    /// One transaction.
+    async fn flush(&self, batch: &TableBatch) -> Result<(), StoreError>;
+    async fn watermarks(&self, incarnation: IncarnationId) -> Result<Vec<Watermark>, StoreError>;
+    /// Forgets a finished incarnation's watermarks.
+    async fn forget_incarnation(&self, incarnation: IncarnationId) -> Result<(), StoreError>;
+    /// The last durable shop time that the tables know.
+    async fn shop_time(&self) -> Result<ShopTime, StoreError>;
+    /// Carts with a checkout that is not settled.
+    async fn carts_checking_out(&self) -> Result<Vec<CartId>, StoreError>;
+    /// SKUs with a hold.
+    async fn stocks_with_holds(&self) -> Result<Vec<Sku>, StoreError>;
+    /// The shop's secret for deriving ids and signing tokens; made on first use.
+    async fn secret(&self) -> Result<IdSecret, StoreError>;
+}
+
+#[async_trait]
+pub trait CatalogStore: Send + Sync + 'static {
+    /// The generation and every product.
+    async fn load_catalog(&self) -> Result<(u64, Vec<Product>), StoreError>;
+    /// Writes a product. `expected` is the version the caller believes it at (0: it must not exist); the version written
+    /// is the next one, whatever `product.version` says. Raises the generation.
+    async fn put_product(
+        &self,
+        product: &Product,
+        expected: Option<u64>,
+        key: Option<TableKey>,
+    ) -> Result<Written<Product>, StoreError>;
+    /// Writes many in one transaction: all or none. Raises the generation once.
+    async fn put_products(&self, products: &[Product]) -> Result<Vec<Product>, StoreError>;
+    async fn delete_product(
+        &self,
+        id: &ProductId,
+        expected: Option<u64>,
+        key: Option<TableKey>,
+    ) -> Result<Written<()>, StoreError>;
+}
+
+#[async_trait]
+pub trait OrderStore: Send + Sync + 'static {
+    async fn order(&self, id: OrderId) -> Result<Option<Order>, StoreError>;
+    /// Newest first; a shopper's, or everybody's. `before` is the last one of the page before.
+    async fn orders(
+        &self,
+        user: Option<UserId>,
+        before: Option<(Timestamp, OrderId)>,
+        limit: usize,
+    ) -> Result<Vec<Order>, StoreError>;
+    /// Writes the next version of an order (`next.version - 1` must be the stored one). A cancelled order is marked to be restocked.
+    async fn transition_order(
+        &self,
+        next: &Order,
+        key: Option<TableKey>,
+    ) -> Result<Written<Order>, StoreError>;
+    /// The order, as it is now, whose transition this key made; `KeyReused` when it made another.
+    async fn order_of_key(&self, key: TableKey) -> Result<Option<Order>, StoreError>;
+    /// Cancelled orders whose units are not all back on their shelves.
+    async fn orders_to_restock(&self, limit: usize) -> Result<Vec<Order>, StoreError>;
+    async fn mark_restocked(&self, id: OrderId) -> Result<(), StoreError>;
+}
+
+#[async_trait]
+pub trait UserStore: Send + Sync + 'static {
+    /// Replayed with the same key: the account as it is now.
+    async fn create_user(&self, user: &User, key: Option<TableKey>) -> Result<Written<User>, StoreError>;
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;
+    /// Without regard to case.
+    async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError>;
+    /// Writes the next version (`next.version - 1` must be the stored one).
+    async fn update_user(&self, next: &User, key: Option<TableKey>) -> Result<Written<User>, StoreError>;
+
+    /// Replayed with the same key: the session that was created then.
+    async fn create_session(
+        &self,
+        session: &Session,
+        key: Option<TableKey>,
+    ) -> Result<Written<Session>, StoreError>;
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError>;
+    /// Raises the generation when it is `generation`, else `Stale`. Replayed with the same key: the session as it is now.
+    async fn rotate_session(
+        &self,
+        id: SessionId,
+        generation: u64,
+        expires_at: Timestamp,
+        key: Option<TableKey>,
+    ) -> Result<Written<Session>, StoreError>;
+    async fn revoke_session(&self, id: SessionId) -> Result<(), StoreError>;
+    /// Ends every session of a shopper but one.
+    async fn revoke_sessions_of(
+        &self,
+        user: UserId,
+        but: Option<SessionId>,
+    ) -> Result<Vec<SessionId>, StoreError>;
+    /// Revoked sessions that have not expired: their access tokens must be refused.
+    async fn revoked_sessions(&self, now: Timestamp) -> Result<Vec<SessionId>, StoreError>;
+
+    async fn addresses(&self, user: UserId) -> Result<Vec<Address>, StoreError>;
+    /// Creates (version 1 and no such row) or writes the next version.
+    async fn put_address(
+        &self,
+        next: &Address,
+        key: Option<TableKey>,
+    ) -> Result<Written<Address>, StoreError>;
+    async fn delete_address(
+        &self,
+        user: UserId,
+        id: AddressId,
+        key: Option<TableKey>,
+    ) -> Result<Written<()>, StoreError>;
+}
+
+/// Something in the tables that must never be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// `stock 85123A`, `order ...`.
+    pub subject: String,
+    pub what: String,
+}
+
+/// Everything the tables do.
+#[async_trait]
+pub trait Store: EntityStore + CatalogStore + OrderStore + UserStore {
+    /// For logs and status: `sqlite`, `postgres`.
+    fn name(&self) -> &'static str;
+
+    /// Looks through all tables for what must never be: stock sums, an order for each placed checkout and one only,
+    /// versions without gaps, totals that add up. Nothing found: an empty list.
+    async fn audit(&self) -> Result<Vec<Finding>, StoreError>;
+}

@@ -1,0 +1,202 @@
+//! Why a rule said no, so that the client's pod can say it in its own words.
+
+use smartcart_domain::{cart::CartRejection, checkout::PriceChange, inventory::StockRejection, request::CheckoutRejection};
+
+use crate::{malformed::Malformed, v1::{outcome::{AbortReason}, field::{required, sku}}};
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Rejection {
+    #[prost(enumeration = "Reason", tag = "1")]
+    reason: i32,
+    #[prost(string, tag = "2")]
+    sku: String,
+    /// The limit, the level, or the operation's place in its batch.
+    #[prost(int64, tag = "3")]
+    number: i64,
+    /// Why the operation of a batch was rejected.
+    #[prost(message, optional, boxed, tag = "4")]
+    cause: Option<Box<Rejection>>,
+    #[prost(message, repeated, tag = "5")]
+    prices: Vec<Price>,
+    #[prost(message, optional, tag = "6")]
+    refusal: Option<AbortReason>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Price {
+    #[prost(string, tag = "1")]
+    sku: String,
+    #[prost(int64, tag = "2")]
+    was: i64,
+    #[prost(int64, optional, tag = "3")]
+    now: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Enumeration)]
+#[repr(i32)]
+enum Reason {
+    Unspecified = 0,
+    CartNotFound = 1,
+    CartExists = 2,
+    CartExpired = 3,
+    CheckingOut = 4,
+    CheckoutUnderWay = 5,
+    NoSuchCheckout = 6,
+    UnknownSku = 7,
+    NoPrice = 8,
+    ItemNotFound = 9,
+    CartFull = 10,
+    QuantityOutOfRange = 11,
+    TotalTooLarge = 12,
+    Batch = 13,
+    CartEmpty = 14,
+    PriceChanged = 15,
+    InsufficientStock = 16,
+    HoldNotFound = 17,
+    HoldExists = 18,
+    QuantityZero = 19,
+    TtlOutOfRange = 20,
+    BelowHeld = 21,
+    OnHandOutOfRange = 22,
+    NotSold = 23,
+    /// A checkout was given up.
+    CheckoutRefused = 24,
+}
+
+impl Rejection {
+    fn of(reason: Reason) -> Self {
+        Self { reason: reason.into(), ..Self::default() }
+    }
+
+    fn numbered<N: TryInto<i64>>(reason: Reason, number: N) -> Self {
+        Self { number: number.try_into().unwrap_or(i64::MAX), ..Self::of(reason) }
+    }
+
+    fn about(reason: Reason, sku: &smartcart_domain::id::Sku) -> Self {
+        Self { sku: sku.to_string(), ..Self::of(reason) }
+    }
+
+    fn number<N: TryFrom<i64>>(&self) -> Result<N, Malformed> {
+        N::try_from(self.number).map_err(|_| Malformed::Missing("a rejection's number"))
+    }
+}
+
+impl From<&CartRejection> for Rejection {
+    fn from(rejection: &CartRejection) -> Self {
+        match rejection {
+            CartRejection::NotFound => Self::of(Reason::CartNotFound),
+            CartRejection::AlreadyExists => Self::of(Reason::CartExists),
+            CartRejection::Expired => Self::of(Reason::CartExpired),
+            CartRejection::CheckingOut => Self::of(Reason::CheckingOut),
+            CartRejection::CheckoutUnderWay => Self::of(Reason::CheckoutUnderWay),
+            CartRejection::NoSuchCheckout => Self::of(Reason::NoSuchCheckout),
+            CartRejection::UnknownSku(sku) => Self::about(Reason::UnknownSku, sku),
+            CartRejection::NoPrice(sku) => Self::about(Reason::NoPrice, sku),
+            CartRejection::ItemNotFound(sku) => Self::about(Reason::ItemNotFound, sku),
+            CartRejection::CartFull { limit } => Self::numbered(Reason::CartFull, *limit),
+            CartRejection::QuantityOutOfRange { limit } => {
+                Self::numbered(Reason::QuantityOutOfRange, i64::from(*limit))
+            }
+            CartRejection::TotalTooLarge => Self::of(Reason::TotalTooLarge),
+            CartRejection::Batch { index, reason } => Self {
+                cause: Some(Box::new(reason.as_ref().into())),
+                ..Self::numbered(Reason::Batch, *index)
+            },
+            CartRejection::CartEmpty => Self::of(Reason::CartEmpty),
+            CartRejection::PriceChanged(changes) => {
+                let price =
+                    |one: &PriceChange| Price { sku: one.sku.to_string(), was: one.was, now: one.now };
+                Self { prices: changes.iter().map(price).collect(), ..Self::of(Reason::PriceChanged) }
+            }
+        }
+    }
+}
+
+impl TryFrom<Rejection> for CartRejection {
+    type Error = Malformed;
+    fn try_from(rejection: Rejection) -> Result<Self, Malformed> {
+        Ok(match rejection.reason() {
+            Reason::CartNotFound => Self::NotFound,
+            Reason::CartExists => Self::AlreadyExists,
+            Reason::CartExpired => Self::Expired,
+            Reason::CheckingOut => Self::CheckingOut,
+            Reason::CheckoutUnderWay => Self::CheckoutUnderWay,
+            Reason::NoSuchCheckout => Self::NoSuchCheckout,
+            Reason::UnknownSku => Self::UnknownSku(sku(&rejection.sku)?),
+            Reason::NoPrice => Self::NoPrice(sku(&rejection.sku)?),
+            Reason::ItemNotFound => Self::ItemNotFound(sku(&rejection.sku)?),
+            Reason::CartFull => Self::CartFull { limit: rejection.number()? },
+            Reason::QuantityOutOfRange => Self::QuantityOutOfRange { limit: rejection.number()? },
+            Reason::TotalTooLarge => Self::TotalTooLarge,
+            Reason::Batch => Self::Batch {
+                index: rejection.number()?,
+                reason: Box::new((*required(rejection.cause, "a batch's rejection")?).try_into()?),
+            },
+            Reason::CartEmpty => Self::CartEmpty,
+            Reason::PriceChanged => {
+                let price = |one: Price| {
+                    Ok::<_, Malformed>(PriceChange { sku: sku(&one.sku)?, was: one.was, now: one.now })
+                };
+                Self::PriceChanged(rejection.prices.into_iter().map(price).collect::<Result<_, _>>()?)
+            }
+            _ => return Err(Malformed::Missing("a cart's rejection")),
+        })
+    }
+}
+
+impl From<&StockRejection> for Rejection {
+    fn from(rejection: &StockRejection) -> Self {
+        match rejection {
+            StockRejection::InsufficientStock { available } => {
+                Self::numbered(Reason::InsufficientStock, *available)
+            }
+            StockRejection::HoldNotFound => Self::of(Reason::HoldNotFound),
+            StockRejection::HoldExists => Self::of(Reason::HoldExists),
+            StockRejection::QuantityZero => Self::of(Reason::QuantityZero),
+            StockRejection::TtlOutOfRange { max_seconds } => {
+                Self::numbered(Reason::TtlOutOfRange, *max_seconds)
+            }
+            StockRejection::BelowHeld { held } => Self::numbered(Reason::BelowHeld, *held),
+            StockRejection::OnHandOutOfRange { max } => Self::numbered(Reason::OnHandOutOfRange, *max),
+            StockRejection::NotSold { sold } => Self::numbered(Reason::NotSold, *sold),
+        }
+    }
+}
+
+impl TryFrom<Rejection> for StockRejection {
+    type Error = Malformed;
+    fn try_from(rejection: Rejection) -> Result<Self, Malformed> {
+        Ok(match rejection.reason() {
+            Reason::InsufficientStock => Self::InsufficientStock { available: rejection.number },
+            Reason::HoldNotFound => Self::HoldNotFound,
+            Reason::HoldExists => Self::HoldExists,
+            Reason::QuantityZero => Self::QuantityZero,
+            Reason::TtlOutOfRange => Self::TtlOutOfRange { max_seconds: rejection.number()? },
+            Reason::BelowHeld => Self::BelowHeld { held: rejection.number },
+            Reason::OnHandOutOfRange => Self::OnHandOutOfRange { max: rejection.number },
+            Reason::NotSold => Self::NotSold { sold: rejection.number },
+            _ => return Err(Malformed::Missing("a stock's rejection")),
+        })
+    }
+}
+
+impl From<&CheckoutRejection> for Rejection {
+    fn from(rejection: &CheckoutRejection) -> Self {
+        match rejection {
+            CheckoutRejection::Cart(rejection) => rejection.into(),
+            CheckoutRejection::Aborted(refusal) => {
+                Self { refusal: Some(refusal.into()), ..Self::of(Reason::CheckoutRefused) }
+            }
+        }
+    }
+}
+
+impl TryFrom<Rejection> for CheckoutRejection {
+    type Error = Malformed;
+    fn try_from(rejection: Rejection) -> Result<Self, Malformed> {
+        match rejection.refusal {
+            Some(refusal) => Ok(Self::Aborted(refusal.try_into()?)),
+            None => rejection.try_into().map(Self::Cart),
+        }
+    }
+}

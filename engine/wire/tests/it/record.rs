@@ -1,0 +1,391 @@
+//! The durable form: what is written comes back, damage is refused, and the bytes never change by accident.
+
+use std::sync::Arc;
+
+use proptest::{collection::vec, option, prelude::*};
+use smartcart_domain::{cart::{Cart, CartEvent, Checkout, CheckoutPhase, Line}, change::{Change, Subject}, checkout::{AbortReason, Shortage}, entry::{Entry, Lane}, id::{CartId, HoldId, IncarnationId, OrderId, Sku, UserId}, idempotency::{KeyFingerprint, KeyRecord, OperationOutcome, Outcome}, inventory::{Adjustment, Hold, Stock, StockEvent, StockLevel}, money::Currency, orders::{CheckoutDetails, Order, OrderLine, OrderStatus, StatusChange}, payment::{Authorization, PaymentMethod}, snapshot::{CartSnapshot, StockSnapshot}, time::{Seconds, ShopTime, Timestamp}};
+use smartcart_wire::{EntryName, Malformed, decode_cart_image, decode_changes, decode_entry, decode_stock_image, encode_cart_image, encode_changes, encode_entry, encode_stock_image};
+
+fn sku() -> impl Strategy<Value = Sku> {
+    "[A-Za-z0-9._-]{1,64}".prop_map(|text| text.parse().unwrap())
+}
+
+fn currency() -> impl Strategy<Value = Currency> {
+    prop_oneof!["GBP", "USD", "JPY"].prop_map(|code| code.parse().unwrap())
+}
+
+fn wall() -> impl Strategy<Value = Timestamp> {
+    any::<i64>().prop_map(Timestamp)
+}
+
+fn shop_time() -> impl Strategy<Value = ShopTime> {
+    any::<i64>().prop_map(ShopTime)
+}
+
+fn guard() -> impl Strategy<Value = KeyFingerprint> {
+    any::<(u128, u64)>().prop_map(|(key, request)| KeyFingerprint { key, request })
+}
+
+fn refusal() -> impl Strategy<Value = AbortReason> {
+    let shortage = (sku(), any::<u32>(), any::<i64>()).prop_map(|(sku, requested, available)| Shortage {
+        sku,
+        requested,
+        available,
+    });
+    prop_oneof![
+        vec(shortage, 0..3).prop_map(AbortReason::InsufficientStock),
+        ".{0,9}".prop_map(|reason| AbortReason::PaymentDeclined { reason }),
+    ]
+}
+
+fn operation() -> impl Strategy<Value = OperationOutcome> {
+    use OperationOutcome::{Applied, CartFull, ItemNotFound, NoPrice, QuantityTooLarge, UnknownSku};
+    proptest::sample::select(vec![Applied, CartFull, QuantityTooLarge, ItemNotFound, UnknownSku, NoPrice])
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        Just(Outcome::Applied),
+        (any::<u128>(), any::<u32>(), shop_time()).prop_map(|(id, quantity, deadline)| Outcome::Hold {
+            id: HoldId(id),
+            quantity,
+            deadline
+        }),
+        vec(operation(), 0..9).prop_map(|operations| Outcome::Batch(operations.into())),
+        any::<u128>().prop_map(|order| Outcome::CheckoutStarted(OrderId(order))),
+        any::<u128>().prop_map(|order| Outcome::Ordered(OrderId(order))),
+        (any::<u128>(), refusal())
+            .prop_map(|(order, refusal)| Outcome::CheckoutRefused(OrderId(order), Box::new(refusal))),
+        vec(any::<(u128, u128)>(), 0..3).prop_map(|asked| {
+            Outcome::CheckoutsToAsk(asked.into_iter().map(|(o, c)| (OrderId(o), CartId(c))).collect())
+        }),
+    ]
+}
+
+fn key() -> impl Strategy<Value = KeyRecord> {
+    (guard(), shop_time(), outcome()).prop_map(|(guard, at, outcome)| KeyRecord {
+        key: guard.key,
+        request: guard.request,
+        at,
+        outcome,
+    })
+}
+
+fn order_line() -> impl Strategy<Value = OrderLine> {
+    (sku(), ".{0,9}", any::<(u32, i64, i64)>()).prop_map(|(sku, name, (quantity, unit_price, line_total))| {
+        OrderLine { sku, name, quantity, unit_price, line_total }
+    })
+}
+
+fn details() -> impl Strategy<Value = CheckoutDetails> {
+    (option::of(".{0,9}"), option::of(".{0,9}"), option::of(".{0,9}"))
+        .prop_map(|(email, shipping_address, metadata)| CheckoutDetails { email, shipping_address, metadata })
+}
+
+fn status() -> impl Strategy<Value = OrderStatus> {
+    proptest::sample::select(OrderStatus::ALL.to_vec())
+}
+
+fn order() -> impl Strategy<Value = Order> {
+    let history = vec((status(), wall()).prop_map(|(status, at)| StatusChange { status, at }), 0..4);
+    let ids = any::<(u128, u128, Option<u128>)>();
+    let figures = (any::<(u64, i64)>(), status(), currency(), wall());
+    (ids, figures, vec(order_line(), 0..4), details(), (".{0,9}", ".{0,9}"), history).prop_map(
+        |(
+            (id, cart, user),
+            ((version, total), status, currency, placed_at),
+            lines,
+            details,
+            payment,
+            history,
+        )| {
+            Order {
+                id: OrderId(id),
+                version,
+                status,
+                cart: CartId(cart),
+                user: user.map(UserId),
+                currency,
+                lines,
+                total,
+                details,
+                payment: Authorization { method: payment.0, reference: payment.1 },
+                history,
+                placed_at,
+            }
+        },
+    )
+}
+
+fn checkout() -> impl Strategy<Value = Checkout> {
+    use CheckoutPhase::{Aborted, Placed, Started};
+    let phase = proptest::sample::select(vec![Started, Placed, Aborted]);
+    let payment = (".{0,9}", option::of(".{0,9}"));
+    (
+        any::<(u128, i64)>(),
+        phase,
+        vec(order_line(), 0..4),
+        details(),
+        payment,
+        option::of(refusal()),
+        option::of(guard()),
+    )
+        .prop_map(|((order, total), phase, lines, details, (method, token), refusal, key)| Checkout {
+            order: OrderId(order),
+            phase,
+            lines,
+            total,
+            details,
+            payment: PaymentMethod { method, token },
+            refusal,
+            key,
+        })
+}
+
+fn lifetime() -> impl Strategy<Value = Seconds> {
+    any::<u32>().prop_map(Seconds)
+}
+
+fn cart_event() -> impl Strategy<Value = CartEvent> {
+    let line = || (sku(), any::<u32>(), any::<i64>());
+    prop_oneof![
+        (any::<Option<u128>>(), currency(), option::of(".{0,9}"), lifetime()).prop_map(
+            |(owner, currency, metadata, lifetime)| CartEvent::Created {
+                owner: owner.map(UserId),
+                currency,
+                metadata: metadata.map(Into::into),
+                lifetime,
+            }
+        ),
+        line().prop_map(|(sku, quantity, unit_price)| CartEvent::ItemAdded { sku, quantity, unit_price }),
+        line().prop_map(|(sku, quantity, unit_price)| CartEvent::ItemQuantitySet {
+            sku,
+            quantity,
+            unit_price
+        }),
+        sku().prop_map(|sku| CartEvent::ItemRemoved { sku }),
+        Just(CartEvent::Cleared),
+        checkout().prop_map(|checkout| CartEvent::CheckoutStarted(Box::new(checkout))),
+        order().prop_map(|order| CartEvent::CheckoutPlaced { order: Arc::new(order) }),
+        (any::<u128>(), refusal())
+            .prop_map(|(order, refusal)| CartEvent::CheckoutAborted { order: OrderId(order), refusal }),
+        any::<u128>().prop_map(|order| CartEvent::CheckoutSettled { order: OrderId(order) }),
+    ]
+}
+
+fn stock_event() -> impl Strategy<Value = StockEvent> {
+    let cause = prop_oneof![
+        Just(Adjustment::Counted),
+        ".{0,9}".prop_map(|reason| Adjustment::Reason(reason.into())),
+    ];
+    let hold = || any::<u128>().prop_map(HoldId);
+    prop_oneof![
+        (any::<i64>(), cause).prop_map(|(delta, cause)| StockEvent::Adjusted { delta, cause }),
+        (hold(), any::<u32>(), shop_time(), any::<Option<u128>>()).prop_map(
+            |(id, quantity, deadline, checkout)| StockEvent::HoldPlaced {
+                id,
+                quantity,
+                deadline,
+                checkout: checkout.map(CartId),
+            }
+        ),
+        (hold(), shop_time()).prop_map(|(id, deadline)| StockEvent::HoldExtended { id, deadline }),
+        hold().prop_map(|id| StockEvent::HoldReleased { id }),
+        hold().prop_map(|id| StockEvent::HoldExpired { id }),
+        hold().prop_map(|id| StockEvent::HoldSold { id }),
+        any::<(u128, u32)>()
+            .prop_map(|(order, quantity)| StockEvent::Restocked { order: OrderId(order), quantity }),
+    ]
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let subject = prop_oneof![
+        (any::<u128>(), vec(cart_event(), 0..4)).prop_map(|(id, events)| Subject::Cart(CartId(id), events)),
+        (sku(), vec(stock_event(), 0..4)).prop_map(|(sku, events)| Subject::Stock(sku, events)),
+    ];
+    (subject, any::<u64>(), wall(), shop_time(), option::of(key()))
+        .prop_map(|(subject, version, wall, shop, key)| Change { subject, version, wall, shop, key })
+}
+
+fn cart_image() -> impl Strategy<Value = CartSnapshot> {
+    let line = (sku(), any::<u32>(), any::<i64>()).prop_map(|(sku, quantity, unit_price)| Line {
+        sku,
+        quantity,
+        unit_price,
+    });
+    let ids = any::<(u128, u64, Option<u128>, Option<u128>)>();
+    let times = (wall(), wall(), wall(), lifetime());
+    (ids, currency(), vec(line, 0..5), option::of(".{0,9}"), times, option::of(checkout()), vec(key(), 0..4))
+        .prop_map(|((id, version, owner, last_order), currency, lines, metadata, times, checkout, keys)| {
+            CartSnapshot {
+                cart: Arc::new(Cart {
+                    id: CartId(id),
+                    version,
+                    owner: owner.map(UserId),
+                    currency,
+                    lines: lines.into(),
+                    metadata: metadata.map(Into::into),
+                    created_at: times.0,
+                    updated_at: times.1,
+                    expires_at: times.2,
+                    lifetime: times.3,
+                    checkout: checkout.map(Box::new),
+                    last_order: last_order.map(OrderId),
+                }),
+                keys,
+            }
+        })
+}
+
+fn stock_image() -> impl Strategy<Value = StockSnapshot> {
+    let hold = (any::<u128>(), any::<u32>(), shop_time(), any::<Option<u128>>()).prop_map(
+        |(id, quantity, deadline, checkout)| {
+            (HoldId(id), Hold { quantity, deadline, checkout: checkout.map(CartId) })
+        },
+    );
+    (sku(), any::<(u64, i64, i64, i64, i64)>(), vec(hold, 0..5), vec(key(), 0..4)).prop_map(
+        |(sku, (version, on_hand, held, sold, stocked), holds, keys)| StockSnapshot {
+            stock: Stock::restore(sku, StockLevel { version, on_hand, held, sold, stocked }, holds),
+            keys,
+        },
+    )
+}
+
+fn entry() -> impl Strategy<Value = Entry> {
+    (any::<(u128, u16, u64)>(), shop_time(), vec(change(), 0..6)).prop_map(
+        |((incarnation, lane, sequence), shop, changes)| Entry {
+            incarnation: IncarnationId(incarnation),
+            lane: Lane(lane),
+            sequence,
+            shop,
+            changes,
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn an_entry_comes_back(entry in entry()) {
+        let bytes = encode_entry(&entry);
+        prop_assert_eq!(decode_entry(&bytes, EntryName::of(&entry)), Ok(entry));
+    }
+
+    #[test]
+    fn changes_come_back(changes in vec(change(), 0..5)) {
+        prop_assert_eq!(decode_changes(&encode_changes(&changes)), Ok(changes));
+    }
+
+    #[test]
+    fn a_cart_image_comes_back(image in cart_image()) {
+        prop_assert_eq!(decode_cart_image(&encode_cart_image(&image)), Ok(image));
+    }
+
+    #[test]
+    fn a_stock_image_comes_back(image in stock_image()) {
+        prop_assert_eq!(decode_stock_image(&encode_stock_image(&image)), Ok(image));
+    }
+
+    #[test]
+    fn any_other_byte_is_detected(entry in entry(), at in any::<prop::sample::Index>(), other in 1..=255_u8) {
+        let mut bytes = encode_entry(&entry);
+        let at = at.index(bytes.len());
+        bytes[at] ^= other;
+        prop_assert!(decode_entry(&bytes, EntryName::of(&entry)).is_err());
+    }
+
+    #[test]
+    fn any_missing_end_is_detected(entry in entry(), at in any::<prop::sample::Index>()) {
+        let bytes = encode_entry(&entry);
+        let torn = &bytes[..at.index(bytes.len())];
+        prop_assert!(decode_entry(torn, EntryName::of(&entry)).is_err());
+    }
+
+    #[test]
+    fn garbage_is_an_error_not_a_panic(bytes in vec(any::<u8>(), 0..200)) {
+        let tagged = [&[1], &bytes[..]].concat();
+        let _decoded = (decode_cart_image(&tagged), decode_stock_image(&tagged), decode_changes(&tagged));
+        let name = EntryName { incarnation: IncarnationId(0), lane: Lane(0), sequence: 0 };
+        prop_assert!(decode_entry(&bytes, name).is_err());
+    }
+}
+
+#[test]
+fn a_newer_version_is_said_to_be_newer() {
+    assert_eq!(decode_cart_image(&[2, 0]), Err(Malformed::Version(2)));
+    assert_eq!(decode_changes(&[9]).err(), Some(Malformed::Version(9)));
+    assert_eq!(decode_stock_image(&[]), Err(Malformed::Torn(0)));
+}
+
+/// What programs wrote to disk, this one must read; and what it writes, older ones of version 1 must read.
+#[test]
+fn the_bytes_do_not_change() {
+    let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let written: String =
+        golden_samples().into_iter().map(|(name, bytes)| format!("{name} {}\n", hex(bytes))).collect();
+    assert!(written == include_str!("golden/v1.txt"), "{written}");
+}
+
+fn golden_samples() -> Vec<(&'static str, Vec<u8>)> {
+    use crate::samples;
+    let order = samples::order(5, 1, 10);
+    let cart = samples::cart(1).adding("85123A", 5).checking_out(5).placing(&order).settled(5);
+    let stock = samples::stock("85123A", 40).holding(5, 5, 60_000).selling(5).holding(7, 5, 70_000);
+    let images = [cart.image().image, stock.image().image];
+    let image = |image: &Option<smartcart_domain::snapshot::Snapshot>| match image {
+        Some(smartcart_domain::snapshot::Snapshot::Cart(image)) => encode_cart_image(image),
+        Some(smartcart_domain::snapshot::Snapshot::Stock(image)) => encode_stock_image(image),
+        None => Vec::new(),
+    };
+    vec![
+        ("entry", encode_entry(&samples::entry(1, 2, 3))),
+        ("cart_image", image(&images[0])),
+        ("stock_image", image(&images[1])),
+        ("cart_changes", encode_changes(&cart.changes)),
+        ("stock_changes", encode_changes(&stock.changes)),
+        ("every_event", encode_changes(&every_event())),
+    ]
+}
+
+/// One change with each event and each outcome.
+fn every_event() -> Vec<Change> {
+    let (sku, order): (Sku, _) = ("85123A".parse().unwrap(), OrderId(5));
+    let shortage = Shortage { sku: sku.clone(), requested: 5, available: -1 };
+    let refusals = [
+        AbortReason::InsufficientStock(vec![shortage]),
+        AbortReason::PaymentDeclined { reason: "no".to_owned() },
+    ];
+    let cart = vec![
+        CartEvent::ItemQuantitySet { sku: sku.clone(), quantity: 2, unit_price: 295 },
+        CartEvent::ItemRemoved { sku: sku.clone() },
+        CartEvent::Cleared,
+        CartEvent::CheckoutAborted { order, refusal: refusals[0].clone() },
+        CartEvent::CheckoutAborted { order, refusal: refusals[1].clone() },
+    ];
+    let id = HoldId(6);
+    let stock = vec![
+        StockEvent::Adjusted { delta: -2, cause: Adjustment::Reason("broken".into()) },
+        StockEvent::HoldExtended { id, deadline: ShopTime(9) },
+        StockEvent::HoldReleased { id },
+        StockEvent::HoldExpired { id },
+        StockEvent::Restocked { order, quantity: 3 },
+    ];
+    let outcomes = [
+        Outcome::Hold { id, quantity: 2, deadline: ShopTime(9) },
+        Outcome::Batch([OperationOutcome::Applied, OperationOutcome::NoPrice].into()),
+        Outcome::CheckoutStarted(order),
+        Outcome::Ordered(order),
+        Outcome::CheckoutRefused(order, Box::new(refusals[0].clone())),
+        Outcome::CheckoutsToAsk([(order, CartId(1))].into()),
+    ];
+    let subjects = [Subject::Cart(CartId(1), cart), Subject::Stock(sku, stock)];
+    let subjects = subjects.into_iter().chain(std::iter::repeat(Subject::Cart(CartId(1), vec![])));
+    let keys = outcomes.map(|outcome| KeyRecord { key: 7, request: 8, at: ShopTime(9), outcome });
+    let change = |(subject, key)| Change {
+        subject,
+        version: 3,
+        wall: Timestamp(-1),
+        shop: ShopTime(4),
+        key: Some(key),
+    };
+    subjects.zip(keys).map(change).collect()
+}
