@@ -13,22 +13,57 @@ use smartcart_domain::{cart::CartEvent, id::IncarnationId, orders::Order, shard:
 
 pub(super) type Rows = HashMap<EntityKey, Arc<Row>, RandomState>;
 
-/// Rows in the order in which the tables must take them: `urgent` and `flushing` are being written, `gathering` grows.
+/// The entities that the tables have not got as they are now. Each entity's rows lie in up to three places, oldest first:
+/// in `flushing`, what a flush is writing; in `urgent`, what is being written out of turn meanwhile; and in `gathering`,
+/// what has come since. Whoever writes says when it is done; where a write fails, its rows stay, and the next begin takes
+/// them with what has come since, so that no row ever lacks a change between two that it has.
 #[derive(Debug)]
 pub(super) struct Waiting {
     incarnation: IncarnationId,
-    gathering: Rows,
-    /// Bytes of what gathers, about, and of what is being written.
-    gathered: usize,
-    flushed: usize,
-    orders: Vec<Arc<Order>>,
+    gathering: Gathered,
     flushing: Arc<Rows>,
-    urgent: Rows,
+    /// Bytes of what is being written, about.
+    flushed: usize,
+    flushed_orders: Vec<Arc<Order>>,
+    /// Of the rows in `flushing`: the tables have had a later one since, out of turn.
+    superseded: HashSet<EntityKey>,
+    urgent: Gathered,
     /// The last entry of each lane that is in here or in the tables.
     taken: HashMap<super::Lane, u64>,
     /// Entries that the tables have not got.
     pub(super) entries: u64,
     pub(super) shop: ShopTime,
+    begun: Begun,
+}
+
+/// Rows with the orders that were placed with them.
+#[derive(Debug, Default)]
+struct Gathered {
+    rows: Rows,
+    orders: Vec<Arc<Order>>,
+    bytes: usize,
+}
+
+impl Gathered {
+    fn remove(&mut self, entity: &EntityKey) -> Option<Arc<Row>> {
+        let row = self.rows.remove(entity)?;
+        self.bytes -= row.footprint();
+        Some(row)
+    }
+
+    fn insert(&mut self, row: Arc<Row>) {
+        self.bytes += row.footprint();
+        if let Some(replaced) = self.rows.insert(row.entity.clone(), row) {
+            self.bytes -= replaced.footprint();
+        }
+    }
+}
+
+/// Numbers every begin: only the last one can be ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Begun {
+    flushes: u64,
+    urgent: u64,
 }
 
 /// A flush: everything that was gathered, and how far it brings the tables.
@@ -39,21 +74,30 @@ pub(super) struct Flush {
     pub(super) watermarks: Vec<Watermark>,
     pub(super) shop: ShopTime,
     pub(super) entries: u64,
+    number: u64,
+}
+
+/// Some entities' rows, written out of turn.
+#[derive(Debug)]
+pub(super) struct UrgentFlush {
+    pub(super) batch: TableBatch,
+    number: u64,
 }
 
 impl Waiting {
     pub(super) fn new(incarnation: IncarnationId, shop: ShopTime) -> Self {
         Self {
             incarnation,
-            gathering: Rows::default(),
-            gathered: 0,
-            flushed: 0,
-            orders: Vec::new(),
+            gathering: Gathered::default(),
             flushing: Arc::default(),
-            urgent: Rows::default(),
+            flushed: 0,
+            flushed_orders: Vec::new(),
+            superseded: HashSet::new(),
+            urgent: Gathered::default(),
             taken: HashMap::new(),
             entries: 0,
             shop,
+            begun: Begun::default(),
         }
     }
 
@@ -62,7 +106,7 @@ impl Waiting {
         self.entries += 1;
         self.shop = self.shop.max(entry.shop);
         for (change, (header, image)) in entry.changes.into_iter().zip(rows) {
-            self.orders.extend(placed_orders(&change));
+            self.gathering.orders.extend(placed_orders(&change));
             self.gather(change, header, image);
         }
     }
@@ -70,10 +114,10 @@ impl Waiting {
     fn gather(&mut self, change: Change, header: IndexedColumns, image: Option<Snapshot>) {
         let entity = change.entity();
         let version = change.version;
-        let row = match self.gathering.entry(entity.clone()) {
+        let row = match self.gathering.rows.entry(entity.clone()) {
             Entry::Occupied(there) => {
                 let there = there.into_mut();
-                self.gathered -= there.footprint();
+                self.gathering.bytes -= there.footprint();
                 there
             }
             Entry::Vacant(place) => {
@@ -92,28 +136,33 @@ impl Waiting {
             }
             None => row.tail.push(change),
         }
-        self.gathered += row.footprint();
+        self.gathering.bytes += row.footprint();
     }
 
     /// Bytes in memory, about.
     pub(super) const fn bytes(&self) -> usize {
-        self.gathered + self.flushed
+        self.gathering.bytes + self.urgent.bytes + self.flushed
     }
 
     /// Entities that wait.
     pub(super) fn len(&self) -> usize {
-        self.gathering.len() + self.flushing.len()
+        self.gathering.rows.len() + self.flushing.len()
+    }
+
+    /// An entity's row in the flush, unless the tables have had a later one since.
+    fn flushing(&self, entity: &EntityKey) -> Option<&Arc<Row>> {
+        self.flushing.get(entity).filter(|_| !self.superseded.contains(entity))
     }
 
     pub(super) fn has(&self, entity: &EntityKey) -> bool {
-        self.gathering.contains_key(entity)
-            || self.flushing.contains_key(entity)
-            || self.urgent.contains_key(entity)
+        self.gathering.rows.contains_key(entity)
+            || self.urgent.rows.contains_key(entity)
+            || self.flushing(entity).is_some()
     }
 
     /// Entities of some shards that wait.
     pub(super) fn in_shards(&self, shards: &[ShardId]) -> Vec<EntityKey> {
-        [&*self.flushing, &self.urgent, &self.gathering]
+        [&*self.flushing, &self.urgent.rows, &self.gathering.rows]
             .into_iter()
             .flat_map(|rows| rows.keys().filter(|entity| shards.contains(&entity.shard())).cloned())
             .collect()
@@ -121,21 +170,25 @@ impl Waiting {
 
     /// An entity's rows, oldest first.
     pub(super) fn of(&self, entity: &EntityKey) -> Vec<Arc<Row>> {
-        [&*self.flushing, &self.urgent, &self.gathering]
+        [self.flushing(entity), self.urgent.rows.get(entity), self.gathering.rows.get(entity)]
             .into_iter()
-            .filter_map(|rows| rows.get(entity).cloned())
+            .flatten()
+            .cloned()
             .collect()
     }
 
-    /// Begins a flush of everything gathered so far. There is none under way. Takes no longer the more there is: the
-    /// lanes wait meanwhile.
+    /// Begins a flush of everything that waits, also of what an earlier one was begun with and not ended. Takes no longer
+    /// the more there is, unless one was not ended: the lanes wait meanwhile.
     pub(super) fn begin(&mut self) -> Flush {
-        let room = self.gathering.len();
-        self.flushed = std::mem::take(&mut self.gathered);
-        self.flushing = Arc::new(std::mem::replace(
-            &mut self.gathering,
-            Rows::with_capacity_and_hasher(room, RandomState::default()),
-        ));
+        let room = self.gathering.rows.len();
+        let empty = Rows::with_capacity_and_hasher(room, RandomState::default());
+        let gathered =
+            std::mem::replace(&mut self.gathering, Gathered { rows: empty, ..Gathered::default() });
+        self.flushed = gathered.bytes;
+        self.flushed_orders.append(&mut self.urgent.orders);
+        self.flushed_orders.extend(gathered.orders);
+        self.flushing = Arc::new(self.unfinished(gathered.rows));
+        self.begun.flushes += 1;
         let watermarks = self
             .taken
             .iter()
@@ -145,44 +198,95 @@ impl Waiting {
                 sequence: *sequence,
             })
             .collect();
-        let orders = std::mem::take(&mut self.orders);
-        Flush { rows: self.flushing.clone(), orders, watermarks, shop: self.shop, entries: self.entries }
+        Flush {
+            rows: self.flushing.clone(),
+            orders: self.flushed_orders.clone(),
+            watermarks,
+            shop: self.shop,
+            entries: self.entries,
+            number: self.begun.flushes,
+        }
     }
 
-    /// The flush is in the tables. Its rows go with it, when the lanes no longer wait.
+    /// What was begun and not ended, with what came after it.
+    fn unfinished(&mut self, mut newer: Rows) -> Rows {
+        let urgent = std::mem::take(&mut self.urgent);
+        let flushing = std::mem::take(&mut self.flushing);
+        let superseded = std::mem::take(&mut self.superseded);
+        // An urgent row has what was being flushed of its entity.
+        let older = flushing
+            .values()
+            .filter(|row| !superseded.contains(&row.entity) && !urgent.rows.contains_key(&row.entity));
+        for older in older.chain(urgent.rows.values()) {
+            let row = match newer.remove(&older.entity) {
+                Some(newer) => {
+                    self.flushed -= newer.footprint();
+                    Arc::new(Arc::unwrap_or_clone(newer).after(older))
+                }
+                None => older.clone(),
+            };
+            self.flushed += row.footprint();
+            newer.insert(row.entity.clone(), row);
+        }
+        newer
+    }
+
+    /// The flush is in the tables. Its rows go with it, when the lanes no longer wait. Nothing happens when another one
+    /// was begun since: that one has these rows too.
     pub(super) fn end(&mut self, flush: &Flush) {
+        if flush.number != self.begun.flushes {
+            return;
+        }
         self.flushing = Arc::default();
         self.flushed = 0;
+        self.flushed_orders.clear();
+        self.superseded.clear();
         self.entries -= flush.entries;
+        // Ended once.
+        self.begun.flushes += 1;
     }
 
-    /// Takes some entities' rows out of their turn, with all orders that wait.
-    pub(super) fn begin_urgent(&mut self, entities: &HashSet<EntityKey>) -> TableBatch {
+    /// Takes some entities' rows out of their turn, with all orders that wait, and with what an earlier one was begun with
+    /// and not ended.
+    pub(super) fn begin_urgent(&mut self, entities: &HashSet<EntityKey>) -> UrgentFlush {
         for entity in entities {
-            let gathered = self.gathering.remove(entity);
-            self.gathered -= gathered.as_ref().map_or(0, |row| row.footprint());
-            let row = match (self.flushing.get(entity), gathered) {
-                (None, None) => continue,
-                (Some(flushing), None) => flushing.clone(),
-                (Some(flushing), Some(newer)) => Arc::new(Arc::unwrap_or_clone(newer).after(flushing)),
-                (None, Some(newer)) => newer,
+            let newer = self.gathering.remove(entity);
+            let older = match self.urgent.remove(entity) {
+                None => self.flushing(entity).cloned(),
+                urgent => urgent,
             };
-            self.urgent.insert(entity.clone(), row);
+            let row = match (older, newer) {
+                (None, None) => continue,
+                (Some(older), Some(newer)) => Arc::new(Arc::unwrap_or_clone(newer).after(&older)),
+                (Some(row), None) | (None, Some(row)) => row,
+            };
+            self.urgent.insert(row);
         }
-        TableBatch {
-            rows: self.urgent.values().cloned().collect(),
-            orders: std::mem::take(&mut self.orders),
-            watermarks: Vec::new(),
-            shop: self.shop,
+        self.urgent.orders.append(&mut self.gathering.orders);
+        self.begun.urgent += 1;
+        UrgentFlush {
+            batch: TableBatch {
+                rows: self.urgent.rows.values().cloned().collect(),
+                orders: self.urgent.orders.clone(),
+                watermarks: Vec::new(),
+                shop: self.shop,
+            },
+            number: self.begun.urgent,
         }
     }
 
-    pub(super) fn end_urgent(&mut self) {
-        self.urgent.clear();
+    /// The tables have it. What of the same entities comes next follows it, whatever the flush that is under way still
+    /// writes of them.
+    pub(super) fn end_urgent(&mut self, flush: &UrgentFlush) {
+        if flush.number != self.begun.urgent {
+            return;
+        }
+        let written = std::mem::take(&mut self.urgent);
+        self.superseded.extend(written.rows.into_keys().filter(|entity| self.flushing.contains_key(entity)));
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.gathering.is_empty() && self.flushing.is_empty() && self.entries == 0
+        self.gathering.rows.is_empty() && self.flushing.is_empty() && self.entries == 0
     }
 }
 
@@ -196,3 +300,6 @@ pub(super) fn placed_orders(change: &Change) -> impl Iterator<Item = Arc<Order>>
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests;

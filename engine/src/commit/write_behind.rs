@@ -282,7 +282,7 @@ impl WriteBehind {
         *self.caught_up.lock() = now;
         if now.duration_since(*self.time_kept.lock()) >= KEEP_TIME {
             *self.time_kept.lock() = now;
-            self.write(TableBatch { shop: self.clock.now(), ..TableBatch::default() }).await?;
+            self.write(&TableBatch { shop: self.clock.now(), ..TableBatch::default() }).await?;
         }
         Ok(())
     }
@@ -297,7 +297,7 @@ impl WriteBehind {
             let rows = slices.next().unwrap_or_default().to_vec();
             let last = slices.peek().is_none();
             let watermarks = if last { flush.watermarks.clone() } else { Vec::new() };
-            self.write(TableBatch {
+            self.write(&TableBatch {
                 rows,
                 orders: std::mem::take(&mut orders),
                 watermarks,
@@ -347,17 +347,18 @@ impl WriteBehind {
         if waiters.is_empty() && leaving.is_empty() {
             return Ok(());
         }
-        let batch = self.waiting.lock().begin_urgent(&entities);
-        let orders: HashMap<EntityKey, Arc<Order>> =
-            batch.orders.iter().map(|order| (EntityKey::Cart(order.cart), order.clone())).collect();
-        if !batch.rows.is_empty() || !batch.orders.is_empty() {
-            counter!("smartcart_flush_rows_total").increment(batch.rows.len() as u64);
-            self.write(batch).await?;
-            self.waiting.lock().end_urgent();
+        let flush = self.waiting.lock().begin_urgent(&entities);
+        let TableBatch { rows, orders, .. } = &flush.batch;
+        if !rows.is_empty() || !orders.is_empty() {
+            counter!("smartcart_flush_rows_total").increment(rows.len() as u64);
+            self.write(&flush.batch).await?;
+            self.waiting.lock().end_urgent(&flush);
         }
+        let orders: HashMap<EntityKey, &Arc<Order>> =
+            orders.iter().map(|order| (EntityKey::Cart(order.cart), order)).collect();
         for (entity, waiter) in waiters {
             // A checkout that waits no more finds its order at its next try.
-            let _gone = waiter.send(orders.get(&entity).cloned());
+            let _gone = waiter.send(orders.get(&entity).map(|order| Arc::clone(order)));
         }
         for waiter in leaving {
             let _gone = waiter.send(());
@@ -366,9 +367,9 @@ impl WriteBehind {
     }
 
     /// Tries until the tables have it: the journal keeps it safe meanwhile, and admission bounds what can gather.
-    async fn write(&self, batch: TableBatch) -> Result<(), Fenced> {
+    async fn write(&self, batch: &TableBatch) -> Result<(), Fenced> {
         let mut pause = Duration::from_millis(20);
-        while let Err(error) = self.store.flush(&batch).await {
+        while let Err(error) = self.store.flush(batch).await {
             counter!("smartcart_flush_failures_total").increment(1);
             self.measure_lag();
             if let StoreError::Fenced = error {

@@ -1,0 +1,277 @@
+//! The dirty set beside a plain model: tables that refuse a row with a hole.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use proptest::prelude::*;
+
+use super::{super::Lane, *};
+use crate::{
+    cart::Cart,
+    checkout::Authorization,
+    commit::CartImage,
+    entity::Entity as _,
+    id::{CartId, OrderId},
+    money::Currency,
+    orders::{CheckoutDetails, OrderStatus},
+    time::Timestamp,
+};
+
+const CARTS: u128 = 4;
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// A change of a cart, with its image or without, and perhaps with an order.
+    Take {
+        cart: u128,
+        image: bool,
+        order: bool,
+    },
+    Begin,
+    /// Some more of the flush reaches the tables.
+    WriteSlice,
+    End,
+    BeginUrgent(Vec<u128>),
+    WriteUrgent,
+    EndUrgent,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let cart = 0..CARTS;
+    prop_oneof![
+        6 => (cart.clone(), any::<bool>(), prop::bool::weighted(0.2))
+            .prop_map(|(cart, image, order)| Step::Take { cart, image, order }),
+        2 => Just(Step::Begin),
+        4 => Just(Step::WriteSlice),
+        2 => Just(Step::End),
+        3 => prop::collection::vec(cart, 1..3).prop_map(Step::BeginUrgent),
+        3 => Just(Step::WriteUrgent),
+        3 => Just(Step::EndUrgent),
+    ]
+}
+
+/// What the tables have: versions, and orders.
+#[derive(Debug, Default)]
+struct Tables {
+    versions: BTreeMap<EntityKey, u64>,
+    orders: HashSet<OrderId>,
+}
+
+impl Tables {
+    fn version(&self, entity: &EntityKey) -> u64 {
+        self.versions.get(entity).copied().unwrap_or_default()
+    }
+
+    /// As a store takes a row: over lower versions only, and never over a hole.
+    fn write(&mut self, row: &Row) {
+        let at = self.version(&row.entity);
+        let reached = follow(row, at);
+        assert_eq!(reached, row.version, "its changes end where it says");
+        self.versions.insert(row.entity.clone(), at.max(reached));
+    }
+}
+
+/// The version to which a row brings a state at version `at`.
+fn follow(row: &Row, at: u64) -> u64 {
+    let mut version = match &row.image {
+        Some(Image::Cart(image)) => image.cart.version,
+        Some(Image::Stock(_)) => unreachable!("there are carts only"),
+        None => row.tail.first().map_or(at, |first| first.version - 1),
+    };
+    assert!(row.image.is_some() || version <= at, "{}: {version} does not follow {at}", row.entity);
+    for change in &row.tail {
+        assert_eq!(change.version, version + 1, "{}: a hole", row.entity);
+        version = change.version;
+    }
+    version
+}
+
+fn cart_at(id: u128, version: u64) -> Arc<Cart> {
+    let mut cart = Cart::absent(&CartId(id));
+    cart.set_version(version);
+    Arc::new(cart)
+}
+
+fn order(cart: u128, number: u64) -> Arc<Order> {
+    Arc::new(Order {
+        id: OrderId(u128::from(number)),
+        version: 1,
+        status: OrderStatus::Placed,
+        cart: CartId(cart),
+        user: None,
+        currency: Currency::UNSET,
+        lines: Vec::new(),
+        total: 0,
+        details: CheckoutDetails::default(),
+        payment: Authorization { method: String::new(), reference: String::new() },
+        history: Vec::new(),
+        placed_at: Timestamp(0),
+    })
+}
+
+/// The set, what surrounds it, and what must be true of it.
+struct World {
+    waiting: Waiting,
+    tables: Tables,
+    flush: Option<(Flush, usize)>,
+    urgent: Option<UrgentFlush>,
+    /// What was ever taken.
+    versions: BTreeMap<u128, u64>,
+    orders: HashSet<OrderId>,
+    entries: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            waiting: Waiting::new(IncarnationId(1), ShopTime(0)),
+            tables: Tables::default(),
+            flush: None,
+            urgent: None,
+            versions: BTreeMap::new(),
+            orders: HashSet::new(),
+            entries: 0,
+        }
+    }
+
+    fn take(&mut self, cart: u128, image: bool, with_order: bool) {
+        let version = self.versions.entry(cart).or_default();
+        *version += 1;
+        let version = *version;
+        self.entries += 1;
+        let mut events = Vec::new();
+        if with_order {
+            let order = order(cart, self.entries);
+            self.orders.insert(order.id);
+            events.push(CartEvent::CheckoutPlaced { order });
+        }
+        let change = Change {
+            subject: Subject::Cart(CartId(cart), events),
+            version,
+            wall: Timestamp(0),
+            shop: ShopTime(0),
+            key: None,
+        };
+        let state = cart_at(cart, version);
+        // An entity's first row has an image.
+        let image =
+            (image || version == 1).then(|| Image::Cart(CartImage { cart: state.clone(), keys: Vec::new() }));
+        let entry = JournalEntry {
+            incarnation: IncarnationId(1),
+            lane: Lane(0),
+            sequence: self.entries,
+            shop: ShopTime(0),
+            changes: vec![change],
+        };
+        self.waiting.take(entry, vec![(Header::Cart(state), image)]);
+    }
+
+    fn write_slice(&mut self) {
+        let Some((flush, written)) = &mut self.flush else { return };
+        let rows: BTreeMap<_, _> = flush.rows.iter().collect();
+        match rows.values().nth(*written) {
+            Some(row) => self.tables.write(row),
+            None => return,
+        }
+        *written += 1;
+        self.tables.orders.extend(flush.orders.iter().map(|order| order.id));
+    }
+
+    fn end(&mut self) {
+        let whole = self.flush.as_ref().is_some_and(|(flush, written)| *written == flush.rows.len());
+        if let Some((flush, _)) = self.flush.take_if(|_| whole) {
+            self.tables.orders.extend(flush.orders.iter().map(|order| order.id));
+            self.waiting.end(&flush);
+        }
+    }
+
+    fn write_urgent(&mut self) {
+        let Some(urgent) = &self.urgent else { return };
+        urgent.batch.rows.iter().for_each(|row| self.tables.write(row));
+        self.tables.orders.extend(urgent.batch.orders.iter().map(|order| order.id));
+    }
+
+    fn end_urgent(&mut self) {
+        let Some(urgent) = &self.urgent else { return };
+        let written = urgent.batch.rows.iter().all(|row| self.tables.version(&row.entity) >= row.version)
+            && urgent.batch.orders.iter().all(|order| self.tables.orders.contains(&order.id));
+        if let Some(urgent) = self.urgent.take_if(|_| written) {
+            self.waiting.end_urgent(&urgent);
+        }
+    }
+
+    fn make(&mut self, step: Step) {
+        match step {
+            Step::Take { cart, image, order } => self.take(cart, image, order),
+            Step::Begin => self.flush = Some((self.waiting.begin(), 0)),
+            Step::WriteSlice => self.write_slice(),
+            Step::End => self.end(),
+            Step::BeginUrgent(carts) => {
+                let entities = carts.into_iter().map(|cart| EntityKey::Cart(CartId(cart))).collect();
+                self.urgent = Some(self.waiting.begin_urgent(&entities));
+            }
+            Step::WriteUrgent => self.write_urgent(),
+            Step::EndUrgent => self.end_urgent(),
+        }
+        self.check();
+    }
+
+    /// Tables and set together have every change, whatever was written and whatever was not.
+    fn check(&self) {
+        for (cart, version) in &self.versions {
+            let entity = EntityKey::Cart(CartId(*cart));
+            let mut reached = self.tables.version(&entity);
+            for row in self.waiting.of(&entity) {
+                reached = reached.max(follow(&row, reached));
+            }
+            assert_eq!(reached, *version, "{entity}");
+            if !self.waiting.has(&entity) {
+                assert_eq!(self.tables.version(&entity), *version, "{entity} is forgotten too early");
+            }
+        }
+    }
+
+    /// Without failures from now on, everything gets to the tables and nothing stays behind.
+    fn finish(mut self) {
+        self.make(Step::WriteUrgent);
+        self.make(Step::EndUrgent);
+        self.make(Step::Begin);
+        for _ in 0..CARTS {
+            self.make(Step::WriteSlice);
+        }
+        self.make(Step::End);
+        assert!(self.waiting.is_empty());
+        assert_eq!((self.waiting.bytes(), self.waiting.len()), (0, 0));
+        assert_eq!(self.tables.orders, self.orders);
+        for (cart, version) in &self.versions {
+            assert_eq!(self.tables.version(&EntityKey::Cart(CartId(*cart))), *version);
+        }
+    }
+}
+
+#[test]
+fn what_is_written_out_of_turn_twice_within_one_flush_has_no_hole() {
+    let mut world = World::new();
+    let urgent = [Step::BeginUrgent(vec![0]), Step::WriteUrgent, Step::EndUrgent];
+    let take = Step::Take { cart: 0, image: false, order: false };
+    let steps = [take.clone(), Step::Begin, take.clone()]
+        .into_iter()
+        .chain(urgent.clone())
+        .chain([take])
+        .chain(urgent);
+    steps.for_each(|step| world.make(step));
+    world.finish();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_begun_ended_or_fails_no_change_is_lost(steps in prop::collection::vec(step(), 0..60)) {
+        let mut world = World::new();
+        steps.into_iter().for_each(|step| world.make(step));
+        world.finish();
+    }
+}
