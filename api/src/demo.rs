@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, ensure};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use smartcart_domain::{catalog::{Product, Variant}, id::Sku, idempotency::Caller, inventory::StockCommand, money::Money, request::{RequestError, Request}, time::Timestamp};
+use smartcart_domain::{catalog::{Product, Variant}, id::Sku, idempotency::Caller, inventory::StockCommand, money::Money, request::{Request, RequestError, Shed}, time::Timestamp};
 use smartcart_engine::engine::Engine;
 
 const CATALOGUE: &str = include_str!("../demo/catalogue.tsv");
@@ -52,7 +52,7 @@ async fn stock(engine: &Engine, sku: &Sku, on_hand: i64) -> anyhow::Result<()> {
         };
         match engine.inventory().ask(sku, request).await {
             Ok(_) => return Ok(()),
-            Err(RequestError::Overloaded { retry_after, .. }) => tokio::time::sleep(retry_after).await,
+            Err(RequestError::Shed(Shed { retry_after, .. })) => tokio::time::sleep(retry_after).await,
             Err(refusal) => anyhow::bail!("the stock of {sku} cannot be set: {refusal:?}"),
         }
     }

@@ -17,7 +17,6 @@ pub mod metrics;
 pub mod observe;
 pub mod openapi;
 pub mod ops;
-pub mod peers;
 pub mod pod;
 pub mod problem;
 pub mod reply;

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use smartcart_engine::{clock::Clock, engine::Engine};
 
 use crate::{config::{Config, PeerConfig, TrustConfig}, storage::{Introduction, Storage}};
-use smartcart_peers::{GrpcPeers, PeerServer, PeerTls, Seal, Trust};
+use smartcart_peers::{GrpcPeers, PeerServer, PeerTls, MessageSigner, Trust};
 
 /// How long peers' last questions have when this pod ends.
 const LAST_QUESTIONS: Duration = Duration::from_secs(2);
@@ -72,7 +72,7 @@ fn advertised(config: &PeerConfig, bound: SocketAddr) -> String {
 
 fn trust(config: &PeerConfig) -> anyhow::Result<Trust> {
     Ok(match &config.trust {
-        TrustConfig::Secret(path) => Trust::Secret(Arc::new(Seal::from_file(path)?)),
+        TrustConfig::Secret(path) => Trust::Secret(Arc::new(MessageSigner::from_file(path)?)),
         TrustConfig::Tls(files) => Trust::Tls(PeerTls::load(files.clone())?),
     })
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use smartcart_domain::id::IncarnationId;
-use smartcart_engine::{clock::Clock, engine::{Engine, Fleet, StartError}, journal::Journal, ownership::FleetConfig, payment::InvoiceGateway, registry::{Member, MemberState}, store::Store};
+use smartcart_engine::{clock::Clock, engine::{Engine, Fleet, StartError}, journal::Journal, membership::FleetConfig, payment::InvoiceGateway, registry::{Member, MemberState}, store::Store};
 use smartcart_persistence::{fast::FastJournal, postgres::{Shared, self}, sqlite::{Embedded, self}};
 use smartcart_wire::peer::PROTOCOL;
 

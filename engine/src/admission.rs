@@ -8,12 +8,11 @@ use std::{
     time::Duration,
 };
 
-use metrics::counter;
 use parking_lot::RwLock;
 use tokio::sync::Notify;
 
-use crate::ownership::ShardGuard;
-use smartcart_domain::idempotency::Caller;
+use crate::{ownership::shard_map::ShardGuard, shed::shed};
+use smartcart_domain::{idempotency::Caller, request::Shed};
 
 #[derive(Debug, Clone, Copy)]
 pub struct AdmissionConfig {

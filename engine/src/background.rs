@@ -4,8 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::{checkout::Coordinator, clock::ShopClock, directory::Directory, engine::Engine, hydrate::Hydrate, restock::Restocker};
-use smartcart_domain::{id::Sku, idempotency::Outcome, inventory::{Stock, StockCommand, StockRejection}, request::RequestError};
+use crate::{
+    checkout::coordinator::Coordinator, clock::ShopClock, directory::Directory, engine::Engine,
+    entity::Resident, restock::Restocker,
+};
+use smartcart_domain::{
+    id::Sku,
+    idempotency::Outcome,
+    inventory::{Stock, StockCommand, StockRejection},
+    request::RequestError,
+};
 
 /// A hold ends at most this long after its time, for readers; a change of the SKU lets go of it at once.
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -15,7 +23,7 @@ const RELOAD_PAUSE: Duration = Duration::from_millis(500);
 const RESTOCK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Parks and evicts who is idle.
-pub(crate) fn sweep<E: Hydrate>(directory: Arc<Directory<E>>) -> JoinHandle<()> {
+pub(crate) fn sweep<E: Resident>(directory: Arc<Directory<E>>) -> JoinHandle<()> {
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(directory.sweep_interval()).await;
@@ -36,7 +44,7 @@ pub(crate) fn expire_holds(
             for sku in inventory.due(clock.passed()) {
                 match expire(&inventory, &coordinator, &clock, &sku).await {
                     // Its new owner sees to it.
-                    Ok(()) | Err(RequestError::Elsewhere) => {}
+                    Ok(()) | Err(RequestError::NotOwner) => {}
                     Err(refusal) => {
                         tracing::warn!(%sku, ?refusal, "holds that are due stay until the next round");
                     }

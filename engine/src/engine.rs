@@ -12,8 +12,49 @@ use metrics::gauge;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
-use crate::{admission::{AdmissionConfig, AdmissionController}, background, checkout::Coordinator, clock::{Clock, ShopClock}, commit::{Lag, LaneHandle, Recovered, RecoveryError, WriteBehind, WriteBehindConfig, recover, start_lanes}, directory::{Directory, HotKey, Parts, ResidencyConfig, ShardResidents, Supervisors}, journal::Journal, limits::SHOP_TIME_SKEW, ownership::{RouteContext, FleetConfig, HandoverError, Keeper, KeeperParts, Routes, ShardMap}, payment::PaymentGateway, peers::{PeerError, Peers, ProbeResponse}, registry::{Epoch, Member, Registry, RegistryError}, restock::Restocker, store::{Store, StoreError, TableKey, Written}};
-use smartcart_domain::{cart::Cart, catalog::Catalog, id::{IdSecret, IncarnationId, OrderId}, idempotency::KeyFingerprint, inventory::Stock, limits::{Limits, SHARDS}, orders::{ForbiddenTransition, Order, OrderStatus}, peer::{PeerRequest, Reply}, request::{CheckoutRejection, CheckoutRequest, Ordered, RequestError}, shard::ShardId};
+use crate::membership::MemberStatus;
+use crate::{
+    admission::{AdmissionConfig, AdmissionController},
+    background,
+    checkout::coordinator::Coordinator,
+    clock::{Clock, ShopClock},
+    commit::{
+        Lag, Recovered, RecoveryError, WriteBehindConfig,
+        group_commit::{LaneHandle, start_lanes},
+        recover,
+        write_behind::WriteBehind,
+    },
+    directory::{Directory, HotKey, Parts, ResidencyConfig, ShardResidents, supervisor::Supervisors},
+    entity::Resident,
+    journal::Journal,
+    limits::SHOP_TIME_SKEW,
+    membership::{
+        FleetConfig, HandoverError,
+        keeper::{Keeper, KeeperParts},
+    },
+    ownership::{
+        routes::{RouteContext, Routes},
+        shard_map::ShardMap,
+    },
+    payment::PaymentGateway,
+    peers::{PeerError, Peers, ProbeResponse},
+    published::{Answer, Published},
+    registry::{Epoch, Member, Registry, RegistryError},
+    restock::Restocker,
+    store::{Store, StoreError, TableKey, Written},
+};
+use smartcart_domain::{
+    cart::Cart,
+    catalog::Catalog,
+    id::{IdSecret, IncarnationId, OrderId},
+    idempotency::KeyFingerprint,
+    inventory::Stock,
+    limits::{Limits, SHARDS},
+    orders::{ForbiddenTransition, Order, OrderStatus},
+    peer::{PeerReply, PeerRequest},
+    request::{CheckoutRejection, CheckoutRequest, Ordered, RequestError},
+    shard::ShardId,
+};
 
 /// How long a stop waits for what was accepted.
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
@@ -92,17 +133,6 @@ pub struct Status {
     /// This pod's name, in a fleet.
     pub pod: Option<String>,
     pub members: Vec<MemberStatus>,
-}
-
-/// A pod, as this one knows it.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct MemberStatus {
-    pub pod: String,
-    pub incarnation: String,
-    pub address: String,
-    pub state: &'static str,
-    pub owns_shards: bool,
-    pub shards: usize,
 }
 
 /// One shard, and who lives in it on this pod.
@@ -328,7 +358,10 @@ impl Engine {
         &self.limits
     }
 
-    pub async fn checkout(&self, request: CheckoutRequest) -> Result<Ordered, RequestError<CheckoutRejection>> {
+    pub async fn checkout(
+        &self,
+        request: CheckoutRequest,
+    ) -> Result<Ordered, RequestError<CheckoutRejection>> {
         self.coordinator.checkout(request).await
     }
 
@@ -362,28 +395,34 @@ impl Engine {
         Ok(written)
     }
 
-    /// A question from another pod, which believes that this one owns the shard at `epoch`. `hops` pods have passed it on.
+    /// A request from another pod, which believes that this one owns the shard at `epoch`. `hops` pods have passed it on.
     pub async fn answer(
         &self,
-        question: PeerRequest,
+        request: PeerRequest,
         epoch: Epoch,
         hops: u8,
         deadline: Instant,
-    ) -> Result<Reply, PeerError> {
-        let shard = question.shard();
-        let arrival = RouteContext { epoch, hops, deadline };
-        let reply = match question {
-            PeerRequest::Cart(id, request) => Reply::Cart(self.carts.ask_arrived(&id, request, arrival).await),
-            PeerRequest::Stock(sku, request) => {
-                Reply::Stock(self.inventory.ask_arrived(&sku, request, arrival).await)
+    ) -> Result<PeerReply, PeerError> {
+        let shard = request.shard();
+        let context = RouteContext { epoch, hops, deadline };
+        let reply = match request {
+            PeerRequest::Cart(id, request) => {
+                PeerReply::Cart(self.carts.ask_routed(&id, request, context).await.map(Answer::into_changed))
             }
-            PeerRequest::ReadCart(id) => Reply::CartRead(self.carts.read_arrived(&id, arrival).await),
-            PeerRequest::ReadStock(sku) => Reply::StockRead(self.inventory.read_arrived(&sku, arrival).await),
+            PeerRequest::Stock(sku, request) => PeerReply::Stock(
+                self.inventory.ask_routed(&sku, request, context).await.map(Answer::into_changed),
+            ),
+            PeerRequest::ReadCart(id) => {
+                PeerReply::CartRead(self.carts.read_routed(&id, context).await.map(view))
+            }
+            PeerRequest::ReadStock(sku) => {
+                PeerReply::StockRead(self.inventory.read_routed(&sku, context).await.map(view))
+            }
             PeerRequest::Checkout(request) => {
-                Reply::Checkout(self.coordinator.checkout_arrived(request, arrival).await)
+                PeerReply::Checkout(self.coordinator.checkout_routed(request, context).await)
             }
         };
-        if reply.is_elsewhere() {
+        if reply.is_not_owner() {
             return Err(PeerError::NotOwner { epoch: self.routes.shards.epoch(shard) });
         }
         Ok(reply)
@@ -516,4 +555,8 @@ impl From<StoreError> for OrderFailure {
             other => Self::Store(other),
         }
     }
+}
+
+fn view<E: Resident>(published: Option<Arc<Published<E>>>) -> Option<E::View> {
+    published.map(|published| published.view().clone())
 }

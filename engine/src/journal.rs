@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 
-use smartcart_domain::{entry::{Entry, Lane}, id::IncarnationId};
+use smartcart_domain::{
+    entry::{Entry, Lane},
+    id::IncarnationId,
+};
 
 /// An append-only log of one incarnation in a few lanes. One conformance suite serves every implementation.
 #[async_trait]

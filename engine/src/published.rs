@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use smartcart_domain::{idempotency::Outcome, peer::Changed};
 use bytes::Bytes;
 use parking_lot::Mutex;
+use smartcart_domain::{idempotency::Outcome, peer::Changed};
 
 use crate::entity::Resident;
-
-
 
 /// An entity's last durable state, as readers see it, with its encoding once somebody has asked for it.
 #[derive(Debug)]

@@ -4,8 +4,13 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use crate::{directory::Directory, ownership::ShardMap, payment::PaymentGateway, store::Store};
-use smartcart_domain::{idempotency::KeyFingerprint, inventory::{Stock, StockCommand}, orders::Order, shard::ShardId};
+use crate::{directory::Directory, ownership::shard_map::ShardMap, payment::PaymentGateway, store::Store};
+use smartcart_domain::{
+    idempotency::KeyFingerprint,
+    inventory::{Stock, StockCommand},
+    orders::Order,
+    shard::ShardId,
+};
 
 /// Orders looked at in one round.
 const ROUND: usize = 100;

@@ -9,8 +9,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smartcart_domain::{cart::{Cart, Line}, change::{Change, EntityKey, Subject}, entry::{Entry, Lane}, id::{CartId, IncarnationId, Sku, UserId}, idempotency::{KeyRecord, Outcome}, inventory::{Stock, StockEvent, StockLevel}, snapshot::{CartSnapshot, Snapshot}, time::{Seconds, ShopTime, Timestamp}};
-use smartcart_engine::{journal::Journal, store::{EntityStore, IndexedColumns, Row, TableBatch}};
+use smartcart_domain::{
+    cart::{Cart, Line},
+    change::{Change, EntityKey, Subject},
+    entry::{Entry, Lane},
+    id::{CartId, IncarnationId, Sku, UserId},
+    idempotency::{KeyRecord, Outcome},
+    inventory::{Stock, StockEvent, StockLevel},
+    snapshot::{CartSnapshot, Snapshot},
+    time::{Seconds, ShopTime, Timestamp},
+};
+use smartcart_engine::{
+    journal::Journal,
+    store::{EntityStore, IndexedColumns, Row, TableBatch},
+};
 use smartcart_persistence::sqlite::{SqliteJournal, SqliteStore, open};
 use smartcart_wire::encode_entry;
 

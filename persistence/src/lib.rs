@@ -2,7 +2,7 @@
 //!
 //! The embedded default is SQLite ([`sqlite`]): one file for the journal, one for the tables, so that neither waits for
 //! the other. A fleet's pods share a PostgreSQL ([`postgres`]), which also knows who owns what. What the two keep alike is in
-//! `rows`. What lies on disk in binary has a versioned form of its own, apart from the live types ([`record`]).
+//! `rows`. What lies on disk in binary has a versioned form of its own (`smartcart_wire`).
 //!
 //! Architecture Invariant: only this crate knows SQL, and only [`error`] knows databases' error codes.
 //!
@@ -24,14 +24,11 @@
 //! Another folder beside `sqlite/` and `postgres/`, with migrations beside theirs, and a `Backend` in
 //! `tests/it/backend.rs`: the suites `tests/it/{journal_suite,store_suite}` are the same for all.
 //!
-//! # To change a record
-//! See [`record`]; `tests/it/golden/v1.txt` holds the bytes that must stay readable.
 
 mod columns;
 pub mod error;
 pub mod fast;
 pub mod postgres;
-pub mod record;
 pub mod redis;
 mod rows;
 pub mod sqlite;

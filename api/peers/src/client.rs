@@ -2,12 +2,12 @@ use std::{collections::HashMap, time::Instant};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use smartcart_domain::{id::IncarnationId, peer::Reply};
+use smartcart_domain::{id::IncarnationId, peer::PeerReply};
 use smartcart_engine::{peers::{Envelope, PeerError, Peers, ProbeResponse}, registry::Member};
 use smartcart_wire::peer;
 use tokio::sync::oneshot;
 
-use super::{Trust, link::{Link, Outgoing}};
+use crate::{link::{Link, Outgoing}, trust::Trust};
 
 /// The way to the other pods.
 pub struct GrpcPeers {
@@ -47,12 +47,12 @@ impl GrpcPeers {
 #[async_trait]
 impl Peers for GrpcPeers {
     async fn ask(&self, to: &Member, envelope: Envelope<'_>) -> Result<Reply, PeerError> {
-        let Envelope { question, epoch, hops, deadline } = envelope;
-        let question = peer::encode_question(question)
+        let Envelope { request, epoch, hops, deadline } = envelope;
+        let request = peer::encode_request(request)
             .ok_or_else(|| PeerError::Unreachable("a checkout's steps stay on their pod".to_owned()))?;
         let (asked, said) = oneshot::channel();
         let outgoing =
-            Outgoing { question: question.into(), epoch: epoch.0, hops: hops.into(), deadline, asked };
+            Outgoing { request: request.into(), epoch: epoch.0, hops: hops.into(), deadline, asked };
         self.link(to).send(outgoing)?;
         let left = deadline.saturating_duration_since(Instant::now());
         let reply = match tokio::time::timeout(left, said).await {

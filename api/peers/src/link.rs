@@ -15,23 +15,23 @@ use tokio::sync::{mpsc, oneshot};
 use tonic::{Request, Streaming, client::Grpc, transport::Channel};
 use tonic_prost::ProstCodec;
 
-use super::{BATCH, MESSAGE_BYTES, PROBE_PATIENCE, Trust, tls, wire::{Answers, Batch, Call, Probe, ProbeResponse, Said, Sealed, self}};
+use crate::{limits::{BATCH, MESSAGE_BYTES, PROBE_PATIENCE}, message::{self, Answers, Batch, Call, Probe, ProbeResponse, Said, SignedMessage}, transport, trust::Trust};
 
-/// Questions that wait to be sent to one pod.
+/// Requests that wait to be sent to one pod.
 const QUEUE: usize = 4096;
 
 type Asked = oneshot::Sender<Result<Bytes, PeerError>>;
 
-pub(super) struct Outgoing {
-    pub(super) question: Bytes,
-    pub(super) epoch: u64,
-    pub(super) hops: u32,
-    pub(super) deadline: Instant,
-    pub(super) asked: Asked,
+pub(crate) struct Outgoing {
+    pub(crate) request: Bytes,
+    pub(crate) epoch: u64,
+    pub(crate) hops: u32,
+    pub(crate) deadline: Instant,
+    pub(crate) asked: Asked,
 }
 
 #[derive(Clone)]
-pub(super) struct Link {
+pub(crate) struct Link {
     queue: mpsc::Sender<Outgoing>,
     way: Arc<Way>,
 }
@@ -44,29 +44,29 @@ struct Way {
 }
 
 impl Link {
-    pub(super) fn to(address: String, trust: Trust) -> Self {
+    pub(crate) fn to(address: String, trust: Trust) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let way = Arc::new(Way { address, trust, channel: tokio::sync::Mutex::default() });
         tokio::spawn(send_all(way.clone(), waiting));
         Self { queue, way }
     }
 
-    pub(super) fn send(&self, outgoing: Outgoing) -> Result<(), PeerError> {
+    pub(crate) fn send(&self, outgoing: Outgoing) -> Result<(), PeerError> {
         self.queue
             .try_send(outgoing)
-            .map_err(|_| PeerError::Unreachable("too many questions wait".to_owned()))
+            .map_err(|_| PeerError::Unreachable("too many requests wait".to_owned()))
     }
 
-    pub(super) async fn probe(&self, asker: String) -> Result<ProbeResponse, PeerError> {
+    pub(crate) async fn probe(&self, asker: String) -> Result<ProbeResponse, PeerError> {
         let probe = Probe { asker }.encode_to_vec().into();
         let asking = async {
             let channel = self.way.channel().await?;
             let mut grpc = Grpc::new(channel.clone());
-            let sealed = Request::new(self.way.sealed(wire::PROBE, probe));
-            let codec = ProstCodec::<Sealed, ProbeResponse>::default();
+            let signed = Request::new(self.way.signed(message::PROBE, probe));
+            let codec = ProstCodec::<SignedMessage, ProbeResponse>::default();
             let answer = async {
                 grpc.ready().await.map_err(|error| tonic::Status::unavailable(error.to_string()))?;
-                grpc.unary(sealed, PathAndQuery::from_static(wire::PROBE), codec).await
+                grpc.unary(signed, PathAndQuery::from_static(message::PROBE), codec).await
             };
             match answer.await {
                 Ok(answer) => Ok(answer.into_inner()),
@@ -83,10 +83,10 @@ impl Link {
 }
 
 impl Way {
-    fn sealed(&self, method: &str, body: Bytes) -> Sealed {
+    fn signed(&self, method: &str, body: Bytes) -> SignedMessage {
         match &self.trust {
-            Trust::Secret(seal) => seal.sign(method, body),
-            Trust::Tls(_) => Sealed { body, at: 0, signature: Bytes::new() },
+            Trust::Secret(signer) => signer.sign(method, body),
+            Trust::Tls(_) => SignedMessage { body, at: 0, signature: Bytes::new() },
         }
     }
 
@@ -95,7 +95,7 @@ impl Way {
         if let Some(channel) = &*channel {
             return Ok(channel.clone());
         }
-        let made = tls::connect(&self.address, &self.trust)
+        let made = transport::connect(&self.address, &self.trust)
             .await
             .map_err(|error| PeerError::Unreachable(format!("{}: {error}", self.address)))?;
         *channel = Some(made.clone());
@@ -135,7 +135,7 @@ async fn send(way: Arc<Way>, some: Vec<Outgoing>) {
         patience = patience.max(left);
         batch.calls.push(Call {
             id,
-            question: outgoing.question,
+            request: outgoing.request,
             epoch: outgoing.epoch,
             hops: outgoing.hops,
             patience_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
@@ -157,7 +157,7 @@ async fn send(way: Arc<Way>, some: Vec<Outgoing>) {
             PeerError::Unreachable(reason(&status))
         }
         Some(status) => PeerError::NoAnswer(reason(&status)),
-        None => PeerError::NoAnswer("the pod left a question out".to_owned()),
+        None => PeerError::NoAnswer("the pod left a request out".to_owned()),
     };
     for asked in open.into_values() {
         let _gone = asked.send(Err(error.clone()));
@@ -196,10 +196,10 @@ async fn exchange(
 ) -> Result<(), tonic::Status> {
     let mut grpc = Grpc::new(channel).max_decoding_message_size(MESSAGE_BYTES);
     grpc.ready().await.map_err(|error| tonic::Status::unavailable(error.to_string()))?;
-    let sealed = Request::new(way.sealed(wire::ASK, batch.encode_to_vec().into()));
-    let codec = ProstCodec::<Sealed, Answers>::default();
+    let signed = Request::new(way.signed(message::ASK, batch.encode_to_vec().into()));
+    let codec = ProstCodec::<SignedMessage, Answers>::default();
     let mut answers: Streaming<Answers> =
-        grpc.server_streaming(sealed, PathAndQuery::from_static(wire::ASK), codec).await?.into_inner();
+        grpc.server_streaming(signed, PathAndQuery::from_static(message::ASK), codec).await?.into_inner();
     while let Some(some) = answers.next().await {
         for answer in some?.answers {
             let Some(asked) = open.remove(&answer.id) else { continue };

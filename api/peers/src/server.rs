@@ -16,10 +16,16 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tonic::{Request, Response, Status, body::Body, server::Grpc};
 use tonic_prost::ProstCodec;
 
-use super::{BATCH, KEEP_ALIVE, KEEP_ALIVE_PATIENCE, MESSAGE_BYTES, PeerListenError, Trust, tls, wire::{Answer, Answers, Batch, Call, Probe, ProbeResponse, Said, Sealed, self}};
+use crate::{limits::{BATCH, KEEP_ALIVE, KEEP_ALIVE_PATIENCE, MESSAGE_BYTES}, message::{self, Answer, Answers, Batch, Call, Probe, ProbeResponse, Said, SignedMessage}, transport, trust::Trust};
 
-/// The longest that a peer may let a question wait here.
+/// The longest that a peer may let a request wait here.
 const LONGEST: Duration = Duration::from_secs(30);
+
+#[derive(Debug, thiserror::Error)]
+pub enum PeerListenError {
+    #[error("cannot listen for peers on {listen}: {error}; set SMARTCART_PEER_LISTEN")]
+    Bind { listen: SocketAddr, error: std::io::Error },
+}
 
 /// The listener for other pods. Bound first; it answers once the engine is there.
 #[derive(Debug)]
@@ -37,7 +43,7 @@ impl PeerServer {
     pub fn start(listener: TcpListener, trust: Trust, engine: Arc<Engine>) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         let (stop, mut stopped) = watch::channel(false);
-        let desk = Desk { engine, trust: trust.clone() };
+        let service = PeerService { engine, trust: trust.clone() };
         let server = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(KEEP_ALIVE))
             .http2_keepalive_timeout(Some(KEEP_ALIVE_PATIENCE));
@@ -46,8 +52,8 @@ impl PeerServer {
                 // The sender lives as long as the server.
                 let _closed = stopped.wait_for(|stop| *stop).await;
             };
-            let incoming = tls::incoming(listener, trust);
-            if let Err(error) = server.serve_with_incoming_shutdown(desk, incoming, ended).await {
+            let incoming = transport::incoming(listener, trust);
+            if let Err(error) = server.serve_with_incoming_shutdown(service, incoming, ended).await {
                 tracing::error!(%error, "the listener for peers ended badly");
             }
         });
@@ -66,12 +72,12 @@ impl PeerServer {
 
 /// Answers the gRPC methods.
 #[derive(Clone)]
-struct Desk {
+struct PeerService {
     engine: Arc<Engine>,
     trust: Trust,
 }
 
-impl tower::Service<axum::http::Request<Body>> for Desk {
+impl tower::Service<axum::http::Request<Body>> for PeerService {
     type Response = axum::http::Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
@@ -81,17 +87,17 @@ impl tower::Service<axum::http::Request<Body>> for Desk {
     }
 
     fn call(&mut self, request: axum::http::Request<Body>) -> Self::Future {
-        let desk = self.clone();
+        let service = self.clone();
         Box::pin(async move {
             Ok(match request.uri().path() {
-                wire::ASK => {
-                    let codec = ProstCodec::<Answers, Sealed>::default();
+                message::ASK => {
+                    let codec = ProstCodec::<Answers, SignedMessage>::default();
                     let mut grpc = Grpc::new(codec).apply_max_message_size_config(Some(MESSAGE_BYTES), None);
-                    grpc.server_streaming(Ask(desk), request).await
+                    grpc.server_streaming(Ask(service), request).await
                 }
-                wire::PROBE => {
-                    let mut grpc = Grpc::new(ProstCodec::<ProbeResponse, Sealed>::default());
-                    grpc.unary(AskAbout(desk), request).await
+                message::PROBE => {
+                    let mut grpc = Grpc::new(ProstCodec::<ProbeResponse, SignedMessage>::default());
+                    grpc.unary(AskAbout(service), request).await
                 }
                 _ => Status::unimplemented("there is no such method").into_http(),
             })
@@ -101,41 +107,41 @@ impl tower::Service<axum::http::Request<Body>> for Desk {
 
 type AnswerStream = Pin<Box<dyn Stream<Item = Result<Answers, Status>> + Send>>;
 
-struct Ask(Desk);
+struct Ask(PeerService);
 
-impl tonic::server::ServerStreamingService<Sealed> for Ask {
+impl tonic::server::ServerStreamingService<SignedMessage> for Ask {
     type Response = Answers;
     type ResponseStream = AnswerStream;
     type Future = std::future::Ready<Result<Response<AnswerStream>, Status>>;
 
-    fn call(&mut self, request: Request<Sealed>) -> Self::Future {
+    fn call(&mut self, request: Request<SignedMessage>) -> Self::Future {
         std::future::ready(self.0.answer(request.into_inner()).map(Response::new))
     }
 }
 
-struct AskAbout(Desk);
+struct AskAbout(PeerService);
 
-impl tonic::server::UnaryService<Sealed> for AskAbout {
+impl tonic::server::UnaryService<SignedMessage> for AskAbout {
     type Response = ProbeResponse;
     type Future = std::future::Ready<Result<Response<ProbeResponse>, Status>>;
 
-    fn call(&mut self, request: Request<Sealed>) -> Self::Future {
+    fn call(&mut self, request: Request<SignedMessage>) -> Self::Future {
         std::future::ready(self.0.probed(request.into_inner()).map(Response::new))
     }
 }
 
-impl Desk {
-    fn open(&self, method: &str, sealed: Sealed) -> Result<Bytes, Status> {
+impl PeerService {
+    fn open(&self, method: &str, signed: SignedMessage) -> Result<Bytes, Status> {
         match &self.trust {
-            Trust::Tls(_) => Ok(sealed.body),
-            Trust::Secret(seal) => seal.open(method, sealed).ok_or_else(|| {
+            Trust::Tls(_) => Ok(signed.body),
+            Trust::Secret(signer) => signer.open(method, signed).ok_or_else(|| {
                 Status::unauthenticated("not signed with this fleet's secret, or too long ago")
             }),
         }
     }
 
-    fn answer(&self, sealed: Sealed) -> Result<AnswerStream, Status> {
-        let body = self.open(wire::ASK, sealed)?;
+    fn answer(&self, signed: SignedMessage) -> Result<AnswerStream, Status> {
+        let body = self.open(message::ASK, signed)?;
         let batch = Batch::decode(body).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let engine = &self.engine;
         let answers: FuturesUnordered<_> =
@@ -143,8 +149,8 @@ impl Desk {
         Ok(Box::pin(answers.ready_chunks(BATCH).map(|answers| Ok(Answers { answers }))))
     }
 
-    fn probed(&self, sealed: Sealed) -> Result<ProbeResponse, Status> {
-        let body = self.open(wire::PROBE, sealed)?;
+    fn probed(&self, signed: SignedMessage) -> Result<ProbeResponse, Status> {
+        let body = self.open(message::PROBE, signed)?;
         let probe = Probe::decode(body).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let asker = probe.asker.parse().map_err(|_| Status::invalid_argument("the asker's name"))?;
         let probed = self.engine.probed(asker);
@@ -159,8 +165,8 @@ impl Desk {
 async fn answer(engine: Arc<Engine>, call: Call) -> Answer {
     let deadline = Instant::now() + Duration::from_millis(call.patience_ms).min(LONGEST);
     let hops = u8::try_from(call.hops).unwrap_or(u8::MAX);
-    let said = match peer::decode_question(&call.question, &engine.catalog()) {
-        Ok(question) => match engine.answer(question, Epoch(call.epoch), hops, deadline).await {
+    let said = match peer::decode_request(&call.request, &engine.catalog()) {
+        Ok(request) => match engine.answer(request, Epoch(call.epoch), hops, deadline).await {
             Ok(reply) => Said::Reply(peer::encode_reply(&reply).into()),
             Err(PeerError::NotOwner { epoch }) => Said::NotOwner(epoch.0),
             Err(error) => Said::Refused(error.to_string()),

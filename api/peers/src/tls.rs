@@ -1,40 +1,21 @@
-//! Connections between pods, in the clear or under mutual TLS. Certificates are read again when their files change.
+//! A pod's certificates. They are read again when their files change.
 
 use std::{
     fs, io,
     path::PathBuf,
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
     time::{Duration, SystemTime},
 };
 
 use arc_swap::ArcSwap;
-use futures_util::{Stream, stream};
-use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
-    sync::mpsc,
+use tokio_rustls::rustls::{
+    ClientConfig, RootCertStore, ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    server::WebPkiClientVerifier,
 };
-use tokio_rustls::{
-    TlsAcceptor, TlsConnector,
-    rustls::{
-        ClientConfig, RootCertStore, ServerConfig,
-        pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
-        server::WebPkiClientVerifier,
-    },
-};
-use tonic::transport::{Channel, Endpoint, server::Connected};
-
-use super::{CONNECT_PATIENCE, KEEP_ALIVE, KEEP_ALIVE_PATIENCE, Trust};
 
 /// How often the certificates' files are looked at.
 const LOOK: Duration = Duration::from_secs(5);
-/// A TLS handshake takes no longer.
-const HANDSHAKE: Duration = Duration::from_secs(2);
-/// Connections that have been accepted and not yet served.
-const ACCEPTED: usize = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -132,6 +113,14 @@ impl PeerTls {
         Ok(tls)
     }
 
+    pub(crate) fn server(&self) -> Arc<ServerConfig> {
+        self.current.load().server.clone()
+    }
+
+    pub(crate) fn client(&self) -> Arc<ClientConfig> {
+        self.current.load().client.clone()
+    }
+
     fn look(&self) {
         if self.files.written() == self.current.load().written {
             return;
@@ -152,115 +141,4 @@ async fn follow(tls: std::sync::Weak<PeerTls>) {
         let Some(tls) = tls.upgrade() else { return };
         tls.look();
     }
-}
-
-trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
-
-/// A connection with a peer.
-pub(super) struct PeerIo(Box<dyn Wire>);
-
-impl Connected for PeerIo {
-    type ConnectInfo = ();
-    fn connect_info(&self) {}
-}
-
-impl AsyncRead for PeerIo {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for PeerIo {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
-
-/// What peers open. A handshake that fails or takes long is one connection less, and keeps nobody waiting.
-pub(super) fn incoming(listener: TcpListener, trust: Trust) -> impl Stream<Item = io::Result<PeerIo>> {
-    let (accepted, connections) = mpsc::channel(ACCEPTED);
-    tokio::spawn(async move {
-        loop {
-            let stream = tokio::select! {
-                stream = listener.accept() => stream,
-                () = accepted.closed() => return,
-            };
-            match stream {
-                Ok((stream, _)) => {
-                    tokio::spawn(greet(stream, trust.clone(), accepted.clone()));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a peer's connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            }
-        }
-    });
-    stream::unfold(connections, async |mut connections| {
-        connections.recv().await.map(|connection| (Ok(connection), connections))
-    })
-}
-
-async fn greet(stream: TcpStream, trust: Trust, accepted: mpsc::Sender<PeerIo>) {
-    let greeted = async {
-        stream.set_nodelay(true)?;
-        Ok::<_, io::Error>(match trust {
-            Trust::Secret(_) => PeerIo(Box::new(stream)),
-            Trust::Tls(tls) => {
-                let acceptor = TlsAcceptor::from(tls.current.load().server.clone());
-                PeerIo(Box::new(acceptor.accept(stream).await?))
-            }
-        })
-    };
-    match tokio::time::timeout(HANDSHAKE, greeted).await {
-        Ok(Ok(connection)) => {
-            // Nobody listens any more: the server ends.
-            let _ended = accepted.send(connection).await;
-        }
-        Ok(Err(error)) => tracing::warn!(%error, "a peer's connection was refused"),
-        Err(_) => tracing::warn!("a peer's handshake took too long"),
-    }
-}
-
-/// A connection to a peer, open when this returns.
-pub(super) async fn connect(address: &str, trust: &Trust) -> Result<Channel, tonic::transport::Error> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}"))?
-        .connect_timeout(CONNECT_PATIENCE)
-        .http2_keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE_PATIENCE)
-        .keep_alive_while_idle(true);
-    let trust = trust.clone();
-    endpoint
-        .connect_with_connector(tower::service_fn(move |to: axum::http::Uri| {
-            let trust = trust.clone();
-            async move { reach(&to, trust).await.map(TokioIo::new) }
-        }))
-        .await
-}
-
-async fn reach(to: &axum::http::Uri, trust: Trust) -> io::Result<PeerIo> {
-    let (host, port) = (to.host().unwrap_or_default(), to.port_u16().unwrap_or_default());
-    let stream = TcpStream::connect((host, port)).await?;
-    stream.set_nodelay(true)?;
-    Ok(match trust {
-        Trust::Secret(_) => PeerIo(Box::new(stream)),
-        Trust::Tls(tls) => {
-            let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-            let connector = TlsConnector::from(tls.current.load().client.clone());
-            PeerIo(Box::new(connector.connect(name, stream).await?))
-        }
-    })
 }

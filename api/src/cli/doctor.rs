@@ -10,7 +10,7 @@ use std::{
 use smartcart_persistence::{error::{OpenError, RedisError}, postgres, redis::{Server, Settings}, sqlite};
 
 use crate::{auth::ServiceToken, config::{Config, PeerConfig, StorageConfig, TrustConfig}};
-use smartcart_peers::{PeerTls, Seal};
+use smartcart_peers::{PeerTls, MessageSigner};
 
 /// What a check found: fine, or what to do.
 type Finding = Result<String, String>;
@@ -132,7 +132,7 @@ fn listener(setting: &str, address: SocketAddr, server_runs: bool) -> Finding {
 fn trust(peers: &PeerConfig) -> Finding {
     match &peers.trust {
         TrustConfig::Secret(path) => {
-            Seal::from_file(path).map(|_| "a shared secret".to_owned()).map_err(|error| error.to_string())
+            MessageSigner::from_file(path).map(|_| "a shared secret".to_owned()).map_err(|error| error.to_string())
         }
         TrustConfig::Tls(files) => {
             PeerTls::load(files.clone()).map(|_| "mutual TLS".to_owned()).map_err(|error| error.to_string())

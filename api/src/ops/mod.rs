@@ -13,7 +13,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Deserialize;
 use serde_json::json;
 use smartcart_domain::{limits::SHARDS, shard::ShardId};
-use smartcart_engine::{engine::Engine, ownership::HandoverError};
+use smartcart_engine::{engine::Engine, membership::HandoverError};
 use tokio::sync::watch;
 
 /// Prometheus' text format.

@@ -1,7 +1,7 @@
 //! What the engine refuses, as a client reads it.
 
 use serde_json::{Value, json};
-use smartcart_domain::{cart::CartRejection, checkout::{AbortReason, PriceChange, Shortage}, inventory::StockRejection, request::{CheckoutRejection, RequestError, Unavailable}};
+use smartcart_domain::{cart::CartRejection, checkout::{AbortReason, PriceChange, Shortage}, inventory::StockRejection, failure::{Effect, Failure}, request::{CheckoutRejection, ReadError, RequestError, Shed}};
 use smartcart_engine::{engine::OrderFailure, store::{Conflict, StoreError}};
 
 use super::{Code, Problem};
@@ -15,19 +15,29 @@ where
             RequestError::Rejected(reason) => reason.into(),
             RequestError::KeyReused => Self::plain(Code::IdempotencyKeyReused),
             RequestError::Stale { version } => Self::stale(version),
-            RequestError::Overloaded { reason, retry_after } => {
+            RequestError::Shed(Shed { reason, retry_after }) => {
                 Self::plain(Code::Overloaded).with("reason", reason).retry_after(retry_after)
             }
-            RequestError::Unavailable(reason) => Self::new(Code::Unavailable, reason),
-            RequestError::Unknown(reason) => Self::new(Code::OutcomeUnknown, reason),
-            RequestError::Elsewhere => Self::new(Code::Unavailable, "its shard is moving to another pod"),
+            RequestError::NotOwner => Self::new(Code::Unavailable, "its shard is moving to another pod"),
+            RequestError::Failed(failure) => failure.into(),
         }
     }
 }
 
-impl From<Unavailable> for Problem {
-    fn from(unavailable: Unavailable) -> Self {
-        Self::new(Code::Unavailable, unavailable.to_string())
+/// The one place where a failure's effect becomes what a client is told.
+impl From<Failure> for Problem {
+    fn from(Failure { effect, reason }: Failure) -> Self {
+        let code = match effect {
+            Effect::NotApplied | Effect::Fenced => Code::Unavailable,
+            Effect::Indeterminate => Code::OutcomeUnknown,
+        };
+        Self::new(code, reason)
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        Self::new(Code::Unavailable, error.0)
     }
 }
 

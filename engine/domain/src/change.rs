@@ -1,6 +1,13 @@
 use std::fmt;
 
-use crate::{cart::CartEvent, id::{CartId, Sku}, idempotency::KeyRecord, inventory::StockEvent, shard::ShardId, time::{ShopTime, Timestamp}};
+use crate::{
+    cart::CartEvent,
+    id::{CartId, Sku},
+    idempotency::KeyRecord,
+    inventory::StockEvent,
+    shard::ShardId,
+    time::{ShopTime, Timestamp},
+};
 
 /// What one accepted command did to one entity: the unit of the journal. `version` is the entity's version after it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,11 @@
 
 use std::{fmt::Debug, hash::Hash};
 
-use crate::{idempotency::{Caller, KeyFingerprint, Outcome}, limits::Limits, time::{ShopTime, Timestamp}};
+use crate::{
+    idempotency::{Caller, KeyFingerprint, Outcome},
+    limits::Limits,
+    time::{ShopTime, Timestamp},
+};
 
 /// What a rule may know beside the command: it reads no clock.
 #[derive(Debug, Clone, Copy)]

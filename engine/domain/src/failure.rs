@@ -10,3 +10,26 @@ pub enum Effect {
     /// Nothing was done, and this incarnation can do nothing any more: it was declared dead.
     Fenced,
 }
+
+/// Something that was needed has failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Failure {
+    pub effect: Effect,
+    /// For logs and for the client.
+    pub reason: String,
+}
+
+impl Failure {
+    pub fn not_applied(reason: impl Into<String>) -> Self {
+        Self { effect: Effect::NotApplied, reason: reason.into() }
+    }
+
+    pub fn indeterminate(reason: impl Into<String>) -> Self {
+        Self { effect: Effect::Indeterminate, reason: reason.into() }
+    }
+
+    pub fn fenced(reason: impl Into<String>) -> Self {
+        Self { effect: Effect::Fenced, reason: reason.into() }
+    }
+}

@@ -5,8 +5,12 @@ use std::collections::{HashMap, VecDeque};
 
 use sha2::{Digest, Sha256};
 
-use crate::{checkout::AbortReason, id::{CartId, HoldId, OrderId, UserId}, time::ShopTime};
 use crate::limits;
+use crate::{
+    checkout::AbortReason,
+    id::{CartId, HoldId, OrderId, UserId},
+    time::ShopTime,
+};
 
 /// Who asks. Keys belong to their caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

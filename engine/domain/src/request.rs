@@ -6,7 +6,7 @@ use crate::{
     cart::CartRejection,
     checkout::AbortReason,
     entity::{Context, Entity},
-    failure::Effect,
+    failure::Failure,
     id::CartId,
     idempotency::{Caller, KeyFingerprint},
     limits::Limits,
@@ -89,18 +89,18 @@ pub enum RequestError<R> {
     /// Nothing was done: another pod owns the shard, or will in a moment.
     NotOwner,
     /// Something that it needs has failed.
-    Failed { effect: Effect, reason: String },
+    Failed(Failure),
 }
 
 impl<R> RequestError<R> {
     /// Nothing was done.
     pub fn not_applied(reason: impl Into<String>) -> Self {
-        Self::Failed { effect: Effect::NotApplied, reason: reason.into() }
+        Self::Failed(Failure::not_applied(reason))
     }
 
     /// Done or not: ask again with the same key.
     pub fn indeterminate(reason: impl Into<String>) -> Self {
-        Self::Failed { effect: Effect::Indeterminate, reason: reason.into() }
+        Self::Failed(Failure::indeterminate(reason))
     }
 
     pub fn map<S>(self, rejection: impl FnOnce(R) -> S) -> RequestError<S> {
@@ -110,7 +110,7 @@ impl<R> RequestError<R> {
             Self::Stale { version } => RequestError::Stale { version },
             Self::Shed(shed) => RequestError::Shed(shed),
             Self::NotOwner => RequestError::NotOwner,
-            Self::Failed { effect, reason } => RequestError::Failed { effect, reason },
+            Self::Failed(failure) => RequestError::Failed(failure),
         }
     }
 }
@@ -118,6 +118,12 @@ impl<R> RequestError<R> {
 impl<R> From<Shed> for RequestError<R> {
     fn from(shed: Shed) -> Self {
         Self::Shed(shed)
+    }
+}
+
+impl<R> From<Failure> for RequestError<R> {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
     }
 }
 

@@ -10,9 +10,29 @@ use parking_lot::Mutex;
 use tokio::{sync::watch, task::AbortHandle};
 
 use crate::payment::PaymentGateway;
-use smartcart_domain::{checkout::AbortReason, payment::PaymentMethod};
-use crate::{commit::WriteBehind, directory::Directory, ownership::{RouteContext, ForwardError, Routes, Route}, shed::shed, store::{Store, StoreError}};
-use smartcart_domain::{cart::{Cart, CartCommand, CartRejection, CheckoutTerms}, catalog::Catalog, change::EntityKey, id::{CartId, OrderId}, idempotency::{Caller, KeyFingerprint, Outcome}, inventory::Stock, orders::{CheckoutDetails, Order}, peer::{PeerRequest, Reply}, request::{RequestError, Request}, shard::ShardId};
+use crate::{
+    commit::write_behind::WriteBehind,
+    directory::Directory,
+    ownership::{
+        routes::{ForwardError, RouteContext, Routes},
+        shard_map::Route,
+    },
+    shed::shed,
+    store::{Store, StoreError},
+};
+use smartcart_domain::checkout::AbortReason;
+use smartcart_domain::{
+    cart::{Cart, CartCommand, CartRejection, CheckoutTerms},
+    catalog::Catalog,
+    change::EntityKey,
+    id::{CartId, OrderId},
+    idempotency::Outcome,
+    inventory::Stock,
+    orders::Order,
+    peer::{PeerReply, PeerRequest},
+    request::{CheckoutRejection, CheckoutRequest, Ordered, Request, RequestError},
+    shard::ShardId,
+};
 
 /// How long a checkout waits for news of its cart's shard before it looks again.
 const MOVING: Duration = Duration::from_millis(50);
@@ -24,31 +44,6 @@ const WOKEN_AT_ONCE: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// When whoever wants to check out may ask again, while the tables do not answer.
 const TABLES_AWAY: Duration = Duration::from_secs(1);
-
-#[derive(Debug, Clone)]
-pub struct CheckoutRequest {
-    pub cart: CartId,
-    pub caller: Caller,
-    pub key: KeyFingerprint,
-    /// The cart's version that the shopper saw.
-    pub expected: Option<u64>,
-    pub accept_changes: bool,
-    pub details: CheckoutDetails,
-    pub payment: PaymentMethod,
-}
-
-#[derive(Debug, Clone)]
-pub struct Ordered {
-    pub order: Arc<Order>,
-    pub replayed: bool,
-}
-
-/// Why no order was placed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CheckoutRejection {
-    Cart(CartRejection),
-    Refused(AbortReason),
-}
 
 /// How a checkout under way stands.
 #[derive(Debug, Clone)]
@@ -97,40 +92,40 @@ impl Coordinator {
         self: &Arc<Self>,
         request: CheckoutRequest,
     ) -> Result<Ordered, RequestError<CheckoutRejection>> {
-        self.checkout_arrived(request, RouteContext::first(Instant::now() + PATIENCE)).await
+        self.checkout_routed(request, RouteContext::first(Instant::now() + PATIENCE)).await
     }
 
     /// At the pod that owns the cart, wherever that is by then: its shard may change hands under way.
-    pub(crate) async fn checkout_arrived(
+    pub(crate) async fn checkout_routed(
         self: &Arc<Self>,
         request: CheckoutRequest,
-        mut arrival: RouteContext,
+        mut context: RouteContext,
     ) -> Result<Ordered, RequestError<CheckoutRejection>> {
         let shard = EntityKey::Cart(request.cart).shard();
-        let question = PeerRequest::Checkout(request);
-        while Instant::now() < arrival.deadline {
-            let PeerRequest::Checkout(request) = &question else { break };
-            let answer = match self.routes.shards.way(shard, arrival.epoch, arrival.deadline).await? {
+        let peer_request = PeerRequest::Checkout(request);
+        while Instant::now() < context.deadline {
+            let PeerRequest::Checkout(request) = &peer_request else { break };
+            let answer = match self.routes.shards.route(shard, context.epoch, context.deadline).await? {
                 Route::Local(inside) => {
                     drop(inside);
-                    self.checkout_here(request, arrival.deadline).await
+                    self.checkout_here(request, context.deadline).await
                 }
-                Route::Remote(owner) => match self.routes.forward(&owner, &question, &arrival).await {
-                    Ok(Reply::Checkout(answer)) => answer,
-                    Ok(_) => Err(RequestError::Unknown("the pod answered something else".to_owned())),
+                Route::Remote(owner) => match self.routes.forward(&owner, &peer_request, &context).await {
+                    Ok(PeerReply::Checkout(answer)) => answer,
+                    Ok(_) => Err(RequestError::indeterminate("the pod answered something else")),
                     Err(ForwardError::Moved(epoch)) => {
-                        arrival.epoch = arrival.epoch.max(epoch);
-                        Err(RequestError::Elsewhere)
+                        context.epoch = context.epoch.max(epoch);
+                        Err(RequestError::NotOwner)
                     }
                     Err(astray) => Err(astray.into()),
                 },
             };
             match answer {
-                Err(RequestError::Elsewhere) => self.routes.shards.newer_map(MOVING).await,
+                Err(RequestError::NotOwner) => self.routes.shards.newer_map(MOVING).await,
                 answer => return answer,
             }
         }
-        Err(RequestError::Unknown("the cart's shard moves; ask again with the same key".to_owned()))
+        Err(RequestError::indeterminate("the cart's shard moves; ask again with the same key"))
     }
 
     async fn checkout_here(
@@ -161,13 +156,13 @@ impl Coordinator {
                     Ok(Ok(Progress::Placed(order))) => Ok(Ordered { order, replayed }),
                     Ok(Ok(Progress::Refused(refusal))) => Err(refused(refusal)),
                     // Given up here, because the cart's shard goes to another pod.
-                    Ok(Err(_)) => Err(RequestError::Elsewhere),
+                    Ok(Err(_)) => Err(RequestError::NotOwner),
                     Ok(Ok(Progress::Undecided)) | Err(_) => {
-                        Err(RequestError::Unknown("the checkout goes on; ask again with the same key".to_owned()))
+                        Err(RequestError::indeterminate("the checkout goes on; ask again with the same key"))
                     }
                 }
             }
-            other => Err(RequestError::Unavailable(format!("the key belongs to something else: {other:?}"))),
+            other => Err(RequestError::not_applied(format!("the key belongs to something else: {other:?}"))),
         }
     }
 
@@ -252,7 +247,7 @@ impl Coordinator {
                 None => false,
             },
             // Whoever owns it goes on with it.
-            Ok(None) | Err(RequestError::Elsewhere) => false,
+            Ok(None) | Err(RequestError::NotOwner) => false,
             Err(error) => {
                 tracing::warn!(%cart, ?error, "a cart's checkout cannot be resumed now");
                 false
@@ -273,7 +268,7 @@ impl Coordinator {
         let wake =
             stream::iter(skus).map(Ok).try_for_each_concurrent(WOKEN_AT_ONCE, async |sku| {
                 match self.inventory.read_local(&sku).await {
-                    Ok(_) | Err(RequestError::Elsewhere) => Ok(()),
+                    Ok(_) | Err(RequestError::NotOwner) => Ok(()),
                     Err(refusal) => Err(StoreError::Unavailable(format!("{refusal:?}"))),
                 }
             });
@@ -302,13 +297,16 @@ impl Coordinator {
     async fn tables_have(&self, cart: CartId) -> Result<(), RequestError<CheckoutRejection>> {
         let key = EntityKey::Cart(cart);
         if self.write_behind.has(&key) {
-            self.write_behind.expedite(key).await.map_err(|error| RequestError::Unknown(error.to_string()))?;
+            self.write_behind
+                .flush_entity(key)
+                .await
+                .map_err(|error| RequestError::indeterminate(error.to_string()))?;
         }
         Ok(())
     }
 
     async fn placed(&self, id: OrderId, replayed: bool) -> Result<Ordered, RequestError<CheckoutRejection>> {
-        self.stored(id).await.map(|order| Ordered { order, replayed }).map_err(RequestError::Unknown)
+        self.stored(id).await.map(|order| Ordered { order, replayed }).map_err(RequestError::indeterminate)
     }
 }
 

@@ -5,9 +5,21 @@ use std::{fmt::Debug, sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
-use smartcart_domain::{checkout::{AbortReason, Shortage}, payment::Authorization};
-use super::{coordinator::{Coordinator, Progress}, payment::PaymentError};
-use smartcart_domain::{cart::{CartCommand, Checkout, CheckoutPhase}, change::EntityKey, id::{CartId, OrderId, Sku}, inventory::{StockCommand, StockRejection}, money::Money, orders::{Order, OrderLine}, request::RequestError};
+use super::coordinator::{Coordinator, Progress};
+use crate::payment::PaymentError;
+use smartcart_domain::{
+    cart::{CartCommand, Checkout, CheckoutPhase},
+    change::EntityKey,
+    id::{CartId, OrderId, Sku},
+    inventory::{StockCommand, StockRejection},
+    money::Money,
+    orders::{Order, OrderLine},
+    request::RequestError,
+};
+use smartcart_domain::{
+    checkout::{AbortReason, Shortage},
+    payment::Authorization,
+};
 
 /// How often a gateway that does not answer is asked before the checkout is given up.
 const PAYMENT_TRIES: u32 = 5;
@@ -33,7 +45,7 @@ impl Coordinator {
                     published.view().checkout.clone().filter(|checkout| checkout.order == order)
                 }
                 // The cart's new owner goes on.
-                Ok(None) | Err(RequestError::Elsewhere) => None,
+                Ok(None) | Err(RequestError::NotOwner) => None,
                 Err(error) => {
                     tracing::warn!(%order, ?error, "a checkout waits until its cart can be read");
                     pause.wait().await;
@@ -141,7 +153,7 @@ impl Coordinator {
     ) -> Result<(), String> {
         let id = checkout.order;
         let written =
-            self.write_behind.expedite(EntityKey::Cart(cart)).await.map_err(|error| error.to_string())?;
+            self.write_behind.flush_entity(EntityKey::Cart(cart)).await.map_err(|error| error.to_string())?;
         let order = match written.filter(|order| order.id == id) {
             Some(order) => order,
             // It was written before.

@@ -8,8 +8,12 @@ use std::{
 use foldhash::fast::RandomState;
 
 use crate::store::{IndexedColumns, Row, TableBatch};
-use smartcart_domain::{change::{Change, EntityKey, Subject}, entry::{Entry as JournalEntry, Watermark}, snapshot::Snapshot};
 use smartcart_domain::{cart::CartEvent, id::IncarnationId, orders::Order, shard::ShardId, time::ShopTime};
+use smartcart_domain::{
+    change::{Change, EntityKey, Subject},
+    entry::{Entry as JournalEntry, Lane, Watermark},
+    snapshot::Snapshot,
+};
 
 pub(super) type Rows = HashMap<EntityKey, Arc<Row>, RandomState>;
 
@@ -18,7 +22,7 @@ pub(super) type Rows = HashMap<EntityKey, Arc<Row>, RandomState>;
 /// what has come since. Whoever writes says when it is done; where a write fails, its rows stay, and the next begin takes
 /// them with what has come since, so that no row ever lacks a change between two that it has.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct DirtySet {
     incarnation: IncarnationId,
     gathering: Gathered,
     flushing: Arc<Rows>,
@@ -29,7 +33,7 @@ pub(super) struct Waiting {
     superseded: HashSet<EntityKey>,
     urgent: Gathered,
     /// The last entry of each lane that is in here or in the tables.
-    taken: HashMap<super::Lane, u64>,
+    taken: HashMap<Lane, u64>,
     /// Entries that the tables have not got.
     pub(super) entries: u64,
     pub(super) shop: ShopTime,
@@ -84,7 +88,7 @@ pub(super) struct UrgentFlush {
     number: u64,
 }
 
-impl Waiting {
+impl DirtySet {
     pub(super) fn new(incarnation: IncarnationId, shop: ShopTime) -> Self {
         Self {
             incarnation,
@@ -105,13 +109,13 @@ impl Waiting {
         self.taken.insert(entry.lane, entry.sequence);
         self.entries += 1;
         self.shop = self.shop.max(entry.shop);
-        for (change, (header, image)) in entry.changes.into_iter().zip(rows) {
+        for (change, (columns, snapshot)) in entry.changes.into_iter().zip(rows) {
             self.gathering.orders.extend(placed_orders(&change));
-            self.gather(change, header, image);
+            self.gather(change, columns, snapshot);
         }
     }
 
-    fn gather(&mut self, change: Change, header: IndexedColumns, image: Option<Snapshot>) {
+    fn gather(&mut self, change: Change, columns: IndexedColumns, snapshot: Option<Snapshot>) {
         let entity = change.entity();
         let version = change.version;
         let row = match self.gathering.rows.entry(entity.clone()) {
@@ -121,17 +125,17 @@ impl Waiting {
                 there
             }
             Entry::Vacant(place) => {
-                let header = header.clone();
-                place.insert(Arc::new(Row { entity, version, header, image: None, tail: Vec::new() }))
+                let columns = columns.clone();
+                place.insert(Arc::new(Row { entity, version, columns, snapshot: None, tail: Vec::new() }))
             }
         };
         // Shared only with a load that is putting the entity together at this moment.
         let row = Arc::make_mut(row);
         row.version = version;
-        row.header = header;
-        match image {
-            Some(image) => {
-                row.image = Some(image);
+        row.columns = columns;
+        match snapshot {
+            Some(snapshot) => {
+                row.snapshot = Some(snapshot);
                 row.tail.clear();
             }
             None => row.tail.push(change),

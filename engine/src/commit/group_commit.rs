@@ -8,11 +8,20 @@ use tokio::{
     time::Instant,
 };
 
+use super::write_behind::WriteBehind;
 use crate::store::IndexedColumns;
-use smartcart_domain::{change::Change, entry::{Entry, Lane}, snapshot::Snapshot};
-use super::WriteBehind;
-use crate::{activation::Activation, admission::{Away, AdmissionController}, clock::ShopClock, journal::{AppendError, Journal}};
-use smartcart_domain::id::IncarnationId;
+use crate::{
+    activation::Activation,
+    admission::{AdmissionController, Away},
+    clock::ShopClock,
+    journal::{AppendError, Journal},
+};
+use smartcart_domain::{
+    change::Change,
+    entry::{Entry, Lane},
+    snapshot::Snapshot,
+};
+use smartcart_domain::{failure::Failure, id::IncarnationId};
 
 /// Changes of one entry at most: keeps an entry's size, and the time to write it, bounded.
 const CHANGES_PER_ENTRY: usize = 4096;
@@ -20,24 +29,15 @@ const CHANGES_PER_ENTRY: usize = 4096;
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Why a change has no durable answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CommitFailure {
-    #[error("not committed: {0}")]
-    NotDone(String),
-    #[error("unknown whether it was committed: {0}")]
-    Unknown(String),
-}
-
-type Completion = Box<dyn FnOnce(Result<(), CommitFailure>) + Send>;
+type Completion = Box<dyn FnOnce(Result<(), Failure>) + Send>;
 
 /// One change on its way: what becomes durable, what the tables will take, and what happens then.
 pub(crate) struct CommitItem {
     pub(crate) change: Change,
-    pub(crate) header: IndexedColumns,
-    pub(crate) image: Option<Snapshot>,
-    pub(crate) life: Arc<Activation>,
-    pub(crate) settle: Completion,
+    pub(crate) columns: IndexedColumns,
+    pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) activation: Arc<Activation>,
+    pub(crate) completion: Completion,
 }
 
 enum Queued {
@@ -61,12 +61,12 @@ impl LaneHandle {
         self.push(Queued::Change(Box::new(item)));
     }
 
-    /// Runs `settle` when everything submitted before is settled; with an error, when the run of the actor has failed.
-    pub(crate) fn after(&self, life: Arc<Activation>, settle: Completion) {
-        self.push(Queued::After(Some(life), settle));
+    /// Runs `completion` when everything submitted before is completiond; with an error, when the run of the actor has failed.
+    pub(crate) fn after(&self, activation: Arc<Activation>, completion: Completion) {
+        self.push(Queued::After(Some(activation), completion));
     }
 
-    /// Waits until everything submitted before is settled.
+    /// Waits until everything submitted before is completiond.
     pub(crate) async fn barrier(&self) {
         let (passed, wait) = oneshot::channel();
         self.push(Queued::After(
@@ -75,7 +75,7 @@ impl LaneHandle {
                 let _gone = passed.send(());
             }),
         ));
-        // A lane that has stopped has settled everything.
+        // A lane that has stopped has completiond everything.
         let _stopped = wait.await;
     }
 
@@ -132,7 +132,7 @@ struct Committer {
 struct Batch {
     changes: Vec<Change>,
     rows: Vec<(IndexedColumns, Option<Snapshot>)>,
-    settles: Vec<(Option<Arc<Activation>>, Completion)>,
+    completions: Vec<(Option<Arc<Activation>>, Completion)>,
 }
 
 impl Committer {
@@ -155,14 +155,12 @@ impl Committer {
     }
 
     async fn commit(&mut self, batch: Batch) {
-        let Batch { changes, rows, settles } = batch;
+        let Batch { changes, rows, completions } = batch;
         let fate = if changes.is_empty() { Ok(()) } else { self.append(changes, rows).await };
-        for (life, settle) in settles {
-            let poisoned = life.is_some_and(|life| life.is_poisoned());
-            settle(match &fate {
-                Ok(()) if poisoned => {
-                    Err(CommitFailure::NotDone("an earlier change was not committed".to_owned()))
-                }
+        for (activation, completion) in completions {
+            let poisoned = activation.is_some_and(|activation| activation.is_poisoned());
+            completion(match &fate {
+                Ok(()) if poisoned => Err(Failure::not_applied("an earlier change was not committed")),
                 fate => fate.clone(),
             });
         }
@@ -172,9 +170,9 @@ impl Committer {
         &mut self,
         changes: Vec<Change>,
         rows: Vec<(IndexedColumns, Option<Snapshot>)>,
-    ) -> Result<(), CommitFailure> {
+    ) -> Result<(), Failure> {
         if let Some(why) = self.gate.read_only() {
-            return Err(CommitFailure::NotDone(why));
+            return Err(Failure::not_applied(why));
         }
         let entry = Entry {
             incarnation: self.incarnation,
@@ -194,9 +192,9 @@ impl Committer {
         Ok(())
     }
 
-    /// An unknown outcome is settled by asking again with the same entry, for as long as it takes; nothing new is
+    /// An unknown outcome is completiond by asking again with the same entry, for as long as it takes; nothing new is
     /// admitted meanwhile.
-    async fn append_until_known(&self, entry: &Entry) -> Result<(), CommitFailure> {
+    async fn append_until_known(&self, entry: &Entry) -> Result<(), Failure> {
         let mut pause = FIRST_PAUSE;
         let known = loop {
             match self.journal.append(entry).await {
@@ -225,19 +223,19 @@ impl Committer {
         }
         match known {
             Ok(()) => Ok(()),
-            Err(error @ AppendError::NotTaken(_)) => Err(CommitFailure::NotDone(error.to_string())),
+            Err(error @ AppendError::NotTaken(_)) => Err(Failure::not_applied(error.to_string())),
             Err(error @ (AppendError::Sealed | AppendError::Failed(_))) => {
                 self.gate.fail_stop(&error.to_string());
                 // Fenced after an unknown outcome: the entry may have been written before.
                 Err(if pause > FIRST_PAUSE {
-                    CommitFailure::Unknown(error.to_string())
+                    Failure::indeterminate(error.to_string())
                 } else {
-                    CommitFailure::NotDone(error.to_string())
+                    Failure::not_applied(error.to_string())
                 })
             }
             Err(error) => {
                 self.gate.fail_stop(&error.to_string());
-                Err(CommitFailure::Unknown(error.to_string()))
+                Err(Failure::indeterminate(error.to_string()))
             }
         }
     }
@@ -249,16 +247,16 @@ fn gather(items: &mut std::iter::Peekable<impl Iterator<Item = Queued>>) -> Batc
     while batch.changes.len() < CHANGES_PER_ENTRY {
         match items.next() {
             Some(Queued::Change(item)) => {
-                let CommitItem { change, header, image, life, settle } = *item;
-                if !life.is_poisoned() {
+                let CommitItem { change, columns, snapshot, activation, completion } = *item;
+                if !activation.is_poisoned() {
                     batch.changes.push(change);
-                    batch.rows.push((header, image));
-                    batch.settles.push((None, settle));
+                    batch.rows.push((columns, snapshot));
+                    batch.completions.push((None, completion));
                 } else {
-                    batch.settles.push((Some(life), settle));
+                    batch.completions.push((Some(activation), completion));
                 }
             }
-            Some(Queued::After(life, settle)) => batch.settles.push((life, settle)),
+            Some(Queued::After(activation, completion)) => batch.completions.push((activation, completion)),
             None => break,
         }
     }

@@ -5,11 +5,19 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
+use super::dirty_set::placed_orders;
 use crate::store::{Row, TableBatch};
-use smartcart_domain::{change::{Change, EntityKey}, entry::{Entry, Lane, Watermark}};
-use super::waiting::placed_orders;
-use crate::{hydrate::{Hydrated, Hydrate}, journal::{Journal, JournalError}, store::{Store, StoreError}};
+use crate::{
+    entity::Resident,
+    hydrate::Hydrated,
+    journal::{Journal, JournalError},
+    store::{Store, StoreError},
+};
 use smartcart_domain::{cart::Cart, id::IncarnationId, inventory::Stock, time::ShopTime};
+use smartcart_domain::{
+    change::{Change, EntityKey},
+    entry::{Entry, Lane, Watermark},
+};
 
 /// Entries read at once.
 const PAGE: usize = 256;
@@ -164,7 +172,7 @@ impl Unwritten {
 
 /// The entity as the tables have it, followed by its changes, as a row with an image. Nothing: the tables have it all,
 /// perhaps more, from an owner that came later.
-async fn finish<E: Hydrate>(
+async fn finish<E: Resident>(
     store: &dyn Store,
     id: &E::Id,
     changes: &[Change],
@@ -180,8 +188,8 @@ async fn finish<E: Hydrate>(
     Ok(Some(Row {
         entity: E::key(id),
         version: entity.version(),
-        header: entity.header(&view),
-        image: Some(entity.image(&view, &keys)),
+        columns: entity.indexed_columns(&view),
+        snapshot: Some(entity.snapshot(&view, &keys)),
         tail: Vec::new(),
     }))
 }

@@ -17,16 +17,26 @@ use tokio::{
     task::JoinHandle,
 };
 
+use super::dirty_set::{DirtySet, Flush};
 use crate::store::{IndexedColumns, Row, TableBatch};
-use smartcart_domain::{change::EntityKey, entry::{Entry, Watermark}, snapshot::Snapshot};
-use super::waiting::{Flush, Waiting};
-use crate::{admission::{AdmissionController, Pressure}, clock::ShopClock, journal::Journal, limits::{ALL_REFUSED_AT, COPIES_DROPPED_AT, GUESTS_REFUSED_AT}, store::{Store, StoreError}};
+use crate::{
+    admission::{AdmissionController, Pressure},
+    clock::ShopClock,
+    journal::Journal,
+    limits::{ALL_REFUSED_AT, COPIES_DROPPED_AT, GUESTS_REFUSED_AT},
+    store::{Store, StoreError},
+};
+use smartcart_domain::{
+    change::EntityKey,
+    entry::{Entry, Watermark},
+    snapshot::Snapshot,
+};
 use smartcart_domain::{id::IncarnationId, orders::Order, shard::ShardId};
 
 /// Tables that do not answer are asked again at least this often.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often shop time is written when nothing else is.
-const KEEP_TIME: Duration = Duration::from_secs(5);
+const PERSIST_SHOP_TIME: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy)]
 pub struct WriteBehindConfig {
@@ -81,7 +91,7 @@ pub(crate) struct WriteBehind {
     journal: Arc<dyn Journal>,
     store: Arc<dyn Store>,
     gate: Arc<AdmissionController>,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<DirtySet>,
     clock: ShopClock,
     urgent: Mutex<Urgent>,
     /// Wakes the worker before its time.
@@ -89,7 +99,7 @@ pub(crate) struct WriteBehind {
     /// How far the journal may be trimmed.
     written: watch::Sender<Vec<Watermark>>,
     caught_up: Mutex<Instant>,
-    time_kept: Mutex<Instant>,
+    shop_time_persisted: Mutex<Instant>,
     stopping: AtomicBool,
     tables_away: watch::Sender<bool>,
 }
@@ -108,13 +118,13 @@ impl WriteBehind {
             journal,
             store,
             gate,
-            waiting: Mutex::new(Waiting::new(incarnation, clock.now())),
+            waiting: Mutex::new(DirtySet::new(incarnation, clock.now())),
             clock,
             urgent: Mutex::default(),
             hurry: Notify::new(),
             written: watch::Sender::default(),
             caught_up: Mutex::new(Instant::now()),
-            time_kept: Mutex::new(Instant::now()),
+            shop_time_persisted: Mutex::new(Instant::now()),
             stopping: AtomicBool::new(false),
             tables_away: watch::Sender::new(false),
         }
@@ -133,7 +143,7 @@ impl WriteBehind {
         self.press(bytes);
     }
 
-    fn bytes(&self, waiting: &Waiting) -> u64 {
+    fn bytes(&self, waiting: &DirtySet) -> u64 {
         waiting.bytes() as u64 + self.journal.held()
     }
 
@@ -171,7 +181,7 @@ impl WriteBehind {
 
     /// Waits until the tables have all that an entity has in the journal now, and the orders with it. Answers a cart's
     /// order, when it was among them.
-    pub(crate) async fn expedite(&self, entity: EntityKey) -> Result<Option<Arc<Order>>, StoreError> {
+    pub(crate) async fn flush_entity(&self, entity: EntityKey) -> Result<Option<Arc<Order>>, StoreError> {
         let (done, written) = oneshot::channel();
         {
             let mut urgent = self.urgent.lock();
@@ -186,7 +196,7 @@ impl WriteBehind {
     }
 
     /// Waits until the tables have all that these shards have in the journal now. Nobody changes them meanwhile.
-    pub(crate) async fn settle(&self, shards: &[ShardId]) -> Result<(), StoreError> {
+    pub(crate) async fn flush_shards(&self, shards: &[ShardId]) -> Result<(), StoreError> {
         let entities = self.waiting.lock().in_shards(shards);
         let (done, written) = oneshot::channel();
         {
@@ -273,15 +283,15 @@ impl WriteBehind {
         };
         match flush {
             Some(flush) => self.write_flush(&flush, began).await,
-            None => self.keep_time(began).await,
+            None => self.persist_shop_time(began).await,
         }
     }
 
     /// Nothing to write: shop time alone is made durable now and then, so that holds do not live longer over a restart.
-    async fn keep_time(&self, now: Instant) -> Result<(), Fenced> {
+    async fn persist_shop_time(&self, now: Instant) -> Result<(), Fenced> {
         *self.caught_up.lock() = now;
-        if now.duration_since(*self.time_kept.lock()) >= KEEP_TIME {
-            *self.time_kept.lock() = now;
+        if now.duration_since(*self.shop_time_persisted.lock()) >= PERSIST_SHOP_TIME {
+            *self.shop_time_persisted.lock() = now;
             self.write(&TableBatch { shop: self.clock.now(), ..TableBatch::default() }).await?;
         }
         Ok(())

@@ -6,11 +6,26 @@ use std::{marker::PhantomData, sync::Arc, time::Instant};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
-use crate::{activation::Activation, admission::Permit, published::{Answer, Published}};
-use smartcart_domain::request::{RequestError, Request};
-use super::{Entered, Slot, Passivated};
-use crate::{clock::ShopClock, commit::{CommitItem, LaneHandle}};
-use smartcart_domain::{change::Change, entity::{Decision, Entity}, idempotency::{KeyFingerprint, KeyRecord, IdempotencyWindow, Outcome}, limits::Limits, time::Moment};
+use crate::directory::slot::{Entered, Passivated, Slot};
+use crate::entity::Resident;
+use crate::{
+    activation::Activation,
+    admission::Permit,
+    published::{Answer, Published},
+};
+use crate::{
+    clock::ShopClock,
+    commit::group_commit::{CommitItem, LaneHandle},
+};
+use smartcart_domain::failure::Failure;
+use smartcart_domain::request::{Request, RequestError};
+use smartcart_domain::{
+    change::Change,
+    entity::{Decision, Entity},
+    idempotency::{IdempotencyWindow, KeyFingerprint, KeyRecord, Outcome},
+    limits::Limits,
+    time::Moment,
+};
 
 /// An image goes to the tables with every change while it has at most this many elements; larger ones go when as many
 /// changes have passed as they have elements, so that a change costs the same however large the entity is.
@@ -102,7 +117,11 @@ impl<E: Resident> Live<E> {
     }
 
     /// Replay, precondition, rule: in this order, so that a retry meets its own outcome.
-    fn consider(&self, request: &Request<E>, moment: Moment) -> Result<Considered<E>, RequestError<E::Rejection>> {
+    fn consider(
+        &self,
+        request: &Request<E>,
+        moment: Moment,
+    ) -> Result<Considered<E>, RequestError<E::Rejection>> {
         if let Some(guard) = request.key
             && let Some(record) = self.keys.get(guard.key)
         {
@@ -178,7 +197,7 @@ impl<E: Resident> Live<E> {
         outcome: Outcome,
         reply: Reply<E>,
         permit: Permit,
-    ) -> impl FnOnce(Result<(), crate::commit::CommitFailure>) + Send + use<E> {
+    ) -> impl FnOnce(Result<(), Failure>) + Send + use<E> {
         let (slot, activation, published) = (self.slot.clone(), self.activation.clone(), self.latest.clone());
         move |fate| {
             let answer = match fate {

@@ -1,11 +1,10 @@
+use crate::entity::Resident;
 use std::{
     collections::HashMap,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use parking_lot::Mutex;
-
-use smartcart_domain::entity::Entity;
 
 /// One request in this many is looked at.
 const SAMPLE: u32 = 32;
@@ -14,7 +13,7 @@ const COUNTED: usize = 4096;
 
 /// Which entities are asked most, by sampling.
 #[derive(Debug)]
-pub(crate) struct HotKeys<E: Entity> {
+pub(crate) struct HotKeys<E: Resident> {
     turn: AtomicU32,
     window: Mutex<HashMap<E::Id, u64>>,
 }
@@ -28,13 +27,13 @@ pub struct HotKey {
     pub requests: u64,
 }
 
-impl<E: Entity> Default for HotKeys<E> {
+impl<E: Resident> Default for HotKeys<E> {
     fn default() -> Self {
         Self { turn: AtomicU32::new(0), window: Mutex::default() }
     }
 }
 
-impl<E: Entity> HotKeys<E> {
+impl<E: Resident> HotKeys<E> {
     pub(crate) fn count(&self, id: &E::Id) {
         if !self.turn.fetch_add(1, Ordering::Relaxed).is_multiple_of(SAMPLE) {
             return;

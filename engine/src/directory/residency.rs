@@ -1,110 +1,32 @@
 //! Who stays in memory. A hot entity that is idle goes to rest; one at rest leaves memory by age, sooner when there is
 //! more in memory than the budget says. No timers: a sweep passes every shard once in a rotation.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
 };
+use std::time::Duration;
 
 use metrics::{counter, gauge};
 
 use super::actor::Message;
-use crate::hydrate::Hydrate;
-use super::{Directory, HotKey, Slot};
+use super::{
+    Directory,
+    hot_keys::HotKey,
+    slot::Slot,
+    tally::{Residents, ShardResidents, seconds},
+};
+use crate::entity::Resident;
 use smartcart_domain::time::ShopTime;
 
-/// ShardMap that one step of the sweep passes.
+/// Shards that one step of the sweep passes.
 const SHARDS_A_STEP: usize = 64;
 /// What an actor costs beside its entity: ractor's task and channels.
 const ACTOR_BYTES: usize = 7 * 1024;
 /// What a resident entity's place in the directory costs.
 const SLOT_BYTES: usize = 160;
 
-#[derive(Debug, Clone, Copy)]
-pub struct ResidencyConfig {
-    /// An actor without work for this long goes to rest.
-    pub park_after: Duration,
-    /// An entity at rest for this long leaves memory.
-    pub evict_after: Duration,
-    /// Bytes of one kind of entities that may be in memory, about.
-    pub budget: usize,
-    /// One pass over all shards.
-    pub rotation: Duration,
-}
-
-impl Default for ResidencyConfig {
-    fn default() -> Self {
-        Self {
-            park_after: Duration::from_secs(10),
-            evict_after: Duration::from_secs(30 * 60),
-            budget: 1 << 30,
-            rotation: Duration::from_secs(4),
-        }
-    }
-}
-
-/// The sweep's memory of its last rotation.
-#[derive(Debug)]
-pub(crate) struct Residents {
-    next_shard: AtomicUsize,
-    /// Seconds after which an entity at rest leaves; halves while the budget is overdrawn.
-    evict_after: AtomicU32,
-    park_after: AtomicU32,
-    counting: Tally,
-    last: Tally,
-}
-
-#[derive(Debug, Default)]
-struct Tally {
-    hot: AtomicUsize,
-    resident: AtomicUsize,
-    bytes: AtomicUsize,
-    weight: AtomicUsize,
-    waiting: AtomicUsize,
-}
-
-impl Tally {
-    fn take_into(&self, other: &Self) {
-        for (from, to) in [
-            (&self.hot, &other.hot),
-            (&self.resident, &other.resident),
-            (&self.bytes, &other.bytes),
-            (&self.weight, &other.weight),
-            (&self.waiting, &other.waiting),
-        ] {
-            to.store(from.swap(0, Ordering::Relaxed), Ordering::Relaxed);
-        }
-    }
-}
-
-/// One shard's residents of one kind.
-#[derive(Debug, Clone, Copy, Default, serde::Serialize)]
-pub struct ShardResidents {
-    pub hot: usize,
-    pub resident: usize,
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "ages are capped well below 136 years")]
-fn seconds(duration: Duration) -> u32 {
-    duration.as_secs().min(u64::from(u32::MAX)) as u32
-}
-
-impl Residents {
-    pub(crate) fn new(config: &ResidencyConfig) -> Self {
-        Self {
-            next_shard: AtomicUsize::new(0),
-            evict_after: AtomicU32::new(seconds(config.evict_after)),
-            park_after: AtomicU32::new(seconds(config.park_after)),
-            counting: Tally::default(),
-            last: Tally::default(),
-        }
-    }
-}
-
-impl<E: Hydrate> Directory<E> {
+impl<E: Resident> Directory<E> {
     /// How long the sweep sleeps between two steps.
     pub(crate) fn sweep_interval(&self) -> Duration {
         let steps = self.shards.len().div_ceil(SHARDS_A_STEP);
@@ -139,13 +61,13 @@ impl<E: Hydrate> Directory<E> {
         let old = |limit: &AtomicU32| idle.seconds >= limit.load(Ordering::Relaxed);
         let tally = &self.residents.counting;
         tally.waiting.fetch_add(slot.in_flight() as usize, Ordering::Relaxed);
-        if idle.hot {
-            tally.hot.fetch_add(1, Ordering::Relaxed);
-            if old(&self.residents.park_after)
+        if idle.active {
+            tally.active.fetch_add(1, Ordering::Relaxed);
+            if old(&self.residents.passivate_after)
                 && let Some(actor) = slot.running()
             {
                 // An actor that has just stopped needs no telling.
-                let _stopped = actor.send_message(Message::Park);
+                let _stopped = actor.send_message(Message::Passivate);
             }
         } else if old(&self.residents.evict_after)
             && !self.parts.write_behind.has(&E::key(&slot.id))
@@ -157,7 +79,7 @@ impl<E: Hydrate> Directory<E> {
         if idle.seconds >= 1 {
             slot.forget_encoding();
         }
-        let actor = if idle.hot { ACTOR_BYTES } else { 0 };
+        let actor = if idle.active { ACTOR_BYTES } else { 0 };
         tally.resident.fetch_add(1, Ordering::Relaxed);
         tally.weight.fetch_add(slot.weight() as usize, Ordering::Relaxed);
         tally.bytes.fetch_add(slot.footprint() as usize + SLOT_BYTES + actor, Ordering::Relaxed);
@@ -165,14 +87,14 @@ impl<E: Hydrate> Directory<E> {
     }
 
     fn end_rotation(&self) {
-        let Residents { evict_after, park_after, counting, last, .. } = &self.residents;
+        let Residents { evict_after, passivate_after, counting, last, .. } = &self.residents;
         counting.take_into(last);
         self.hot_keys.decay();
         E::observe_weight(last.weight.load(Ordering::Relaxed));
         let bytes = last.bytes.load(Ordering::Relaxed);
         for (limit, most) in [
             (evict_after, seconds(self.residency.evict_after)),
-            (park_after, seconds(self.residency.park_after)),
+            (passivate_after, seconds(self.residency.passivate_after)),
         ] {
             let now = limit.load(Ordering::Relaxed);
             let next = if bytes > self.residency.budget { now / 2 } else { now.saturating_mul(2).max(1) };
@@ -180,7 +102,7 @@ impl<E: Hydrate> Directory<E> {
         }
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         let set = |name: &'static str, value: usize| gauge!(name, "kind" => E::KIND).set(value as f64);
-        set("smartcart_actors", last.hot.load(Ordering::Relaxed));
+        set("smartcart_actors", last.active.load(Ordering::Relaxed));
         set("smartcart_residents", last.resident.load(Ordering::Relaxed));
         set("smartcart_resident_bytes", bytes);
         set("smartcart_mailbox_depth", last.waiting.load(Ordering::Relaxed));
@@ -205,8 +127,8 @@ impl<E: Hydrate> Directory<E> {
     pub fn residents(&self) -> Vec<ShardResidents> {
         let count = |shard: &super::Shard<E>| {
             let slots = shard.slots.pin();
-            let hot = slots.values().filter(|slot| slot.running().is_some()).count();
-            ShardResidents { hot, resident: slots.len() }
+            let active = slots.values().filter(|slot| slot.running().is_some()).count();
+            ShardResidents { active, resident: slots.len() }
         };
         self.shards.iter().map(count).collect()
     }

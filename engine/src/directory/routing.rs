@@ -5,51 +5,62 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{admission::Permit, hydrate::Hydrate, published::{Answer, Published}};
-use smartcart_domain::request::{RequestError, Request, Unavailable};
-use super::{Directory, request::NotHere};
-use crate::{limits::MAX_HOPS, ownership::{RouteContext, ForwardError, Route}, peers::Routable};
-use smartcart_domain::idempotency::KeyFingerprint;
+use super::Directory;
+use super::unavailable::{NotHere, not_confirmed};
+use crate::{
+    admission::Permit,
+    published::{Answer, Published},
+};
+use crate::{
+    entity::Routable,
+    limits::MAX_HOPS,
+    ownership::{
+        routes::{ForwardError, RouteContext},
+        shard_map::Route,
+    },
+};
+use smartcart_domain::request::{ReadError, Request, RequestError};
+use smartcart_domain::{failure::Effect, idempotency::KeyFingerprint};
 
 /// An owner that hands its shards over while a request is under way sends it on; more often than this something is wrong.
 const MOVES: usize = 8;
 
-impl<E: Hydrate + Routable> Directory<E> {
+impl<E: Routable> Directory<E> {
     /// The last durable state. Nothing: it never existed.
-    pub async fn read(&self, id: &E::Id) -> Result<Option<Arc<Published<E>>>, Unavailable> {
-        self.read_arrived(id, RouteContext::first(Instant::now() + self.deadline)).await
+    pub async fn read(&self, id: &E::Id) -> Result<Option<Arc<Published<E>>>, ReadError> {
+        self.read_routed(id, RouteContext::first(Instant::now() + self.deadline)).await
     }
 
-    pub(crate) async fn read_arrived(
+    pub(crate) async fn read_routed(
         &self,
         id: &E::Id,
-        mut arrival: RouteContext,
-    ) -> Result<Option<Arc<Published<E>>>, Unavailable> {
+        mut context: RouteContext,
+    ) -> Result<Option<Arc<Published<E>>>, ReadError> {
         let routes = &self.parts.routes;
         let shard = self.shard(id).id;
         for _ in 0..MOVES {
-            let way = routes.shards.reading(shard, arrival.epoch, arrival.deadline).await;
-            match way.map_err(|shed| Unavailable(shed.reason.to_owned()))? {
+            let route = routes.shards.route_read(shard, context.epoch, context.deadline).await;
+            match route.map_err(|shed| ReadError(shed.reason.to_owned()))? {
                 None if !routes.shards.is_confirmed() => {
-                    return Err(Unavailable::not_confirmed());
+                    return Err(not_confirmed());
                 }
                 None => match self.read_here(id).await {
                     Ok(published) => return Ok(published),
-                    Err(NotHere::Unavailable(unavailable)) => return Err(unavailable),
+                    Err(NotHere::Unreadable(error)) => return Err(error),
                     Err(NotHere::Moved) => {}
                 },
-                Some(owner) => match routes.forward(&owner, &E::reading(id.clone()), &arrival).await {
+                Some(owner) => match routes.forward(&owner, &E::to_read(id.clone()), &context).await {
                     Ok(reply) => {
-                        return E::read(reply).unwrap_or_else(|| {
-                            Err(Unavailable("the pod answered something else".to_owned()))
-                        });
+                        let read = E::read(reply)
+                            .unwrap_or_else(|| Err(ReadError("the pod answered something else".to_owned())));
+                        return Ok(read?.map(|view| Arc::new(Published::new(view))));
                     }
-                    Err(ForwardError::Moved(epoch)) => arrival.epoch = arrival.epoch.max(epoch),
-                    Err(ForwardError::NotDone(why) | ForwardError::Unknown(why)) => return Err(Unavailable(why)),
+                    Err(ForwardError::Moved(epoch)) => context.epoch = context.epoch.max(epoch),
+                    Err(ForwardError::Failed(failure)) => return Err(ReadError(failure.reason)),
                 },
             }
         }
-        Err(Unavailable("the shard moves too often".to_owned()))
+        Err(ReadError("the shard moves too often".to_owned()))
     }
 
     /// The last durable state, when the shard is here.
@@ -58,24 +69,28 @@ impl<E: Hydrate + Routable> Directory<E> {
         id: &E::Id,
     ) -> Result<Option<Arc<Published<E>>>, RequestError<E::Rejection>> {
         if !self.parts.routes.shards.is_open(self.shard(id).id) {
-            return Err(RequestError::Elsewhere);
+            return Err(RequestError::NotOwner);
         }
         Ok(self.read_here(id).await?)
     }
 
     /// Sends a command to the entity and waits until its answer is durable.
-    pub async fn ask(&self, id: &E::Id, request: Request<E>) -> Result<Answer<E>, RequestError<E::Rejection>> {
-        self.ask_arrived(id, request, RouteContext::first(Instant::now() + self.deadline)).await
-    }
-
-    pub(crate) async fn ask_arrived(
+    pub async fn ask(
         &self,
         id: &E::Id,
         request: Request<E>,
-        arrival: RouteContext,
+    ) -> Result<Answer<E>, RequestError<E::Rejection>> {
+        self.ask_routed(id, request, RouteContext::first(Instant::now() + self.deadline)).await
+    }
+
+    pub(crate) async fn ask_routed(
+        &self,
+        id: &E::Id,
+        request: Request<E>,
+        context: RouteContext,
     ) -> Result<Answer<E>, RequestError<E::Rejection>> {
         let permit = self.admit()?;
-        self.ask_admitted(id, request, permit, arrival).await
+        self.ask_admitted(id, request, permit, context).await
     }
 
     /// Like `ask`, for what must not leave this pod.
@@ -90,7 +105,7 @@ impl<E: Hydrate + Routable> Directory<E> {
 
     fn admit(&self) -> Result<Permit, RequestError<E::Rejection>> {
         if let Some(why) = self.parts.gate.read_only() {
-            return Err(RequestError::Unavailable(format!("changes are refused: {why}")));
+            return Err(RequestError::not_applied(format!("changes are refused: {why}")));
         }
         Ok(self.parts.gate.admit()?)
     }
@@ -111,8 +126,8 @@ impl<E: Hydrate + Routable> Directory<E> {
         command: E::Command,
         key: Option<KeyFingerprint>,
     ) -> Result<Answer<E>, RequestError<E::Rejection>> {
-        let arrival = RouteContext::first(Instant::now() + self.deadline);
-        self.ask_admitted(id, Request::of_engine(command, key), self.parts.gate.pass(), arrival).await
+        let context = RouteContext::first(Instant::now() + self.deadline);
+        self.ask_admitted(id, Request::of_engine(command, key), self.parts.gate.pass(), context).await
     }
 
     /// A step that must not leave this pod.
@@ -130,7 +145,7 @@ impl<E: Hydrate + Routable> Directory<E> {
         request: Request<E>,
         permit: Permit,
     ) -> Result<Answer<E>, RequestError<E::Rejection>> {
-        let inside = self.parts.routes.shards.enter(self.shard(id).id).ok_or(RequestError::Elsewhere)?;
+        let inside = self.parts.routes.shards.enter(self.shard(id).id).ok_or(RequestError::NotOwner)?;
         self.ask_here(id, request, permit.entered(inside), Instant::now() + self.deadline).await
     }
 
@@ -139,52 +154,52 @@ impl<E: Hydrate + Routable> Directory<E> {
         id: &E::Id,
         request: Request<E>,
         permit: Permit,
-        arrival: RouteContext,
+        context: RouteContext,
     ) -> Result<Answer<E>, RequestError<E::Rejection>> {
         match self.parts.routes.shards.enter(self.shard(id).id) {
-            Some(inside) => self.ask_here(id, request, permit.entered(inside), arrival.deadline).await,
-            None => Box::pin(self.ask_around(id, request, permit, arrival)).await,
+            Some(inside) => self.ask_here(id, request, permit.entered(inside), context.deadline).await,
+            None => Box::pin(self.ask_elsewhere(id, request, permit, context)).await,
         }
     }
 
     /// The shard is not open here: waits for it, or asks its owner.
-    async fn ask_around(
+    async fn ask_elsewhere(
         &self,
         id: &E::Id,
         request: Request<E>,
         permit: Permit,
-        mut arrival: RouteContext,
+        mut context: RouteContext,
     ) -> Result<Answer<E>, RequestError<E::Rejection>> {
         let routes = &self.parts.routes;
-        let question = E::question(id.clone(), request);
+        let request = E::to_request(id.clone(), request);
         let mut pause = Duration::from_millis(20);
         for _ in 0..MOVES {
-            match routes.shards.way(question.shard(), arrival.epoch, arrival.deadline).await? {
+            match routes.shards.route(request.shard(), context.epoch, context.deadline).await? {
                 Route::Local(inside) => {
-                    let (id, request) = E::asked(question)
-                        .ok_or_else(|| RequestError::Unavailable("the question is of another kind".to_owned()))?;
-                    return self.ask_here(&id, request, permit.entered(inside), arrival.deadline).await;
+                    let (id, request) = E::from_request(request)
+                        .ok_or_else(|| RequestError::not_applied("the request is of another kind"))?;
+                    return self.ask_here(&id, request, permit.entered(inside), context.deadline).await;
                 }
-                Route::Remote(_) if arrival.hops >= MAX_HOPS => break,
-                Route::Remote(owner) => match routes.forward(&owner, &question, &arrival).await {
+                Route::Remote(_) if context.hops >= MAX_HOPS => break,
+                Route::Remote(owner) => match routes.forward(&owner, &request, &context).await {
                     Ok(reply) => match E::answer(reply) {
-                        Some(Err(RequestError::Elsewhere)) => routes.shards.newer_map(pause).await,
-                        Some(answer) => return answer,
-                        None => return Err(RequestError::Unknown("the pod answered something else".to_owned())),
+                        Some(Err(RequestError::NotOwner)) => routes.shards.newer_map(pause).await,
+                        Some(answer) => return answer.map(Answer::from),
+                        None => return Err(RequestError::indeterminate("the pod answered something else")),
                     },
-                    Err(ForwardError::Moved(epoch)) => arrival.epoch = arrival.epoch.max(epoch),
+                    Err(ForwardError::Moved(epoch)) => context.epoch = context.epoch.max(epoch),
                     // Whoever owns it may be dead; the shard will have another owner.
-                    Err(ForwardError::NotDone(why)) if Instant::now() + pause >= arrival.deadline => {
-                        return Err(RequestError::Unavailable(why));
-                    }
-                    Err(ForwardError::NotDone(_)) => {
+                    Err(ForwardError::Failed(failure))
+                        if failure.effect == Effect::NotApplied
+                            && Instant::now() + pause < context.deadline =>
+                    {
                         tokio::time::sleep(pause).await;
                         pause *= 2;
                     }
-                    Err(lost @ ForwardError::Unknown(_)) => return Err(lost.into()),
+                    Err(error) => return Err(error.into()),
                 },
             }
         }
-        Err(RequestError::Elsewhere)
+        Err(RequestError::NotOwner)
     }
 }

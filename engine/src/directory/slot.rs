@@ -2,16 +2,18 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU32, Ordering},
     },
 };
 
 use parking_lot::Mutex;
 use ractor::ActorRef;
 
-use crate::published::Published;
 use super::actor::Message;
-use smartcart_domain::{entity::Entity, idempotency::IdempotencyWindow, time::ShopTime};
+use crate::activation::Activation;
+use crate::entity::Resident;
+use crate::published::Published;
+use smartcart_domain::{idempotency::IdempotencyWindow, time::ShopTime};
 
 /// Where an entity lives while it is in memory.
 pub(crate) struct Slot<E: Resident> {
@@ -153,13 +155,17 @@ impl<E: Resident> Slot<E> {
             Body::Failed => Err(NotRunning::Failed),
             Body::Evicted => {
                 residence.body = Body::Evicted;
-                Err(NotRunning::Gone)
+                Err(NotRunning::Evicted)
             }
         }
     }
 
     /// Takes the state of an actor that goes to rest, unless somebody is about to write to it.
-    pub(crate) fn passivate(&self, activation: &Arc<Activation>, passivated: impl FnOnce() -> Passivated<E>) -> bool {
+    pub(crate) fn passivate(
+        &self,
+        activation: &Arc<Activation>,
+        passivated: impl FnOnce() -> Passivated<E>,
+    ) -> bool {
         let mut residence = self.residence.lock();
         let mine = matches!(&residence.body, Body::Active { activation: current, .. } if Arc::ptr_eq(current, activation));
         if !mine || self.in_flight() > 0 {
@@ -249,7 +255,7 @@ pub(crate) struct Gone;
 #[derive(Debug)]
 pub(crate) enum NotRunning {
     Failed,
-    Gone,
+    Evicted,
 }
 
 /// A message's place in a mailbox.

@@ -6,7 +6,11 @@ use arc_swap::Guard;
 
 use super::Engine;
 use crate::store::{StoreError, Written};
-use smartcart_domain::{catalog::{Catalog, Product}, id::ProductId, idempotency::KeyFingerprint};
+use smartcart_domain::{
+    catalog::{Catalog, Product},
+    id::ProductId,
+    idempotency::KeyFingerprint,
+};
 
 impl Engine {
     /// The catalogue as it is now.

@@ -9,9 +9,10 @@ use std::{
 
 use metrics::histogram;
 
-use crate::registry::{Epoch, Member, MemberState, RegistryError};
-use super::{Keeper, rendezvous::best_owner};
+use super::rendezvous::best_owner;
 use crate::limits::SHARDS_HANDED_AT_ONCE;
+use crate::membership::keeper::Keeper;
+use crate::registry::{Epoch, Member, MemberState, RegistryError};
 use smartcart_domain::{id::IncarnationId, shard::ShardId};
 
 /// How long those inside have to finish; longer than any request's deadline.
@@ -54,7 +55,7 @@ impl Keeper {
         let began = Instant::now();
         books.close(&shards, began + PATIENCE).await.map_err(|()| HandoverError::Busy)?;
         self.parts.coordinator.abandon(&shards);
-        if self.parts.write_behind.settle(&shards).await.is_err() {
+        if self.parts.write_behind.flush_shards(&shards).await.is_err() {
             return Err(RegistryError::Fenced.into());
         }
         books.set_handing(&shards);
@@ -101,9 +102,10 @@ impl Keeper {
             };
             match answer {
                 Ok(rows) => {
-                    let was = |row: &super::ShardRow| mine.iter().find(|(shard, _)| *shard == row.shard);
+                    let was =
+                        |row: &crate::registry::ShardRow| mine.iter().find(|(shard, _)| *shard == row.shard);
                     // It went at the next epoch, whatever has become of it since.
-                    let went = |row: &super::ShardRow| {
+                    let went = |row: &crate::registry::ShardRow| {
                         let (shard, epoch) = was(row).filter(|(_, epoch)| row.epoch > *epoch)?;
                         Some((*shard, Epoch(epoch.0 + 1)))
                     };

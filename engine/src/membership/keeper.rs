@@ -16,9 +16,19 @@ use tokio::{
     task::JoinHandle,
 };
 
+use super::liveness::Observer;
+use crate::ownership::routes::Routes;
 use crate::registry::{Beat, Member, MemberState, Registry, RegistryError, ShardRow};
-use super::{Routes, liveness::Observer};
-use crate::{admission::{Away, AdmissionController}, checkout::Coordinator, clock::ShopClock, commit::WriteBehind, directory::{Directory, Supervisors}, engine::MemberStatus, journal::Journal, limits::{READS_WITHOUT_ASKING, READS_WITHOUT_CONFIRMATION}, store::Store};
+use crate::{
+    admission::{AdmissionController, Away},
+    checkout::coordinator::Coordinator,
+    clock::ShopClock,
+    commit::write_behind::WriteBehind,
+    directory::{Directory, supervisor::Supervisors},
+    journal::Journal,
+    limits::{READS_WITHOUT_ASKING, READS_WITHOUT_CONFIRMATION},
+    store::Store,
+};
 use smartcart_domain::{cart::Cart, id::IncarnationId, inventory::Stock, limits::SHARDS, shard::ShardId};
 
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +49,17 @@ impl Default for FleetConfig {
             settled: Duration::from_secs(2),
         }
     }
+}
+
+/// A pod, as this one knows it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct MemberStatus {
+    pub pod: String,
+    pub incarnation: String,
+    pub address: String,
+    pub state: &'static str,
+    pub owns_shards: bool,
+    pub shards: usize,
 }
 
 /// Why a pod's life as a member is over.

@@ -9,9 +9,15 @@ use std::{
 
 use metrics::counter;
 
+use super::rendezvous::best_owner;
+use crate::membership::{handover::HandoverError, keeper::Keeper};
 use crate::registry::{Member, MemberState, RegistryError, ShardRow};
-use super::{HandoverError, Keeper, rendezvous::best_owner};
-use crate::{commit::{RecoveryError, finish_write_behind}, journal::JournalError, limits::READS_WITHOUT_CONFIRMATION, store::StoreError};
+use crate::{
+    commit::{RecoveryError, recovery::finish_write_behind},
+    journal::JournalError,
+    limits::READS_WITHOUT_CONFIRMATION,
+    store::StoreError,
+};
 use smartcart_domain::{id::IncarnationId, shard::ShardId};
 
 /// A journal that cannot be finished is looked at again after this.

@@ -1,4 +1,4 @@
-//! From a question to whoever owns its shard: here, or another pod.
+//! From a request to whoever owns its shard: here, or another pod.
 
 use std::{
     sync::Arc,
@@ -7,10 +7,17 @@ use std::{
 
 use metrics::counter;
 
+use crate::ownership::shard_map::{Owner, ShardMap};
 use crate::registry::Epoch;
-use super::{Owner, ShardMap};
-use crate::{limits::{MAX_HOPS, READS_WITHOUT_CONFIRMATION}, peers::{Envelope, PeerError, Peers}};
-use smartcart_domain::{peer::{PeerRequest, Reply}, request::RequestError};
+use crate::{
+    limits::{MAX_HOPS, READS_WITHOUT_CONFIRMATION},
+    peers::{Envelope, PeerError, Peers},
+};
+use smartcart_domain::{
+    failure::Failure,
+    peer::{PeerReply, PeerRequest},
+    request::RequestError,
+};
 
 /// How long a refusal by an old owner waits for a newer map before it asks again.
 const NEWER_MAP: Duration = Duration::from_millis(250);
@@ -44,17 +51,14 @@ impl RouteContext {
 pub(crate) enum ForwardError {
     /// The map was old: look again.
     Moved(Epoch),
-    /// Nothing was done.
-    NotDone(String),
-    Unknown(String),
+    Failed(Failure),
 }
 
 impl<R> From<ForwardError> for RequestError<R> {
-    fn from(lost: ForwardError) -> Self {
-        match lost {
-            ForwardError::Moved(_) => Self::Elsewhere,
-            ForwardError::NotDone(why) => Self::Unavailable(why),
-            ForwardError::Unknown(why) => Self::Unknown(why),
+    fn from(error: ForwardError) -> Self {
+        match error {
+            ForwardError::Moved(_) => Self::NotOwner,
+            ForwardError::Failed(failure) => Self::Failed(failure),
         }
     }
 }
@@ -69,16 +73,19 @@ impl Routes {
     pub(crate) async fn forward(
         &self,
         to: &Owner,
-        question: &PeerRequest,
-        arrival: &RouteContext,
-    ) -> Result<Reply, ForwardError> {
-        if arrival.hops >= MAX_HOPS {
+        request: &PeerRequest,
+        context: &RouteContext,
+    ) -> Result<PeerReply, ForwardError> {
+        if context.hops >= MAX_HOPS {
             return Err(ForwardError::Moved(to.epoch));
         }
-        let peers = self.peers.as_ref().ok_or_else(|| ForwardError::NotDone("this shop has one pod".to_owned()))?;
+        let peers = self
+            .peers
+            .as_ref()
+            .ok_or_else(|| ForwardError::Failed(Failure::not_applied("this shop has one pod")))?;
         counter!("smartcart_forwarded_total").increment(1);
         let envelope =
-            Envelope { question, epoch: to.epoch, hops: arrival.hops + 1, deadline: arrival.deadline };
+            Envelope { request, epoch: to.epoch, hops: context.hops + 1, deadline: context.deadline };
         match peers.ask(&to.member, envelope).await {
             Ok(reply) => Ok(reply),
             Err(PeerError::NotOwner { epoch }) => {
@@ -87,10 +94,14 @@ impl Routes {
             }
             Err(PeerError::Unreachable(why)) => {
                 self.shards.newer_map(NEWER_MAP).await;
-                let moved = self.shards.epoch(question.shard()) > to.epoch;
-                Err(if moved { ForwardError::Moved(to.epoch) } else { ForwardError::NotDone(why) })
+                let moved = self.shards.epoch(request.shard()) > to.epoch;
+                Err(if moved {
+                    ForwardError::Moved(to.epoch)
+                } else {
+                    ForwardError::Failed(Failure::not_applied(why))
+                })
             }
-            Err(PeerError::NoAnswer(why)) => Err(ForwardError::Unknown(why)),
+            Err(PeerError::NoAnswer(why)) => Err(ForwardError::Failed(Failure::indeterminate(why))),
         }
     }
 }

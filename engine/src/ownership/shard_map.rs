@@ -15,7 +15,10 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use crate::registry::{Epoch, Member};
-use crate::{limits::{READS_WITHOUT_CONFIRMATION, WAITING_FOR_SHARDS}, shed::shed};
+use crate::{
+    limits::{READS_WITHOUT_CONFIRMATION, WAITING_FOR_SHARDS},
+    shed::shed,
+};
 use smartcart_domain::{limits::SHARDS, request::Shed, shard::ShardId};
 
 const FOREIGN: u8 = 0;
@@ -46,7 +49,7 @@ pub(crate) struct ShardMap {
     alone: bool,
     changed: watch::Sender<()>,
     /// Wakes whoever reads the registry: somebody knows that this map is old.
-    pub(super) stale: Notify,
+    pub(crate) stale: Notify,
     /// Wakes whoever closes a shard, when somebody has left one.
     left: Notify,
     waiting: AtomicUsize,
@@ -111,7 +114,7 @@ impl ShardMap {
 
     /// Where to go with a change that was sent here in the belief that the shard is at `epoch`; waits while the shard
     /// changes hands, but not for long, and not in a crowd.
-    pub(crate) async fn way(
+    pub(crate) async fn route(
         self: &Arc<Self>,
         shard: ShardId,
         epoch: Epoch,
@@ -133,8 +136,8 @@ impl ShardMap {
         }
     }
 
-    /// Like `way`, for a reader: nobody is counted. Nothing: here.
-    pub(crate) async fn reading(
+    /// Like `route`, for a reader: nobody is counted. Nothing: here.
+    pub(crate) async fn route_read(
         &self,
         shard: ShardId,
         epoch: Epoch,
@@ -227,7 +230,7 @@ impl ShardMap {
     }
 
     /// The registry says that the shard is this pod's. Whether that is news.
-    pub(super) fn open(&self, shard: ShardId, epoch: Epoch) -> bool {
+    pub(crate) fn open(&self, shard: ShardId, epoch: Epoch) -> bool {
         let place = self.place(shard);
         let _moving = place.moving.lock();
         if place.state.load(Ordering::SeqCst) != FOREIGN || Epoch(place.epoch.load(Ordering::SeqCst)) >= epoch
@@ -242,7 +245,7 @@ impl ShardMap {
 
     /// The registry says that the shard is another's, or nobody's. `false`: it is open here at a lower epoch, which
     /// cannot be unless this incarnation was declared dead.
-    pub(super) fn learn(&self, shard: ShardId, epoch: Epoch, owner: Option<Arc<Member>>) -> bool {
+    pub(crate) fn learn(&self, shard: ShardId, epoch: Epoch, owner: Option<Arc<Member>>) -> bool {
         let place = self.place(shard);
         let _moving = place.moving.lock();
         let known = Epoch(place.epoch.load(Ordering::SeqCst));
@@ -267,7 +270,7 @@ impl ShardMap {
             .collect()
     }
 
-    pub(super) fn all_served(&self) -> bool {
+    pub(crate) fn all_served(&self) -> bool {
         self.places
             .iter()
             .all(|place| place.state.load(Ordering::SeqCst) != FOREIGN || place.owner.load().is_some())
@@ -279,7 +282,7 @@ impl ShardMap {
 
     /// Closes those that are open here, waits until nobody is inside. What comes meanwhile waits. `Err`: some did not
     /// finish in time; all are open again.
-    pub(super) async fn close(&self, shards: &[ShardId], deadline: Instant) -> Result<(), ()> {
+    pub(crate) async fn close(&self, shards: &[ShardId], deadline: Instant) -> Result<(), ()> {
         for shard in shards {
             self.place(*shard).state.store(CLOSING, Ordering::SeqCst);
         }
@@ -299,13 +302,13 @@ impl ShardMap {
     }
 
     /// Readers are not served any more either.
-    pub(super) fn set_handing(&self, shards: &[ShardId]) {
+    pub(crate) fn set_handing(&self, shards: &[ShardId]) {
         for shard in shards {
             self.place(*shard).state.store(HANDING, Ordering::SeqCst);
         }
     }
 
-    pub(super) fn reopen(&self, shards: &[ShardId]) {
+    pub(crate) fn reopen(&self, shards: &[ShardId]) {
         for shard in shards {
             self.place(*shard).state.store(OWNED, Ordering::SeqCst);
         }
@@ -313,7 +316,7 @@ impl ShardMap {
     }
 
     /// The shard is another's, or nobody's, by this pod's own hand.
-    pub(super) fn give(&self, shard: ShardId, epoch: Epoch, owner: Option<Arc<Member>>) {
+    pub(crate) fn give(&self, shard: ShardId, epoch: Epoch, owner: Option<Arc<Member>>) {
         let place = self.place(shard);
         place.owner.store(owner);
         place.epoch.store(epoch.0, Ordering::SeqCst);
@@ -321,7 +324,7 @@ impl ShardMap {
     }
 
     /// Whoever waits looks again.
-    pub(super) fn tell(&self) {
+    pub(crate) fn tell(&self) {
         self.changed.send_replace(());
     }
 
@@ -412,7 +415,7 @@ mod tests {
         let shards = Arc::new(ShardMap::in_fleet());
         shards.open(SHARD, Epoch(1));
         shards.close(&[SHARD], soon()).await.unwrap();
-        let waiting = shards.way(SHARD, Epoch(1), Instant::now() + Duration::from_secs(10));
+        let waiting = shards.route(SHARD, Epoch(1), Instant::now() + Duration::from_secs(10));
         let moving = async {
             tokio::task::yield_now().await;
             shards.set_handing(&[SHARD]);
@@ -429,8 +432,8 @@ mod tests {
     async fn who_knows_of_a_newer_epoch_is_not_sent_to_an_old_owner() {
         let shards = Arc::new(ShardMap::in_fleet());
         assert!(shards.learn(SHARD, Epoch(3), Some(pod("b"))));
-        assert!(matches!(shards.way(SHARD, Epoch(3), soon()).await, Ok(Route::Remote(_))));
-        assert!(shards.way(SHARD, Epoch(4), soon()).await.is_err());
+        assert!(matches!(shards.route(SHARD, Epoch(3), soon()).await, Ok(Route::Remote(_))));
+        assert!(shards.route(SHARD, Epoch(4), soon()).await.is_err());
         assert!(!shards.open(SHARD, Epoch(3)), "an old row opens nothing");
         assert!(shards.open(SHARD, Epoch(4)));
         assert!(!shards.learn(SHARD, Epoch(5), Some(pod("b"))), "taken away: this incarnation was fenced");

@@ -2,7 +2,15 @@
 
 use std::sync::Arc;
 
-use smartcart_domain::{cart::Cart, change::{Change, EntityKey}, entry::Watermark, inventory::StockLevel, orders::Order, snapshot::Snapshot, time::{ShopTime, Timestamp}};
+use smartcart_domain::{
+    cart::Cart,
+    change::{Change, EntityKey},
+    entry::Watermark,
+    inventory::StockLevel,
+    orders::Order,
+    snapshot::Snapshot,
+    time::{ShopTime, Timestamp},
+};
 
 /// The columns of an entity that SQL can read; always those of the row's last version.
 #[derive(Debug, Clone)]

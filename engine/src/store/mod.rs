@@ -5,7 +5,17 @@ mod batch;
 use async_trait::async_trait;
 
 pub use batch::{IndexedColumns, Row, TableBatch};
-use smartcart_domain::{catalog::Product, change::Change, entry::Watermark, id::{AddressId, CartId, IdSecret, IncarnationId, OrderId, ProductId, SessionId, Sku, UserId}, idempotency::KeyFingerprint, orders::Order, snapshot::{CartSnapshot, StockSnapshot}, time::{ShopTime, Timestamp}, users::{Address, Session, User}};
+use smartcart_domain::{
+    catalog::Product,
+    change::Change,
+    entry::Watermark,
+    id::{AddressId, CartId, IdSecret, IncarnationId, OrderId, ProductId, SessionId, Sku, UserId},
+    idempotency::KeyFingerprint,
+    orders::Order,
+    snapshot::{CartSnapshot, StockSnapshot},
+    time::{ShopTime, Timestamp},
+    users::{Address, Session, User},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

@@ -7,7 +7,10 @@ use std::sync::{
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use smartcart_domain::{entry::{Entry, Lane}, id::IncarnationId};
+use smartcart_domain::{
+    entry::{Entry, Lane},
+    id::IncarnationId,
+};
 use smartcart_engine::journal::{AppendError, Journal, JournalError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

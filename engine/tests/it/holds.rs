@@ -1,6 +1,10 @@
 use std::time::Duration;
 
-use smartcart_domain::{inventory::{StockCommand, StockRejection}, request::RequestError, time::Timestamp};
+use smartcart_domain::{
+    inventory::{StockCommand, StockRejection},
+    request::RequestError,
+    time::Timestamp,
+};
 
 use crate::shop::Shop;
 

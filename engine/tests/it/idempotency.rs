@@ -1,6 +1,12 @@
-use smartcart_domain::{idempotency::{Caller, KeyFingerprint}, request::{RequestError, Request}};
+use smartcart_domain::{
+    idempotency::{Caller, KeyFingerprint},
+    request::{Request, RequestError},
+};
 
-use crate::{faults::Fault, shop::{Shop, request}};
+use crate::{
+    faults::Fault,
+    shop::{Shop, request},
+};
 
 #[tokio::test]
 async fn the_same_key_does_it_once_also_after_a_crash() {

@@ -1,6 +1,10 @@
 use std::sync::Arc;
 
-use smartcart_domain::{checkout::AbortReason, inventory::StockCommand, request::{CheckoutRejection, RequestError}};
+use smartcart_domain::{
+    checkout::AbortReason,
+    inventory::StockCommand,
+    request::{CheckoutRejection, RequestError},
+};
 
 use crate::shop::Shop;
 

@@ -4,8 +4,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use smartcart_domain::{checkout::AbortReason, id::OrderId, money::Money, orders::OrderStatus, payment::{Authorization, PaymentMethod}, request::{CheckoutRejection, RequestError}};
-use smartcart_engine::{Config, payment::{PaymentError, PaymentGateway}};
+use smartcart_domain::{
+    checkout::AbortReason,
+    id::OrderId,
+    money::Money,
+    orders::OrderStatus,
+    payment::{Authorization, PaymentMethod},
+    request::{CheckoutRejection, RequestError},
+};
+use smartcart_engine::{
+    Config,
+    payment::{PaymentError, PaymentGateway},
+};
 
 use crate::{faults::FaultyJournal, shop::Shop};
 

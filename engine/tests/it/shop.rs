@@ -2,9 +2,28 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use smartcart_domain::{cart::{Cart, CartCommand}, catalog::{Product, Variant}, entity::Entity, id::{CartId, HoldId, Sku}, idempotency::{Caller, KeyFingerprint}, inventory::{Stock, StockCommand, StockLevel}, money::Money, orders::CheckoutDetails, payment::PaymentMethod, request::{CheckoutRejection, CheckoutRequest, Ordered, RequestError, Request}, time::Timestamp};
-use smartcart_engine::{Config, Engine, clock::ManualClock, journal::Journal, payment::{InvoiceGateway, PaymentGateway}, published::Answer, store::Store};
-use smartcart_persistence::sqlite::{SqliteJournal, SqliteStore, self};
+use smartcart_domain::{
+    cart::{Cart, CartCommand},
+    catalog::{Product, Variant},
+    entity::Entity,
+    id::{CartId, HoldId, Sku},
+    idempotency::{Caller, KeyFingerprint},
+    inventory::{Stock, StockCommand, StockLevel},
+    money::Money,
+    orders::CheckoutDetails,
+    payment::PaymentMethod,
+    request::{CheckoutRejection, CheckoutRequest, Ordered, Request, RequestError},
+    time::Timestamp,
+};
+use smartcart_engine::{
+    Config, Engine,
+    clock::ManualClock,
+    journal::Journal,
+    payment::{InvoiceGateway, PaymentGateway},
+    published::Answer,
+    store::Store,
+};
+use smartcart_persistence::sqlite::{self, SqliteJournal, SqliteStore};
 use tempfile::TempDir;
 
 use crate::faults::FaultyJournal;

@@ -1,6 +1,10 @@
 //! Giving a shard away on purpose: close, wait for those inside, write what waits, forget, and then the new owner's name.
 
-use super::{rules::Rules, state::{Asked, Book, Flush, Phase, Place, State}, steps::{Transaction, when}};
+use super::{
+    rules::Rules,
+    state::{Asked, Book, Flush, Phase, Place, State},
+    steps::{Transaction, when},
+};
 
 impl State {
     /// To another pod, or to nobody, when the last one goes.

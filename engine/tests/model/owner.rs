@@ -1,6 +1,10 @@
 //! What an owner does: it looks who owns, takes changes, appends, answers, and brings the tables after.
 
-use super::{rules::Rules, state::{Append, Book, Changes, Flush, Member, Phase, Place, State}, steps::{Transaction, when}};
+use super::{
+    rules::Rules,
+    state::{Append, Book, Changes, Flush, Member, Phase, Place, State},
+    steps::{Transaction, when},
+};
 
 impl State {
     pub(crate) fn join(&mut self, place: Place) -> Option<()> {

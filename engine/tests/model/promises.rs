@@ -1,6 +1,9 @@
 //! What must be true in every state, and what a search must have seen.
 
-use super::{rules::Rules, state::{Book, Changes, Member, PODS, Place, State}};
+use super::{
+    rules::Rules,
+    state::{Book, Changes, Member, PODS, Place, State},
+};
 
 impl State {
     /// The promise that this state breaks.

@@ -5,7 +5,12 @@ use std::{
     hash::{BuildHasherDefault, Hash, Hasher},
 };
 
-use super::{promises::SIGHTS, rules::{Bounds, Rules}, state::State, steps::Step};
+use super::{
+    promises::SIGHTS,
+    rules::{Bounds, Rules},
+    state::State,
+    steps::Step,
+};
 
 pub(crate) struct Found {
     pub(crate) states: usize,

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::{rules::{Bounds, Rules}, state::{PODS, Place, State}};
+use super::{
+    rules::{Bounds, Rules},
+    state::{PODS, Place, State},
+};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Transaction {

@@ -1,6 +1,10 @@
 //! How pods go without being asked, and how others get what they had.
 
-use super::{rules::Rules, state::{Changes, Member, PODS, Phase, Place, State, TakeOver}, steps::when};
+use super::{
+    rules::Rules,
+    state::{Changes, Member, PODS, Phase, Place, State, TakeOver},
+    steps::when,
+};
 
 impl State {
     pub(crate) fn crash(&mut self, place: Place) -> Option<()> {

@@ -5,10 +5,18 @@
 //! ```
 
 use prost::Message;
-use smartcart_domain::{entry::{Entry, Lane}, id::IncarnationId, time::ShopTime};
+use smartcart_domain::{
+    entry::{Entry, Lane},
+    id::IncarnationId,
+    time::ShopTime,
+};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{malformed::Malformed, v1::change::EntryBody, version::{V1, grow}};
+use smartcart_persistence::{
+    malformed::Malformed,
+    v1::change::EntryBody,
+    version::{V1, grow},
+};
 
 const MAGIC: [u8; 3] = *b"SCJ";
 const HEADER: usize = 3 + 1 + 16 + 2 + 8;
@@ -29,8 +37,7 @@ impl EntryName {
 }
 
 pub fn encode_entry(entry: &Entry) -> Vec<u8> {
-    let record =
-        EntryBody { shop: entry.shop.0, changes: entry.changes.iter().map(Into::into).collect() };
+    let record = EntryBody { shop: entry.shop.0, changes: entry.changes.iter().map(Into::into).collect() };
     let mut bytes = Vec::with_capacity(HEADER + record.encoded_len() + CHECKSUM);
     bytes.extend_from_slice(&MAGIC);
     bytes.push(V1);

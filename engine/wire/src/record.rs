@@ -1,8 +1,15 @@
 //! Snapshots and changes, as the tables keep them.
 
-use smartcart_domain::{change::Change, snapshot::{CartSnapshot, StockSnapshot}};
+use smartcart_domain::{
+    change::Change,
+    snapshot::{CartSnapshot, StockSnapshot},
+};
 
-use crate::{malformed::Malformed, v1, version::{unversioned, versioned}};
+use smartcart_persistence::{
+    malformed::Malformed,
+    v1,
+    version::{unversioned, versioned},
+};
 
 pub fn encode_cart_snapshot(snapshot: &CartSnapshot) -> Vec<u8> {
     versioned(&v1::cart::CartSnapshot::from(snapshot))

@@ -8,7 +8,11 @@ use std::{
 use metrics::gauge;
 
 use super::{Acknowledging, Shared, kept::KeptLane};
-use crate::{error::RedisError, postgres::{Place, Unsaid}, redis::Refused};
+use crate::{
+    error::RedisError,
+    postgres::{Place, Unsaid},
+    redis::Refused,
+};
 
 /// Redis may be away this long before the pod goes over to PostgreSQL.
 const MOMENT: Duration = Duration::from_secs(1);

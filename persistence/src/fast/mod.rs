@@ -26,7 +26,10 @@ use std::{
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use smartcart_domain::{entry::{Entry, Lane}, id::IncarnationId};
+use smartcart_domain::{
+    entry::{Entry, Lane},
+    id::IncarnationId,
+};
 use smartcart_engine::journal::{AppendError, Journal, JournalError};
 use tokio::{
     sync::{Notify, RwLock, watch},
@@ -35,7 +38,11 @@ use tokio::{
 };
 
 use self::kept::Kept;
-use crate::{error::RedisError, postgres::PostgresJournal, redis::{Durability, Link, RedisJournal, Server, Settings}};
+use crate::{
+    error::RedisError,
+    postgres::PostgresJournal,
+    redis::{Durability, Link, RedisJournal, Server, Settings},
+};
 use smartcart_wire::{EntryName, encode_entry};
 
 /// How long an append waits for a place to go before its outcome is called unknown.

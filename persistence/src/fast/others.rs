@@ -2,8 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use smartcart_domain::{entry::{Entry, Lane}, id::IncarnationId};
-use smartcart_engine::{journal::{Journal as _, JournalError}, limits::READS_WITHOUT_ASKING};
+use smartcart_domain::{
+    entry::{Entry, Lane},
+    id::IncarnationId,
+};
+use smartcart_engine::{
+    journal::{Journal as _, JournalError},
+    limits::READS_WITHOUT_ASKING,
+};
 
 use super::Shared;
 use crate::postgres::Place;

@@ -3,12 +3,25 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use smartcart_domain::{entry::{Entry, Lane}, id::IncarnationId};
-use smartcart_engine::{journal::{AppendError, Journal, JournalError}, store::StoreError};
+use smartcart_domain::{
+    entry::{Entry, Lane},
+    id::IncarnationId,
+};
+use smartcart_engine::{
+    journal::{AppendError, Journal, JournalError},
+    store::StoreError,
+};
 use sqlx::{Connection as _, PgConnection, PgPool};
 
-use super::{lease::on, open::LANES, registry::{fence, fence_key}};
-use crate::{columns::{id_bytes, id_of, limit_of, signed, unsigned}, error::{PostgresRefusal, TableError, TableResult, postgres_refusal}};
+use super::{
+    lease::on,
+    open::LANES,
+    registry::{fence, fence_key},
+};
+use crate::{
+    columns::{id_bytes, id_of, limit_of, signed, unsigned},
+    error::{PostgresRefusal, TableError, TableResult, postgres_refusal},
+};
 use smartcart_wire::{EntryName, decode_entry, encode_entry};
 
 #[derive(Debug)]

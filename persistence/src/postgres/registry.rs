@@ -2,11 +2,21 @@
 
 use async_trait::async_trait;
 use smartcart_domain::{id::IncarnationId, shard::ShardId, time::ShopTime};
-use smartcart_engine::{registry::{Beat, Epoch, Member, MemberState, Registry, RegistryError, ShardRow, Takeover}, store::StoreError};
+use smartcart_engine::{
+    registry::{Beat, Epoch, Member, MemberState, Registry, RegistryError, ShardRow, Takeover},
+    store::StoreError,
+};
 use sqlx::{ConnectOptions as _, Connection as _, FromRow, PgConnection, PgPool, postgres::PgConnectOptions};
 
-use super::{journal::forget, lease::{on, within}, news::{CHANNEL, News}};
-use crate::{columns::{id_bytes, id_of, signed, unsigned}, error::{PostgresRefusal, TableError, TableResult, postgres_refusal}};
+use super::{
+    journal::forget,
+    lease::{on, within},
+    news::{CHANNEL, News},
+};
+use crate::{
+    columns::{id_bytes, id_of, signed, unsigned},
+    error::{PostgresRefusal, TableError, TableResult, postgres_refusal},
+};
 
 /// The advisory lock of an incarnation's fence. Incarnations are random: half of one is enough.
 pub(super) fn fence_key(incarnation: IncarnationId) -> i64 {

@@ -3,11 +3,17 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use smartcart_domain::{entry::{Entry, Lane}, id::IncarnationId};
+use smartcart_domain::{
+    entry::{Entry, Lane},
+    id::IncarnationId,
+};
 use smartcart_engine::journal::{AppendError, Journal, JournalError};
 use tokio::sync::Mutex;
 
-use super::{Link, Server, server::{Door, Node}};
+use super::{
+    Link, Server,
+    server::{Door, Node},
+};
 use crate::error::RedisError;
 use smartcart_wire::{EntryName, decode_entry, encode_entry};
 

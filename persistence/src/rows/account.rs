@@ -1,4 +1,8 @@
-use smartcart_domain::{id::{AddressId, SessionId, UserId}, time::Timestamp, users::{Address, Session, User}};
+use smartcart_domain::{
+    id::{AddressId, SessionId, UserId},
+    time::Timestamp,
+    users::{Address, Session, User},
+};
 use smartcart_engine::store::StoreError;
 
 use crate::columns::{id_of, unsigned};

@@ -3,7 +3,16 @@
 
 use std::{collections::HashMap, fmt::Display};
 
-use smartcart_domain::{cart::Cart, change::Change, entity::Entity, id::{CartId, OrderId, Sku}, inventory::Stock, money::line_total, orders::{Order, OrderStatus}, snapshot::{CartSnapshot, StockSnapshot}};
+use smartcart_domain::{
+    cart::Cart,
+    change::Change,
+    entity::Entity,
+    id::{CartId, OrderId, Sku},
+    inventory::Stock,
+    money::line_total,
+    orders::{Order, OrderStatus},
+    snapshot::{CartSnapshot, StockSnapshot},
+};
 use smartcart_engine::store::{Finding, StoreError, Stored};
 
 /// Rows read at a time, so that memory does not grow with the shop.
@@ -75,7 +84,7 @@ impl Audit {
     ) -> Result<(), StoreError> {
         let subject = format!("cart {id}");
         let Some(stored) = self.readable(&subject, loaded)? else { return Ok(()) };
-        let cart = replay(Cart::clone(&stored.image.cart), &stored.tail);
+        let cart = replay(Cart::clone(&stored.snapshot.cart), &stored.tail);
         if cart.id != id {
             self.find(&subject, format_args!("its image is that of cart {}", cart.id));
         }
@@ -146,7 +155,7 @@ impl Audit {
     ) -> Result<(), StoreError> {
         let subject = format!("stock {sku}");
         let Some(stored) = self.readable(&subject, loaded)? else { return Ok(()) };
-        let stock = replay(stored.image.stock, &stored.tail);
+        let stock = replay(stored.snapshot.stock, &stored.tail);
         let level = stock.level;
         for what in stock_defects(sku, &stock) {
             self.find(&subject, what);

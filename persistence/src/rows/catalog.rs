@@ -1,9 +1,16 @@
 use std::collections::HashMap;
 
-use smartcart_domain::{catalog::{Product, Variant}, time::Timestamp};
+use smartcart_domain::{
+    catalog::{Product, Variant},
+    time::Timestamp,
+};
 use smartcart_engine::store::StoreError;
 
-use crate::{columns::unsigned, error::corrupt, rows::json::{decode_attributes, decode_images, decode_prices}};
+use crate::{
+    columns::unsigned,
+    error::corrupt,
+    rows::json::{decode_attributes, decode_images, decode_prices},
+};
 
 #[derive(sqlx::FromRow)]
 pub(crate) struct ProductColumns {

@@ -2,7 +2,14 @@
 
 use std::sync::Arc;
 
-use smartcart_domain::{cart::Cart, change::EntityKey, id::{CartId, Sku}, inventory::StockLevel, snapshot::{CartSnapshot, Snapshot, StockSnapshot}, time::ShopTime};
+use smartcart_domain::{
+    cart::Cart,
+    change::EntityKey,
+    id::{CartId, Sku},
+    inventory::StockLevel,
+    snapshot::{CartSnapshot, Snapshot, StockSnapshot},
+    time::ShopTime,
+};
 use smartcart_engine::store::{Conflict, IndexedColumns, Row, StoreError};
 
 pub(crate) struct CartRow<'a> {
@@ -23,7 +30,7 @@ pub(crate) struct StockRow<'a> {
 pub(crate) fn by_kind(rows: &[Arc<Row>]) -> Result<(Vec<CartRow<'_>>, Vec<StockRow<'_>>), StoreError> {
     let (mut carts, mut stock) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows.iter().map(AsRef::as_ref) {
-        let image_version = match (&row.entity, &row.header, &row.image) {
+        let image_version = match (&row.entity, &row.columns, &row.snapshot) {
             (EntityKey::Cart(id), IndexedColumns::Cart(cart), None) => {
                 carts.push(CartRow { id: *id, row, cart, image: None });
                 None
@@ -36,7 +43,11 @@ pub(crate) fn by_kind(rows: &[Arc<Row>]) -> Result<(Vec<CartRow<'_>>, Vec<StockR
                 stock.push(StockRow { sku, row, level, next_deadline: *next_deadline, image: None });
                 None
             }
-            (EntityKey::Stock(sku), IndexedColumns::Stock { level, next_deadline }, Some(Snapshot::Stock(image))) => {
+            (
+                EntityKey::Stock(sku),
+                IndexedColumns::Stock { level, next_deadline },
+                Some(Snapshot::Stock(image)),
+            ) => {
                 stock.push(StockRow { sku, row, level, next_deadline: *next_deadline, image: Some(image) });
                 Some(image.stock.level.version)
             }

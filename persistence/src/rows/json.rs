@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use smartcart_domain::{id::Sku, money::{Currency, Money}, orders::{OrderStatus, self}, time::Timestamp};
+use smartcart_domain::{
+    id::Sku,
+    money::{Currency, Money},
+    orders::{self, OrderStatus},
+    time::Timestamp,
+};
 
-use super::Malformed;
+use smartcart_wire::Malformed;
 
 #[derive(Serialize, Deserialize)]
 struct OrderLine {

@@ -4,6 +4,7 @@ mod account;
 pub(crate) mod audit;
 mod catalog;
 mod flushed;
+pub(crate) mod json;
 mod order;
 mod part;
 

@@ -1,9 +1,18 @@
 use std::sync::Arc;
 
-use smartcart_domain::{id::{CartId, OrderId, UserId}, orders::{CheckoutDetails, Order, OrderStatus}, payment::Authorization, time::Timestamp};
+use smartcart_domain::{
+    id::{CartId, OrderId, UserId},
+    orders::{CheckoutDetails, Order, OrderStatus},
+    payment::Authorization,
+    time::Timestamp,
+};
 use smartcart_engine::store::StoreError;
 
-use crate::{columns::{id_of, unsigned}, error::corrupt, rows::json::{decode_history, decode_lines, encode_history, encode_lines}};
+use crate::{
+    columns::{id_of, unsigned},
+    error::corrupt,
+    rows::json::{decode_history, decode_lines, encode_history, encode_lines},
+};
 
 /// An order and the two of its columns that are JSON.
 pub(crate) struct OrderRow<'a> {

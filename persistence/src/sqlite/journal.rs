@@ -6,7 +6,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use smartcart_domain::{entry::{Entry, Lane}, id::IncarnationId};
+use smartcart_domain::{
+    entry::{Entry, Lane},
+    id::IncarnationId,
+};
 use smartcart_engine::journal::{AppendError, Journal, JournalError};
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::Mutex;
@@ -315,7 +318,12 @@ fn incarnation_of(bytes: &[u8]) -> Result<IncarnationId, sqlx::Error> {
 
 #[cfg(test)]
 mod tests {
-    use smartcart_domain::{cart::CartEvent, change::{Change, Subject}, id::CartId, time::{ShopTime, Timestamp}};
+    use smartcart_domain::{
+        cart::CartEvent,
+        change::{Change, Subject},
+        id::CartId,
+        time::{ShopTime, Timestamp},
+    };
 
     use super::*;
     use crate::sqlite::open;

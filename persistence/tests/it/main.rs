@@ -10,7 +10,6 @@ mod crashes;
 mod fencing;
 mod journal_suite;
 mod postgres;
-mod record;
 mod redis;
 mod samples;
 mod store_suite;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use smartcart_domain::{cart::{Cart, CartEvent, Checkout, CheckoutPhase}, catalog::{Product, Variant}, change::{Change, Subject}, entity::Entity, entry::{Entry, Lane}, id::{CartId, HoldId, IncarnationId, OrderId, Sku, UserId}, idempotency::{KeyRecord, IdempotencyWindow, Outcome}, inventory::{Adjustment, Stock, StockEvent}, money::Money, orders::{CheckoutDetails, Order, OrderLine, OrderStatus, StatusChange}, payment::{Authorization, PaymentMethod}, time::{Seconds, ShopTime, Timestamp}, users::User};
+use smartcart_domain::{cart::{Cart, CartEvent, Checkout, CheckoutPhase}, catalog::{Product, Variant}, change::{Change, Subject}, entity::Entity, entry::{Entry, Lane}, id::{CartId, HoldId, IncarnationId, OrderId, Sku, UserId}, idempotency::{IdempotencyWindow, KeyRecord, Outcome}, inventory::{Adjustment, Stock, StockEvent}, money::Money, orders::{CheckoutDetails, Order, OrderLine, OrderStatus, StatusChange}, payment::{Authorization, PaymentMethod}, time::{Seconds, ShopTime, Timestamp}, users::User};
 use smartcart_engine::store::{Row, TableBatch};
 
 pub(crate) fn sku(text: &str) -> Sku {
@@ -43,7 +43,7 @@ impl<E: Entity> Life<E> {
     }
 
     /// The whole entity.
-    pub(crate) fn image(&self) -> Row {
+    pub(crate) fn snapshot(&self) -> Row {
         let view = self.entity.view();
         Row { image: Some(self.entity.image(&view, &self.keys)), tail: Vec::new(), ..self.tail(0) }
     }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use smartcart_domain::{cart::{Cart, CartCommand, CartRejection, CartStatus}, id::{CartId, UserId}, idempotency::Caller, request::{RequestError, Request}};
+use smartcart_domain::{cart::{Cart, CartCommand, CartRejection, CartStatus}, id::{CartId, UserId}, idempotency::Caller, request::{Request, RequestError}};
 use smartcart_engine::published::Published;
 
 use super::kept_json;

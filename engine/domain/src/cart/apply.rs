@@ -1,7 +1,12 @@
 //! What an event does to a cart.
 
 use super::{Cart, CartCommand, CartEvent, CartRejection, Checkout, CheckoutPhase, Line};
-use crate::{checkout::AbortReason, entity::{Context, Decision, Entity}, id::{CartId, OrderId, Sku}, time::{ShopTime, Timestamp}};
+use crate::{
+    checkout::AbortReason,
+    entity::{Context, Decision, Entity},
+    id::{CartId, OrderId, Sku},
+    time::{ShopTime, Timestamp},
+};
 
 impl Cart {
     pub(super) fn apply_event(&mut self, event: &CartEvent, wall: Timestamp) {

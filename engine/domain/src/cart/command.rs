@@ -1,6 +1,13 @@
 use std::sync::Arc;
 
-use crate::{catalog::Catalog, checkout::AbortReason, id::{OrderId, Sku, UserId}, money::Currency, orders::CheckoutDetails, payment::{Authorization, PaymentMethod}};
+use crate::{
+    catalog::Catalog,
+    checkout::AbortReason,
+    id::{OrderId, Sku, UserId},
+    money::Currency,
+    orders::CheckoutDetails,
+    payment::{Authorization, PaymentMethod},
+};
 
 /// What a cart can be asked.
 #[derive(Debug, Clone)]

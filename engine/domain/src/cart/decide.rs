@@ -2,8 +2,20 @@
 
 use std::sync::Arc;
 
-use super::{BatchMode, Cart, CartCommand, CartEvent, CartStatus, Checkout, CheckoutPhase, CheckoutTerms, Operation, OperationKind};
-use crate::{catalog::Catalog, checkout::{AbortReason, PriceChange}, entity::{Context, Decision}, id::{OrderId, Sku, UserId}, idempotency::{Caller, OperationOutcome, Outcome}, money::line_total, orders::{Order, OrderLine, OrderStatus, StatusChange}, payment::Authorization};
+use super::{
+    BatchMode, Cart, CartCommand, CartEvent, CartStatus, Checkout, CheckoutPhase, CheckoutTerms, Operation,
+    OperationKind,
+};
+use crate::{
+    catalog::Catalog,
+    checkout::{AbortReason, PriceChange},
+    entity::{Context, Decision},
+    id::{OrderId, Sku, UserId},
+    idempotency::{Caller, OperationOutcome, Outcome},
+    money::line_total,
+    orders::{Order, OrderLine, OrderStatus, StatusChange},
+    payment::Authorization,
+};
 
 /// Why a cart did not do what it was asked. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

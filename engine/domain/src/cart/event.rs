@@ -1,7 +1,13 @@
 use std::sync::Arc;
 
 use super::Checkout;
-use crate::{checkout::AbortReason, id::{OrderId, Sku, UserId}, money::Currency, orders::Order, time::Seconds};
+use crate::{
+    checkout::AbortReason,
+    id::{OrderId, Sku, UserId},
+    money::Currency,
+    orders::Order,
+    time::Seconds,
+};
 
 /// What happened to a cart. `Cart::apply` serves live and on replay, and it alone changes a cart.
 #[derive(Debug, Clone, PartialEq, Eq)]

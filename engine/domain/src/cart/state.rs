@@ -1,4 +1,12 @@
-use crate::{checkout::AbortReason, id::{CartId, OrderId, Sku, UserId}, idempotency::KeyFingerprint, money::{Currency, line_total}, orders::{CheckoutDetails, OrderLine}, payment::PaymentMethod, time::{Seconds, Timestamp}};
+use crate::{
+    checkout::AbortReason,
+    id::{CartId, OrderId, Sku, UserId},
+    idempotency::KeyFingerprint,
+    money::{Currency, line_total},
+    orders::{CheckoutDetails, OrderLine},
+    payment::PaymentMethod,
+    time::{Seconds, Timestamp},
+};
 
 /// A cart. Version 0 is a cart that was never created.
 #[derive(Debug, Clone, PartialEq, Eq)]

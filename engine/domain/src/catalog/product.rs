@@ -1,7 +1,11 @@
 use std::collections::{BTreeMap, HashSet};
 
-use crate::{id::{ProductId, Sku}, money::{Currency, Money}, time::Timestamp};
 use crate::limits;
+use crate::{
+    id::{ProductId, Sku},
+    money::{Currency, Money},
+    time::Timestamp,
+};
 
 /// A product as the shop describes it. What is sold are its variants.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,10 @@ use std::{
 use foldhash::fast::RandomState;
 
 use super::Product;
-use crate::{id::{ProductId, Sku}, money::Currency};
+use crate::{
+    id::{ProductId, Sku},
+    money::Currency,
+};
 
 /// The whole catalogue at one moment. Immutable: a change makes another one, with the next generation.
 #[derive(Debug, Default, Clone)]

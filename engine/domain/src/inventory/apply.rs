@@ -1,7 +1,11 @@
 //! What an event does to a stock.
 
 use super::{Hold, Stock, StockCommand, StockEvent, StockRejection};
-use crate::{entity::{Context, Decision, Entity}, id::Sku, time::{ShopTime, Timestamp}};
+use crate::{
+    entity::{Context, Decision, Entity},
+    id::Sku,
+    time::{ShopTime, Timestamp},
+};
 
 impl Entity for Stock {
     type Id = Sku;

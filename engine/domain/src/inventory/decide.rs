@@ -3,8 +3,13 @@
 use std::time::Duration;
 
 use super::{Adjustment, Hold, Stock, StockCommand, StockEvent};
-use crate::{entity::{Context, Decision}, id::{CartId, HoldId, OrderId}, idempotency::Outcome, time::ShopTime};
 use crate::limits;
+use crate::{
+    entity::{Context, Decision},
+    id::{CartId, HoldId, OrderId},
+    idempotency::Outcome,
+    time::ShopTime,
+};
 
 /// Why a stock did not do what it was asked. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

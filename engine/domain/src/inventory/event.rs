@@ -1,4 +1,7 @@
-use crate::{id::{CartId, HoldId, OrderId}, time::ShopTime};
+use crate::{
+    id::{CartId, HoldId, OrderId},
+    time::ShopTime,
+};
 
 /// What happened to a SKU's stock. `Stock::apply` serves live and on replay, and it alone changes a stock.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{id::{CartId, HoldId, Sku}, time::ShopTime};
+use crate::{
+    id::{CartId, HoldId, Sku},
+    time::ShopTime,
+};
 
 /// The stock of one SKU. Version 0 is a SKU that was never stocked: everything is zero.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{id::{CartId, OrderId, Sku, UserId}, money::Currency, payment::Authorization, time::Timestamp};
+use crate::{
+    id::{CartId, OrderId, Sku, UserId},
+    money::Currency,
+    payment::Authorization,
+    time::Timestamp,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,6 +1,9 @@
 //! Shoppers' accounts and sessions, as the store keeps them.
 
-use crate::{id::{AddressId, SessionId, UserId}, time::Timestamp};
+use crate::{
+    id::{AddressId, SessionId, UserId},
+    time::Timestamp,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {

@@ -1,6 +1,19 @@
 use std::{sync::Arc, time::Duration};
 
-use smartcart_domain::{cart::{BatchMode, Cart, CartCommand, CartEvent, CartRejection, CartStatus, CheckoutTerms, Operation, OperationKind}, catalog::Catalog, checkout::{AbortReason, PriceChange}, entity::Entity, id::{CartId, OrderId, UserId}, idempotency::{Caller, OperationOutcome, Outcome}, orders::{CheckoutDetails, OrderStatus}, payment::{Authorization, PaymentMethod}, time::Seconds};
+use smartcart_domain::{
+    cart::{
+        BatchMode, Cart, CartCommand, CartEvent, CartRejection, CartStatus, CheckoutTerms, Operation,
+        OperationKind,
+    },
+    catalog::Catalog,
+    checkout::{AbortReason, PriceChange},
+    entity::Entity,
+    id::{CartId, OrderId, UserId},
+    idempotency::{Caller, OperationOutcome, Outcome},
+    orders::{CheckoutDetails, OrderStatus},
+    payment::{Authorization, PaymentMethod},
+    time::Seconds,
+};
 
 use crate::given::{Given, NOON, catalog, gbp, given, sku};
 

@@ -1,6 +1,14 @@
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
-use smartcart_domain::{catalog::{Catalog, Product, Variant}, entity::{Context, Decision, Entity}, id::{ProductId, Sku}, idempotency::{Caller, Outcome}, limits::Limits, money::{Currency, Money}, time::{ShopTime, Timestamp}};
+use smartcart_domain::{
+    catalog::{Catalog, Product, Variant},
+    entity::{Context, Decision, Entity},
+    id::{ProductId, Sku},
+    idempotency::{Caller, Outcome},
+    limits::Limits,
+    money::{Currency, Money},
+    time::{ShopTime, Timestamp},
+};
 
 pub(crate) const NOON: Timestamp = Timestamp(1_800_000_000_000);
 

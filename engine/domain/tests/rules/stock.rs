@@ -1,6 +1,12 @@
 use std::time::Duration;
 
-use smartcart_domain::{entity::Entity, id::{CartId, HoldId, OrderId}, idempotency::Outcome, inventory::{Adjustment, Stock, StockCommand, StockEvent, StockRejection}, time::ShopTime};
+use smartcart_domain::{
+    entity::Entity,
+    id::{CartId, HoldId, OrderId},
+    idempotency::Outcome,
+    inventory::{Adjustment, Stock, StockCommand, StockEvent, StockRejection},
+    time::ShopTime,
+};
 use smartcart_engine::limits;
 
 use crate::given::{Given, context, given, sku};

@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use smartcart_domain::{entity::{Context, Entity}, id::{CartId, HoldId, OrderId}, inventory::{Stock, StockCommand}, time::ShopTime};
+use smartcart_domain::{
+    entity::{Context, Entity},
+    id::{CartId, HoldId, OrderId},
+    inventory::{Stock, StockCommand},
+    time::ShopTime,
+};
 
 use crate::given::{NOON, context, sku};
 

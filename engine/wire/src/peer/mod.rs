@@ -8,10 +8,13 @@ mod request;
 use std::sync::Arc;
 
 use prost::Message as _;
-use smartcart_domain::{catalog::Catalog, peer::{PeerReply, PeerRequest}};
+use smartcart_domain::{
+    catalog::Catalog,
+    peer::{PeerReply, PeerRequest},
+};
 
-use crate::malformed::Malformed;
-use crate::version::grow;
+use smartcart_persistence::malformed::Malformed;
+use smartcart_persistence::version::grow;
 
 /// Raised when a pod must not talk to one that speaks a lower version.
 pub const PROTOCOL: u32 = 1;

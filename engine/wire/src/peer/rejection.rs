@@ -1,8 +1,16 @@
 //! Why a rule said no, so that the client's pod can say it in its own words.
 
-use smartcart_domain::{cart::CartRejection, checkout::PriceChange, inventory::StockRejection, request::CheckoutRejection};
+use smartcart_domain::{
+    cart::CartRejection, checkout::PriceChange, inventory::StockRejection, request::CheckoutRejection,
+};
 
-use crate::{malformed::Malformed, v1::{outcome::{AbortReason}, field::{required, sku}}};
+use smartcart_persistence::{
+    malformed::Malformed,
+    v1::{
+        field::{required, sku},
+        outcome::AbortReason,
+    },
+};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Rejection {

@@ -2,15 +2,23 @@ use std::{sync::Arc, time::Duration};
 
 use smartcart_domain::{
     cart,
-    failure::Effect,
+    failure::{Effect, Failure},
     inventory::StockLevel,
     peer::{Changed, PeerReply},
     request::{self, Ordered, ReadError, Shed},
     snapshot,
 };
 
-use crate::{malformed::Malformed, v1::{cart::{CartSnapshot}, order::{Order}, outcome::{Outcome}, field::{Nothing, required}}};
 use super::rejection::Rejection;
+use smartcart_persistence::{
+    malformed::Malformed,
+    v1::{
+        cart::CartSnapshot,
+        field::{Nothing, required},
+        order::Order,
+        outcome::Outcome,
+    },
+};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Reply {
@@ -124,10 +132,10 @@ where
                 Why::Shed(u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX))
             }
             request::RequestError::NotOwner => Why::NotOwner(Nothing {}),
-            request::RequestError::Failed { effect: Effect::Indeterminate, reason } => {
+            request::RequestError::Failed(Failure { effect: Effect::Indeterminate, reason }) => {
                 Why::Indeterminate(reason.clone())
             }
-            request::RequestError::Failed { effect: Effect::NotApplied | Effect::Fenced, reason } => {
+            request::RequestError::Failed(Failure { effect: Effect::NotApplied | Effect::Fenced, reason }) => {
                 Why::NotApplied(reason.clone())
             }
         };
@@ -258,9 +266,7 @@ impl TryFrom<Reply> for PeerReply {
             Kind::StockRead(StockReply { refusal: Some(refusal), .. }) => {
                 Self::StockRead(Err(refusal.told()))
             }
-            Kind::StockRead(StockReply { level, .. }) => {
-                Self::StockRead(Ok(level.map(Level::live)))
-            }
+            Kind::StockRead(StockReply { level, .. }) => Self::StockRead(Ok(level.map(Level::live))),
             Kind::Checkout(CheckoutReply { refusal: Some(refusal), .. }) => {
                 Self::Checkout(Err(refusal.live()?))
             }

@@ -1,9 +1,25 @@
 use std::{sync::Arc, time::Duration};
 
-use smartcart_domain::{cart::{BatchMode, CartCommand, OperationKind, self}, catalog::Catalog, entity::Entity, id::{CartId, HoldId, OrderId, UserId}, idempotency, inventory::StockCommand, payment::PaymentMethod, request::{CheckoutRequest, Request}};
 use smartcart_domain::peer;
+use smartcart_domain::{
+    cart::{self, BatchMode, CartCommand, OperationKind},
+    catalog::Catalog,
+    entity::Entity,
+    id::{CartId, HoldId, OrderId, UserId},
+    idempotency,
+    inventory::StockCommand,
+    payment::PaymentMethod,
+    request::{CheckoutRequest, Request},
+};
 
-use crate::{malformed::Malformed, v1::{order::{CheckoutDetails}, outcome::{KeyFingerprint}, field::{Id, Nothing, currency, id, required, sku}}};
+use smartcart_persistence::{
+    malformed::Malformed,
+    v1::{
+        field::{Id, Nothing, currency, id, required, sku},
+        order::CheckoutDetails,
+        outcome::KeyFingerprint,
+    },
+};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct PeerRequest {

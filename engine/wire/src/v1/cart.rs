@@ -1,10 +1,18 @@
 use std::sync::Arc;
 
-use smartcart_domain::{cart::{CartEvent as LiveEvent, CheckoutPhase as LivePhase, self}, id::{CartId, OrderId, UserId}, time::{Seconds, Timestamp}};
+use smartcart_domain::{
+    cart::{self, CartEvent as LiveEvent, CheckoutPhase as LivePhase},
+    id::{CartId, OrderId, UserId},
+    time::{Seconds, Timestamp},
+};
 use smartcart_domain::{payment, snapshot};
 
-use super::{field::{Id, Nothing, currency, id, required, sku}, order::{CheckoutDetails, Order, OrderLine}, outcome::{KeyFingerprint, KeyRecord, AbortReason}};
-use crate::malformed::Malformed;
+use super::{
+    field::{Id, Nothing, currency, id, required, sku},
+    order::{CheckoutDetails, Order, OrderLine},
+    outcome::{AbortReason, KeyFingerprint, KeyRecord},
+};
+use smartcart_persistence::malformed::Malformed;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct CartSnapshot {

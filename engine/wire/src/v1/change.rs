@@ -1,8 +1,17 @@
-use smartcart_domain::{change::Subject, id::CartId, time::{ShopTime, Timestamp}};
 use smartcart_domain::change;
+use smartcart_domain::{
+    change::Subject,
+    id::CartId,
+    time::{ShopTime, Timestamp},
+};
 
-use super::{field::{Id, required, sku}, cart::CartEvent, outcome::KeyRecord, stock::StockEvent};
-use crate::malformed::Malformed;
+use super::{
+    cart::CartEvent,
+    field::{Id, required, sku},
+    outcome::KeyRecord,
+    stock::StockEvent,
+};
+use smartcart_persistence::malformed::Malformed;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct EntryBody {

@@ -2,7 +2,7 @@
 
 use smartcart_domain::{id::Sku, money::Currency};
 
-use crate::malformed::Malformed;
+use smartcart_persistence::malformed::Malformed;
 
 /// 128 bits.
 #[derive(Clone, Copy, PartialEq, prost::Message)]

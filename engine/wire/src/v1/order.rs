@@ -1,8 +1,12 @@
-use smartcart_domain::{id::{CartId, OrderId, UserId}, orders::{OrderStatus as LiveStatus, self}, time::Timestamp};
 use smartcart_domain::payment;
+use smartcart_domain::{
+    id::{CartId, OrderId, UserId},
+    orders::{self, OrderStatus as LiveStatus},
+    time::Timestamp,
+};
 
-use super::{field::{Id, currency, id, required, sku}};
-use crate::malformed::Malformed;
+use super::field::{Id, currency, id, required, sku};
+use smartcart_persistence::malformed::Malformed;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Order {

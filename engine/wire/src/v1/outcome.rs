@@ -1,10 +1,14 @@
 //! Idempotency keys and what they answer.
 
-use smartcart_domain::{id::{CartId, HoldId, OrderId}, idempotency::{OperationOutcome as LiveOperation, Outcome as LiveOutcome, self}, time::ShopTime};
 use smartcart_domain::checkout;
+use smartcart_domain::{
+    id::{CartId, HoldId, OrderId},
+    idempotency::{self, OperationOutcome as LiveOperation, Outcome as LiveOutcome},
+    time::ShopTime,
+};
 
-use super::{field::{Id, Nothing, id, required, sku}};
-use crate::malformed::Malformed;
+use super::field::{Id, Nothing, id, required, sku};
+use smartcart_persistence::malformed::Malformed;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct KeyFingerprint {
@@ -260,9 +264,7 @@ impl From<&checkout::AbortReason> for AbortReason {
                 };
                 RefusalKind::InsufficientStock(Shortages { items: items.iter().map(item).collect() })
             }
-            checkout::AbortReason::PaymentDeclined { reason } => {
-                RefusalKind::PaymentDeclined(reason.clone())
-            }
+            checkout::AbortReason::PaymentDeclined { reason } => RefusalKind::PaymentDeclined(reason.clone()),
         };
         Self { kind: Some(kind) }
     }

@@ -1,8 +1,15 @@
-use smartcart_domain::{id::{CartId, HoldId, OrderId}, inventory::{Adjustment as LiveAdjustment, StockEvent as LiveEvent, StockLevel, self}, time::ShopTime};
 use smartcart_domain::snapshot;
+use smartcart_domain::{
+    id::{CartId, HoldId, OrderId},
+    inventory::{self, Adjustment as LiveAdjustment, StockEvent as LiveEvent, StockLevel},
+    time::ShopTime,
+};
 
-use super::{field::{Id, Nothing, id, required, sku}, outcome::KeyRecord};
-use crate::malformed::Malformed;
+use super::{
+    field::{Id, Nothing, id, required, sku},
+    outcome::KeyRecord,
+};
+use smartcart_persistence::malformed::Malformed;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct StockSnapshot {

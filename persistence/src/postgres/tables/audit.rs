@@ -5,7 +5,11 @@ use smartcart_engine::store::Finding;
 use sqlx::{Connection as _, PgConnection};
 
 use super::{entities, orders};
-use crate::{columns::{id_bytes, id_of}, error::TableResult, rows::audit::{Audit, CartColumns, PAGE, StockColumns}};
+use crate::{
+    columns::{id_bytes, id_of},
+    error::TableResult,
+    rows::audit::{Audit, CartColumns, PAGE, StockColumns},
+};
 
 pub(super) async fn audit(connection: &mut PgConnection) -> TableResult<Vec<Finding>> {
     // All tables of one moment.

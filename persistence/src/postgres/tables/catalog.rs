@@ -1,12 +1,23 @@
 //! Products and their variants. Every change raises the catalogue's generation in its own transaction, and begins by
 //! locking it: changes of the catalogue come one after the other.
 
-use smartcart_domain::{catalog::{Product, Variant}, id::ProductId};
+use smartcart_domain::{
+    catalog::{Product, Variant},
+    id::ProductId,
+};
 use smartcart_engine::store::{Conflict, StoreError, TableKey, Written};
 use sqlx::{Connection as _, PgConnection};
 
-use super::{keys, super::registry::tell};
-use crate::{columns::unsigned, error::{TableResult, corrupt}, rows::{ProductColumns, VariantColumns, json::{encode_attributes, encode_images, encode_prices}, product_replayed, product_subject, products}};
+use super::{super::registry::tell, keys};
+use crate::{
+    columns::unsigned,
+    error::{TableResult, corrupt},
+    rows::{
+        ProductColumns, VariantColumns,
+        json::{encode_attributes, encode_images, encode_prices},
+        product_replayed, product_subject, products,
+    },
+};
 
 pub(super) async fn load(connection: &mut PgConnection) -> TableResult<(u64, Vec<Product>)> {
     // Generation, products and variants of one moment.

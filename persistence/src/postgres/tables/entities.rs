@@ -1,12 +1,24 @@
 //! Carts and stock: one fenced transaction for what the write-behind brings, and reading it back.
 
-use smartcart_domain::{entry::{Lane, Watermark}, id::{CartId, IdSecret, IncarnationId, Sku, random_bytes}, snapshot::{CartSnapshot, StockSnapshot}, time::ShopTime};
+use smartcart_domain::{
+    entry::{Lane, Watermark},
+    id::{CartId, IdSecret, IncarnationId, Sku, random_bytes},
+    snapshot::{CartSnapshot, StockSnapshot},
+    time::ShopTime,
+};
 use smartcart_engine::store::{StoreError, Stored, TableBatch};
 use sqlx::{Connection as _, PgConnection};
 
-use super::{images, orders, super::{journal::number, registry::fence}};
-use crate::{columns::{id_bytes, id_of, signed, unsigned}, error::TableResult, rows::{CartRow, Part, StockRow, assemble, by_kind}};
-use smartcart_wire::{decode_cart_image, decode_stock_image};
+use super::{
+    super::{journal::number, registry::fence},
+    images, orders,
+};
+use crate::{
+    columns::{id_bytes, id_of, signed, unsigned},
+    error::TableResult,
+    rows::{CartRow, Part, StockRow, assemble, by_kind},
+};
+use smartcart_wire::{decode_cart_snapshot, decode_stock_snapshot};
 
 #[derive(Debug)]
 pub(super) struct Statements {
@@ -89,7 +101,7 @@ pub(super) async fn load_cart(
     .fetch_all(connection)
     .await?;
     let subject = format_args!("cart {id}");
-    let stored = assemble(&parts, subject, decode_cart_image, |image| image.cart.version)?;
+    let stored = assemble(&parts, subject, decode_cart_snapshot, |image| image.cart.version)?;
     Ok(stored.map(|(image, tail)| Stored { image, tail }))
 }
 
@@ -109,7 +121,7 @@ pub(super) async fn load_stock(
     .fetch_all(connection)
     .await?;
     let subject = format_args!("stock {sku}");
-    let stored = assemble(&parts, subject, decode_stock_image, |image| image.stock.level.version)?;
+    let stored = assemble(&parts, subject, decode_stock_snapshot, |image| image.stock.level.version)?;
     Ok(stored.map(|(image, tail)| Stored { image, tail }))
 }
 

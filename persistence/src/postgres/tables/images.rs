@@ -7,8 +7,12 @@ use smartcart_domain::cart::Cart;
 use smartcart_engine::store::{Conflict, Row, StoreError};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, postgres::PgArguments, query::Query};
 
-use crate::{columns::{id_bytes, signed}, error::TableResult, rows::{CartRow, StockRow}};
-use smartcart_wire::{encode_cart_image, encode_changes, encode_stock_image};
+use crate::{
+    columns::{id_bytes, signed},
+    error::TableResult,
+    rows::{CartRow, StockRow},
+};
+use smartcart_wire::{encode_cart_snapshot, encode_changes, encode_stock_snapshot};
 
 pub(super) type Bound = Query<'static, Postgres, PgArguments>;
 
@@ -25,7 +29,7 @@ pub(super) trait EntityRow: Sync + Sized {
     fn bind_keys(query: Bound, rows: &[&Self]) -> Bound;
     fn bind_headers(query: Bound, rows: &[&Self]) -> Bound;
     /// Its version and its bytes, when the row has one.
-    fn image(&self) -> Option<(u64, Vec<u8>)>;
+    fn snapshot(&self) -> Option<(u64, Vec<u8>)>;
 }
 
 #[derive(Debug)]
@@ -102,11 +106,11 @@ pub(super) async fn flush<R: EntityRow>(
     statements: &Statements,
     rows: &[R],
 ) -> TableResult<()> {
-    let (whole, changed): (Vec<&R>, Vec<&R>) = rows.iter().partition(|row| row.row().image.is_some());
+    let (whole, changed): (Vec<&R>, Vec<&R>) = rows.iter().partition(|row| row.row().snapshot.is_some());
     if !whole.is_empty() {
         let (image_versions, images): (Vec<_>, Vec<_>) = whole
             .iter()
-            .filter_map(|row| row.image())
+            .filter_map(|row| row.snapshot())
             .map(|(version, bytes)| (signed(version), bytes))
             .unzip();
         let query = R::bind_keys(statement(&statements.put_images), &whole).bind(versions(&whole));
@@ -187,8 +191,8 @@ impl EntityRow for CartRow<'_> {
             .bind(column(&carts, |cart| cart.expires_at.0))
     }
 
-    fn image(&self) -> Option<(u64, Vec<u8>)> {
-        self.image.map(|image| (image.cart.version, encode_cart_image(image)))
+    fn snapshot(&self) -> Option<(u64, Vec<u8>)> {
+        self.snapshot.map(|image| (image.cart.version, encode_cart_snapshot(image)))
     }
 }
 
@@ -223,7 +227,7 @@ impl EntityRow for StockRow<'_> {
             .bind(column(rows, |row| row.next_deadline.is_some()))
     }
 
-    fn image(&self) -> Option<(u64, Vec<u8>)> {
-        self.image.map(|image| (image.stock.level.version, encode_stock_image(image)))
+    fn snapshot(&self) -> Option<(u64, Vec<u8>)> {
+        self.snapshot.map(|image| (image.stock.level.version, encode_stock_snapshot(image)))
     }
 }

@@ -4,7 +4,10 @@ use smartcart_domain::{limits::KEY_RETENTION, time::Timestamp};
 use smartcart_engine::store::{StoreError, TableKey};
 use sqlx::PgConnection;
 
-use crate::{columns::{id_bytes, signed, unsigned}, error::TableResult};
+use crate::{
+    columns::{id_bytes, signed, unsigned},
+    error::TableResult,
+};
 
 /// Old keys that one write forgets at most.
 const FORGOTTEN_PER_WRITE: i64 = 16;

@@ -11,8 +11,19 @@ mod sessions;
 mod users;
 
 use async_trait::async_trait;
-use smartcart_domain::{catalog::Product, entry::Watermark, id::{AddressId, CartId, IdSecret, IncarnationId, OrderId, ProductId, SessionId, Sku, UserId}, orders::Order, snapshot::{CartSnapshot, StockSnapshot}, time::{ShopTime, Timestamp}, users::{Address, Session, User}};
-use smartcart_engine::store::{CatalogStore, EntityStore, Finding, OrderStore, Store, StoreError, Stored, TableBatch, TableKey, UserStore, Written};
+use smartcart_domain::{
+    catalog::Product,
+    entry::Watermark,
+    id::{AddressId, CartId, IdSecret, IncarnationId, OrderId, ProductId, SessionId, Sku, UserId},
+    orders::Order,
+    snapshot::{CartSnapshot, StockSnapshot},
+    time::{ShopTime, Timestamp},
+    users::{Address, Session, User},
+};
+use smartcart_engine::store::{
+    CatalogStore, EntityStore, Finding, OrderStore, Store, StoreError, Stored, TableBatch, TableKey,
+    UserStore, Written,
+};
 use sqlx::PgPool;
 
 use super::lease::on;

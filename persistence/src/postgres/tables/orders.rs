@@ -2,12 +2,20 @@
 
 use std::sync::Arc;
 
-use smartcart_domain::{id::{OrderId, UserId}, orders::{Order, OrderStatus}, time::Timestamp};
+use smartcart_domain::{
+    id::{OrderId, UserId},
+    orders::{Order, OrderStatus},
+    time::Timestamp,
+};
 use smartcart_engine::store::{StoreError, TableKey, Written};
 use sqlx::{Connection as _, PgConnection};
 
 use super::keys;
-use crate::{columns::{id_bytes, id_of, limit_of, signed, unsigned}, error::{TableResult, corrupt}, rows::{OrderColumns, OrderRow, json::encode_history, order_rows}};
+use crate::{
+    columns::{id_bytes, id_of, limit_of, signed, unsigned},
+    error::{TableResult, corrupt},
+    rows::{OrderColumns, OrderRow, json::encode_history, order_rows},
+};
 
 pub(super) async fn insert(connection: &mut PgConnection, orders: &[Arc<Order>]) -> TableResult<()> {
     if orders.is_empty() {

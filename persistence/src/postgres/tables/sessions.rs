@@ -1,11 +1,19 @@
 //! Signed-in sessions.
 
-use smartcart_domain::{id::{SessionId, UserId}, time::Timestamp, users::Session};
+use smartcart_domain::{
+    id::{SessionId, UserId},
+    time::Timestamp,
+    users::Session,
+};
 use smartcart_engine::store::{StoreError, TableKey, Written};
 use sqlx::{Connection as _, PgConnection};
 
-use super::{entities::ids, keys, super::registry::tell};
-use crate::{columns::{id_bytes, id_of, signed}, error::TableResult, rows::SessionColumns};
+use super::{super::registry::tell, entities::ids, keys};
+use crate::{
+    columns::{id_bytes, id_of, signed},
+    error::TableResult,
+    rows::SessionColumns,
+};
 
 pub(super) async fn load(connection: &mut PgConnection, id: SessionId) -> TableResult<Option<Session>> {
     let row: Option<SessionColumns> = sqlx::query_as(

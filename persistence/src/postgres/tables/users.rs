@@ -5,7 +5,11 @@ use smartcart_engine::store::{Conflict, StoreError, TableKey, Written};
 use sqlx::{Connection as _, PgConnection};
 
 use super::keys;
-use crate::{columns::{id_bytes, id_of, signed}, error::TableResult, rows::{UserColumns, email_key}};
+use crate::{
+    columns::{id_bytes, id_of, signed},
+    error::TableResult,
+    rows::{UserColumns, email_key},
+};
 
 pub(super) async fn load(connection: &mut PgConnection, id: UserId) -> TableResult<Option<User>> {
     let row: Option<UserColumns> = sqlx::query_as(

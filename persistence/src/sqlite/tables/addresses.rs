@@ -1,12 +1,18 @@
 //! Shipping addresses of an account.
 
-use smartcart_domain::{id::{AddressId, UserId}, users::Address};
+use smartcart_domain::{
+    id::{AddressId, UserId},
+    users::Address,
+};
 use smartcart_engine::store::{StoreError, TableKey, Written};
 use sqlx::{Connection, SqliteConnection};
 
 use super::keys;
 use crate::columns::{id_bytes, id_of, signed, unsigned};
-use crate::{error::TableResult, rows::{address_replayed, address_subject}};
+use crate::{
+    error::TableResult,
+    rows::{address_replayed, address_subject},
+};
 
 /// In the order in which they were entered.
 pub(super) async fn of_user(connection: &mut SqliteConnection, user: UserId) -> TableResult<Vec<Address>> {

@@ -6,7 +6,10 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::{carts, inventory, orders};
 use crate::error::TableResult;
-use crate::{columns::{id_bytes, id_of}, rows::audit::{Audit, CartColumns, PAGE, StockColumns}};
+use crate::{
+    columns::{id_bytes, id_of},
+    rows::audit::{Audit, CartColumns, PAGE, StockColumns},
+};
 
 pub(super) async fn audit(connection: &mut SqliteConnection) -> TableResult<Vec<Finding>> {
     // All tables of one moment.

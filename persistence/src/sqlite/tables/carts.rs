@@ -4,8 +4,12 @@ use sqlx::SqliteConnection;
 
 use super::{entities::ids, images::EntityRow};
 use crate::error::TableResult;
-use crate::{columns::{id_bytes, signed}, rows::{CartRow, Part, assemble}, sqlite::bulk::Bound};
-use smartcart_wire::{decode_cart_image, encode_cart_image};
+use crate::{
+    columns::{id_bytes, signed},
+    rows::{CartRow, Part, assemble},
+    sqlite::bulk::Bound,
+};
+use smartcart_wire::{decode_cart_snapshot, encode_cart_snapshot};
 
 impl EntityRow for CartRow<'_> {
     const TABLE: &'static str = "cart";
@@ -42,8 +46,8 @@ impl EntityRow for CartRow<'_> {
             .bind(cart.expires_at.0)
     }
 
-    fn image(&self) -> Option<(u64, Vec<u8>)> {
-        self.image.map(|image| (image.cart.version, encode_cart_image(image)))
+    fn snapshot(&self) -> Option<(u64, Vec<u8>)> {
+        self.snapshot.map(|image| (image.cart.version, encode_cart_snapshot(image)))
     }
 }
 
@@ -66,7 +70,7 @@ pub(super) async fn load(
     .fetch_all(connection)
     .await?;
     let subject = format_args!("cart {id}");
-    let stored = assemble(&parts, subject, decode_cart_image, |image| image.cart.version)?;
+    let stored = assemble(&parts, subject, decode_cart_snapshot, |image| image.cart.version)?;
     Ok(stored.map(|(image, tail)| Stored { image, tail }))
 }
 

@@ -1,12 +1,23 @@
 //! Products and their variants. Every change raises the catalogue's generation in its own transaction.
 
-use smartcart_domain::{catalog::{Product, Variant}, id::ProductId};
+use smartcart_domain::{
+    catalog::{Product, Variant},
+    id::ProductId,
+};
 use smartcart_engine::store::{Conflict, StoreError, TableKey, Written};
 use sqlx::{Connection, SqliteConnection};
 
 use super::keys;
 use crate::error::TableResult;
-use crate::{columns::unsigned, error::corrupt, rows::{ProductColumns, VariantColumns, json::{encode_attributes, encode_images, encode_prices}, product_replayed, product_subject, products}};
+use crate::{
+    columns::unsigned,
+    error::corrupt,
+    rows::{
+        ProductColumns, VariantColumns,
+        json::{encode_attributes, encode_images, encode_prices},
+        product_replayed, product_subject, products,
+    },
+};
 
 pub(super) async fn load(connection: &mut SqliteConnection) -> TableResult<(u64, Vec<Product>)> {
     // Generation, products and variants of one moment.

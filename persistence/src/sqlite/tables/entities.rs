@@ -1,6 +1,10 @@
 //! One transaction for what the write-behind brings: carts, stock, orders, watermarks.
 
-use smartcart_domain::{entry::{Lane, Watermark}, id::{IdSecret, IncarnationId, random_bytes}, time::ShopTime};
+use smartcart_domain::{
+    entry::{Lane, Watermark},
+    id::{IdSecret, IncarnationId, random_bytes},
+    time::ShopTime,
+};
 use smartcart_engine::store::{StoreError, TableBatch};
 use sqlx::{Connection, SqliteConnection};
 

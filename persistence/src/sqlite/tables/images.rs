@@ -7,7 +7,10 @@ use smartcart_engine::store::{Conflict, Row, StoreError};
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::error::TableResult;
-use crate::{columns::{signed, unsigned}, sqlite::bulk::{Bound, Bulk}};
+use crate::{
+    columns::{signed, unsigned},
+    sqlite::bulk::{Bound, Bulk},
+};
 use smartcart_wire::encode_changes;
 
 /// What a flush brings of one entity, and where it goes.
@@ -22,7 +25,7 @@ pub(super) trait EntityRow: Sync {
     fn bind_key(&self, query: Bound) -> Bound;
     fn bind_header(&self, query: Bound) -> Bound;
     /// Its version and its bytes, when the row has one.
-    fn image(&self) -> Option<(u64, Vec<u8>)>;
+    fn snapshot(&self) -> Option<(u64, Vec<u8>)>;
 }
 
 #[derive(Debug)]
@@ -85,7 +88,7 @@ pub(super) async fn flush<R: EntityRow>(
     statements: &Statements,
     rows: Vec<R>,
 ) -> TableResult<()> {
-    let (whole, changed): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.row().image.is_some());
+    let (whole, changed): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.row().snapshot.is_some());
     statements.put_image.execute(connection, &whole, bind_image).await?;
     statements.drop_tails.execute(connection, &whole, |query, row| row.bind_key(query)).await?;
     let updated = statements.put_header.execute(connection, &changed, bind_header).await?;
@@ -98,7 +101,7 @@ pub(super) async fn flush<R: EntityRow>(
 }
 
 fn bind_image<R: EntityRow>(query: Bound, row: &R) -> Bound {
-    let (version, bytes) = row.image().unzip();
+    let (version, bytes) = row.snapshot().unzip();
     row.bind_header(row.bind_key(query).bind(signed(row.row().version))).bind(version.map(signed)).bind(bytes)
 }
 

@@ -4,8 +4,11 @@ use sqlx::SqliteConnection;
 
 use super::images::EntityRow;
 use crate::error::TableResult;
-use crate::{rows::{Part, StockRow, assemble}, sqlite::bulk::Bound};
-use smartcart_wire::{decode_stock_image, encode_stock_image};
+use crate::{
+    rows::{Part, StockRow, assemble},
+    sqlite::bulk::Bound,
+};
+use smartcart_wire::{decode_stock_snapshot, encode_stock_snapshot};
 
 impl EntityRow for StockRow<'_> {
     const TABLE: &'static str = "stock";
@@ -26,8 +29,8 @@ impl EntityRow for StockRow<'_> {
         query.bind(on_hand).bind(held).bind(sold).bind(stocked).bind(deadline)
     }
 
-    fn image(&self) -> Option<(u64, Vec<u8>)> {
-        self.image.map(|image| (image.stock.level.version, encode_stock_image(image)))
+    fn snapshot(&self) -> Option<(u64, Vec<u8>)> {
+        self.snapshot.map(|image| (image.stock.level.version, encode_stock_snapshot(image)))
     }
 }
 
@@ -50,7 +53,7 @@ pub(super) async fn load(
     .fetch_all(connection)
     .await?;
     let subject = format_args!("stock {sku}");
-    let stored = assemble(&parts, subject, decode_stock_image, |image| image.stock.level.version)?;
+    let stored = assemble(&parts, subject, decode_stock_snapshot, |image| image.stock.level.version)?;
     Ok(stored.map(|(image, tail)| Stored { image, tail }))
 }
 

@@ -15,8 +15,19 @@ mod users;
 use std::{sync::OnceLock, time::Duration};
 
 use async_trait::async_trait;
-use smartcart_domain::{catalog::Product, entry::Watermark, id::{AddressId, CartId, IdSecret, IncarnationId, OrderId, ProductId, SessionId, Sku, UserId}, orders::Order, snapshot::{CartSnapshot, StockSnapshot}, time::{ShopTime, Timestamp}, users::{Address, Session, User}};
-use smartcart_engine::store::{CatalogStore, EntityStore, Finding, OrderStore, Store, StoreError, Stored, TableBatch, TableKey, UserStore, Written};
+use smartcart_domain::{
+    catalog::Product,
+    entry::Watermark,
+    id::{AddressId, CartId, IdSecret, IncarnationId, OrderId, ProductId, SessionId, Sku, UserId},
+    orders::Order,
+    snapshot::{CartSnapshot, StockSnapshot},
+    time::{ShopTime, Timestamp},
+    users::{Address, Session, User},
+};
+use smartcart_engine::store::{
+    CatalogStore, EntityStore, Finding, OrderStore, Store, StoreError, Stored, TableBatch, TableKey,
+    UserStore, Written,
+};
 use sqlx::{
     Connection, Sqlite, SqliteConnection, SqlitePool,
     pool::PoolConnection,

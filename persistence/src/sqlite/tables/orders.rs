@@ -2,13 +2,22 @@
 
 use std::sync::Arc;
 
-use smartcart_domain::{id::{OrderId, UserId}, orders::{Order, OrderStatus}, time::Timestamp};
+use smartcart_domain::{
+    id::{OrderId, UserId},
+    orders::{Order, OrderStatus},
+    time::Timestamp,
+};
 use smartcart_engine::store::{StoreError, TableKey, Written};
 use sqlx::{Connection, SqliteConnection};
 
 use super::keys;
 use crate::error::TableResult;
-use crate::{columns::{id_bytes, id_of, limit_of, signed, unsigned}, error::corrupt, rows::{OrderColumns, OrderRow, json::encode_history, order_rows}, sqlite::bulk::{Bound, Bulk}};
+use crate::{
+    columns::{id_bytes, id_of, limit_of, signed, unsigned},
+    error::corrupt,
+    rows::{OrderColumns, OrderRow, json::encode_history, order_rows},
+    sqlite::bulk::{Bound, Bulk},
+};
 
 #[derive(Debug)]
 pub(super) struct Statements {

@@ -1,6 +1,10 @@
 //! Signed-in sessions.
 
-use smartcart_domain::{id::{SessionId, UserId}, time::Timestamp, users::Session};
+use smartcart_domain::{
+    id::{SessionId, UserId},
+    time::Timestamp,
+    users::Session,
+};
 use smartcart_engine::store::{StoreError, TableKey, Written};
 use sqlx::{Connection, SqliteConnection};
 

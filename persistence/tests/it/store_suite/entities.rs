@@ -7,11 +7,11 @@ use crate::{backend::Shop, samples::{cart, order, rows, sku, stock}};
 
 async fn loaded(store: &dyn Store, id: u128) -> Option<(CartSnapshot, Vec<u64>)> {
     let stored = store.load_cart(CartId(id)).await.unwrap()?;
-    Some((stored.image, stored.tail.iter().map(|change| change.version).collect()))
+    Some((stored.snapshot, stored.tail.iter().map(|change| change.version).collect()))
 }
 
 fn image_of(row: &smartcart_engine::store::Row) -> CartSnapshot {
-    match row.image.clone() {
+    match row.snapshot.clone() {
         Some(Snapshot::Cart(image)) => image,
         other => panic!("{other:?}"),
     }
@@ -31,8 +31,8 @@ pub(crate) async fn a_stock_comes_back_as_it_was_flushed(backend: impl Shop) {
     backend.store().flush(&rows([stock.image()])).await.unwrap();
     let backend = backend.restarted().await;
     let stored = backend.store().load_stock(&sku("85123A")).await.unwrap().unwrap();
-    assert_eq!(stored.image.stock, stock.entity);
-    assert_eq!(stored.image.keys, stock.keys.iter().cloned().collect::<Vec<_>>());
+    assert_eq!(stored.snapshot.stock, stock.entity);
+    assert_eq!(stored.snapshot.keys, stock.keys.iter().cloned().collect::<Vec<_>>());
     assert!(stored.tail.is_empty());
     assert!(backend.store().load_stock(&sku("22423")).await.unwrap().is_none());
 }
@@ -46,7 +46,7 @@ pub(crate) async fn changes_follow_their_image(backend: impl Shop) {
     let oldest = cart(1).adding("85123A", 1).adding("22423", 2).adding("22423", 3).adding("22423", 4);
     store.flush(&rows([oldest.tail(4)])).await.unwrap();
     let stored = store.load_cart(CartId(1)).await.unwrap().unwrap();
-    assert_eq!(stored.image, image_of(&young.image()));
+    assert_eq!(stored.snapshot, image_of(&young.image()));
     assert_eq!(stored.tail, oldest.changes[2..]);
 
     let young = stock("85123A", 40);
@@ -54,7 +54,7 @@ pub(crate) async fn changes_follow_their_image(backend: impl Shop) {
     store.flush(&rows([young.image()])).await.unwrap();
     store.flush(&rows([older.tail(1)])).await.unwrap();
     let stored = store.load_stock(&sku("85123A")).await.unwrap().unwrap();
-    assert_eq!(stored.image.stock, young.entity);
+    assert_eq!(stored.snapshot.stock, young.entity);
     assert_eq!(stored.tail, older.changes[1..]);
     assert_eq!(store.stocks_with_holds().await.unwrap(), [sku("85123A")]);
 }
@@ -75,7 +75,7 @@ pub(crate) async fn an_image_may_bring_its_own_tail(backend: impl Shop) {
     let young = cart(1).adding("85123A", 1);
     let older = cart(1).adding("85123A", 1).adding("22423", 2);
     let mut row = older.tail(2);
-    row.image = young.image().image;
+    row.snapshot = young.image().image;
     store.flush(&rows([row])).await.unwrap();
     assert_eq!(loaded(store, 1).await, Some((image_of(&young.image()), vec![3])));
 }
@@ -149,7 +149,7 @@ pub(crate) async fn stock_that_does_not_add_up_is_refused(backend: impl Shop) {
     let store = backend.store();
     for (on_hand, held, sold) in [(40, 41, 0), (40, -1, 0), (-1, 0, 41), (41, 0, -1), (40, 0, 1)] {
         let mut row = stock("85123A", 40).image();
-        let IndexedColumns::Stock { level, .. } = &mut row.header else { panic!("{:?}", row.header) };
+        let IndexedColumns::Stock { level, .. } = &mut row.columns else { panic!("{:?}", row.columns) };
         (level.on_hand, level.held, level.sold) = (on_hand, held, sold);
         let refused = store.flush(&rows([row, cart(1).image()])).await;
         assert!(matches!(refused, Err(StoreError::Conflict(Conflict::Invariant(_)))), "{refused:?}");
@@ -169,7 +169,7 @@ pub(crate) async fn thousands_of_rows_fit_one_flush(backend: impl Shop) {
     for (n, cart) in older.iter().enumerate() {
         let stored = store.load_cart(cart.id()).await.unwrap().unwrap();
         let before = if n % 2 == 0 { cart } else { &carts[n] };
-        assert_eq!(*stored.image.cart, before.entity);
+        assert_eq!(*stored.snapshot.cart, before.entity);
         assert_eq!(stored.tail.len(), n % 2);
     }
 }

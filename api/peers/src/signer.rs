@@ -6,7 +6,7 @@ use sha2::Sha256;
 use smartcart_domain::time::ShopTime;
 use smartcart_engine::clock::ShopClock;
 
-use super::wire::Sealed;
+use crate::message::SignedMessage;
 
 /// A message this much older or younger than the receiver's shop time is refused: a copy of it is worth nothing later.
 const TOLERANCE_MS: u64 = 5 * 60 * 1000;
@@ -14,38 +14,38 @@ const MIN_BYTES: usize = 32;
 
 /// Signs messages between pods: HMAC-SHA256 over method, time and body. The time is the shop's, which the pods share: a
 /// pod whose wall clock jumps is understood all the same.
-pub struct Seal {
+pub struct MessageSigner {
     secret: Vec<u8>,
     clock: OnceLock<ShopClock>,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum SealError {
+pub enum SignerError {
     #[error("the peers' secret in {path} cannot be read: {error}")]
     Read { path: String, error: std::io::Error },
     #[error("the peers' secret in {path} must have at least {MIN_BYTES} bytes")]
     Weak { path: String },
 }
 
-impl fmt::Debug for Seal {
+impl fmt::Debug for MessageSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Seal(..)")
+        f.write_str("MessageSigner(..)")
     }
 }
 
-impl Seal {
-    pub fn from_file(path: &Path) -> Result<Self, SealError> {
+impl MessageSigner {
+    pub fn from_file(path: &Path) -> Result<Self, SignerError> {
         let shown = || path.display().to_string();
-        let text = fs::read(path).map_err(|error| SealError::Read { path: shown(), error })?;
+        let text = fs::read(path).map_err(|error| SignerError::Read { path: shown(), error })?;
         let secret = text.trim_ascii().to_vec();
         if secret.len() < MIN_BYTES {
-            return Err(SealError::Weak { path: shown() });
+            return Err(SignerError::Weak { path: shown() });
         }
         Ok(Self { secret, clock: OnceLock::new() })
     }
 
     /// Before this, it is always the shop's first moment.
-    pub(crate) fn keep_time_by(&self, clock: &ShopClock) {
+    pub fn keep_time_by(&self, clock: &ShopClock) {
         self.clock.get_or_init(|| clock.clone());
     }
 
@@ -62,17 +62,17 @@ impl Seal {
         mac
     }
 
-    pub(super) fn sign(&self, method: &str, body: Bytes) -> Sealed {
+    pub(crate) fn sign(&self, method: &str, body: Bytes) -> SignedMessage {
         let ShopTime(at) = self.now();
         let signature = self.mac(method, at, &body).finalize().into_bytes();
-        Sealed { signature: Bytes::copy_from_slice(&signature), at, body }
+        SignedMessage { signature: Bytes::copy_from_slice(&signature), at, body }
     }
 
     /// The body, when it was signed with this secret not long ago.
-    pub(super) fn open(&self, method: &str, sealed: Sealed) -> Option<Bytes> {
-        let recent = self.now().0.abs_diff(sealed.at) <= TOLERANCE_MS;
-        let genuine = self.mac(method, sealed.at, &sealed.body).verify_slice(&sealed.signature).is_ok();
-        (recent && genuine).then_some(sealed.body)
+    pub(crate) fn open(&self, method: &str, signed: SignedMessage) -> Option<Bytes> {
+        let recent = self.now().0.abs_diff(signed.at) <= TOLERANCE_MS;
+        let genuine = self.mac(method, signed.at, &signed.body).verify_slice(&signed.signature).is_ok();
+        (recent && genuine).then_some(signed.body)
     }
 }
 
@@ -85,37 +85,37 @@ mod tests {
 
     use super::*;
 
-    fn seal(text: &str) -> Seal {
+    fn signer(text: &str) -> MessageSigner {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         fs::write(&path, text).unwrap();
-        Seal::from_file(&path).unwrap()
+        MessageSigner::from_file(&path).unwrap()
     }
 
     #[test]
     fn what_one_pod_signs_another_opens_and_nobody_changes() {
-        let (ours, theirs) = (seal(&"a".repeat(32)), seal(&"b".repeat(32)));
-        let sealed = ours.sign("/ask", Bytes::from_static(b"two mugs"));
-        assert_eq!(ours.open("/ask", sealed.clone()).unwrap(), "two mugs");
-        assert!(ours.open("/probe", sealed.clone()).is_none(), "for another method");
-        assert!(theirs.open("/ask", sealed.clone()).is_none(), "with another secret");
-        let changed = Sealed { body: Bytes::from_static(b"ten mugs"), ..sealed.clone() };
+        let (ours, theirs) = (signer(&"a".repeat(32)), signer(&"b".repeat(32)));
+        let signed = ours.sign("/ask", Bytes::from_static(b"two mugs"));
+        assert_eq!(ours.open("/ask", signed.clone()).unwrap(), "two mugs");
+        assert!(ours.open("/probe", signed.clone()).is_none(), "for another method");
+        assert!(theirs.open("/ask", signed.clone()).is_none(), "with another secret");
+        let changed = SignedMessage { body: Bytes::from_static(b"ten mugs"), ..signed.clone() };
         assert!(ours.open("/ask", changed).is_none());
-        let later = Sealed { at: sealed.at + 1, ..sealed };
+        let later = SignedMessage { at: signed.at + 1, ..signed };
         assert!(ours.open("/ask", later).is_none());
     }
 
     #[test]
     fn an_old_message_is_refused() {
-        let seal = seal(&"a".repeat(40));
+        let signer = signer(&"a".repeat(40));
         let hands = Arc::new(ManualClock::at(Timestamp(0)));
-        seal.keep_time_by(&ShopClock::starting_at(ShopTime(77_000_000), hands.clone()));
-        let sealed = seal.sign("/ask", Bytes::from_static(b"two mugs"));
+        signer.keep_time_by(&ShopClock::starting_at(ShopTime(77_000_000), hands.clone()));
+        let signed = signer.sign("/ask", Bytes::from_static(b"two mugs"));
         hands.set_wall(Timestamp(3_600_000));
         hands.advance(Duration::from_secs(4 * 60));
-        assert!(seal.open("/ask", sealed.clone()).is_some(), "a jump of the wall clock is no age");
+        assert!(signer.open("/ask", signed.clone()).is_some(), "a jump of the wall clock is no age");
         hands.advance(Duration::from_secs(2 * 60));
-        assert!(seal.open("/ask", sealed).is_none());
+        assert!(signer.open("/ask", signed).is_none());
     }
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         fs::write(&path, "hunter2\n").unwrap();
-        assert!(matches!(Seal::from_file(&path), Err(SealError::Weak { .. })));
-        assert!(matches!(Seal::from_file(&folder.path().join("none")), Err(SealError::Read { .. })));
+        assert!(matches!(MessageSigner::from_file(&path), Err(SignerError::Weak { .. })));
+        assert!(matches!(MessageSigner::from_file(&folder.path().join("none")), Err(SignerError::Read { .. })));
     }
 }

@@ -7,17 +7,17 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{super::Lane, *};
-use crate::{
+use smartcart_domain::{
     cart::Cart,
-    checkout::Authorization,
-    commit::CartImage,
     entity::Entity as _,
     id::{CartId, OrderId},
-    money::Currency,
     orders::{CheckoutDetails, OrderStatus},
+    payment::Authorization,
+    snapshot::CartSnapshot,
     time::Timestamp,
 };
+
+use super::*;
 
 const CARTS: u128 = 4;
 
@@ -75,12 +75,12 @@ impl Tables {
 
 /// The version to which a row brings a state at version `at`.
 fn follow(row: &Row, at: u64) -> u64 {
-    let mut version = match &row.image {
+    let mut version = match &row.snapshot {
         Some(Image::Cart(image)) => image.cart.version,
         Some(Image::Stock(_)) => unreachable!("there are carts only"),
         None => row.tail.first().map_or(at, |first| first.version - 1),
     };
-    assert!(row.image.is_some() || version <= at, "{}: {version} does not follow {at}", row.entity);
+    assert!(row.snapshot.is_some() || version <= at, "{}: {version} does not follow {at}", row.entity);
     for change in &row.tail {
         assert_eq!(change.version, version + 1, "{}: a hole", row.entity);
         version = change.version;
@@ -101,7 +101,7 @@ fn order(cart: u128, number: u64) -> Arc<Order> {
         status: OrderStatus::Placed,
         cart: CartId(cart),
         user: None,
-        currency: Currency::UNSET,
+        currency: "GBP".parse().unwrap(),
         lines: Vec::new(),
         total: 0,
         details: CheckoutDetails::default(),
@@ -113,7 +113,7 @@ fn order(cart: u128, number: u64) -> Arc<Order> {
 
 /// The set, what surrounds it, and what must be true of it.
 struct World {
-    waiting: Waiting,
+    waiting: DirtySet,
     tables: Tables,
     flush: Option<(Flush, usize)>,
     urgent: Option<UrgentFlush>,
@@ -126,7 +126,7 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            waiting: Waiting::new(IncarnationId(1), ShopTime(0)),
+            waiting: DirtySet::new(IncarnationId(1), ShopTime(0)),
             tables: Tables::default(),
             flush: None,
             urgent: None,
