@@ -146,10 +146,10 @@ replay-short: build
 bench: ## throughput and latency beside a no-op server; release build
 	cargo build --release --locked --workspace --bins
 	$(ON_DISK) $(RELEASE)/bench $(BENCH_ARGS)
-bench-postgres: ## a pod on PostgreSQL beside the usual way, rows written, the fence's cost, forwarding; release build
+bench-postgres: ## a pod on PostgreSQL beside the baseline, rows written, the fence's cost, forwarding; release build
 	cargo build --release --locked --workspace --bins
 	scripts/with-postgres.sh $(RELEASE)/bench postgres $(BENCH_ARGS)
-bench-redis: ## a journal in Redis beside the usual Redis cart and a journal in PostgreSQL; a slow PostgreSQL, a slow disk; release build
+bench-redis: ## a journal in Redis beside the baseline in Redis and a journal in PostgreSQL; a slow PostgreSQL, a slow disk; release build
 	scripts/install-redis.sh
 	cargo build --release --locked --workspace --bins
 	scripts/with-postgres.sh $(RELEASE)/bench redis $(BENCH_ARGS)

@@ -1,0 +1,359 @@
+//! Two builds of the server beside each other, by the CPU that a request costs them.
+//!
+//! A turn is four slices of one scenario: one build, the other, the other, the first (and the other way round in the next
+//! turn). What drifts steadily, as the machine's clock and its neighbours do, meets both alike. Each turn gives a ratio, and
+//! the median of the turns is what counts: a turn in which something else happened does not decide.
+#![expect(clippy::float_arithmetic, reason = "means and ratios")]
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    rc::Rc,
+    time::Duration,
+};
+
+use anyhow::{Context, ensure};
+use smartcart_testkit::{
+    ops::{CATCHES_UP_WITHIN, drained},
+    process::cpu_micros,
+    report::Table,
+    server::Launch,
+};
+
+use crate::{
+    child::Subject,
+    scenario::{Load, Scenario},
+    settings::SETTINGS,
+    shop::Shop,
+};
+
+/// What is compared.
+pub const SCENARIOS: [Scenario; 4] =
+    [Scenario::AddItem, Scenario::Hold, Scenario::ReadCart, Scenario::Checkout];
+
+/// A slice in which a server used less CPU says nothing.
+const LEAST_CPU_MICROS: u64 = 20_000;
+
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub server: PathBuf,
+    pub against: PathBuf,
+    pub carts: usize,
+    pub scenarios: Vec<Scenario>,
+    pub connections: Vec<usize>,
+    pub slice: Duration,
+    pub turns: usize,
+    /// Checkouts that are prepared for each slice; it ends early when they are used up.
+    pub checkouts: usize,
+    /// Percent that a request may cost more.
+    pub threshold: f64,
+    pub seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    This,
+    Other,
+}
+
+impl Side {
+    const BOTH: [Self; 2] = [Self::This, Self::Other];
+
+    /// The slices of a turn.
+    const fn turn(turn: usize) -> [Self; 4] {
+        if turn.is_multiple_of(2) {
+            [Self::This, Self::Other, Self::Other, Self::This]
+        } else {
+            [Self::Other, Self::This, Self::This, Self::Other]
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::This => "this build",
+            Self::Other => "the other build",
+        }
+    }
+}
+
+/// What one side used and answered in a turn.
+#[derive(Debug, Clone, Copy, Default)]
+struct Used {
+    cpu_micros: u64,
+    requests: u64,
+}
+
+impl Used {
+    fn per_request(self) -> f64 {
+        self.cpu_micros as f64 / self.requests.max(1) as f64
+    }
+}
+
+/// In the order of `Side::BOTH`.
+type Turn = [Used; 2];
+
+#[derive(Debug)]
+struct Row {
+    scenario: Scenario,
+    connections: usize,
+    turns: Vec<Turn>,
+}
+
+impl Row {
+    /// This build's CPU over the other's, a turn each, from the least to the most.
+    fn ratios(&self) -> Vec<f64> {
+        sorted(self.turns.iter().map(|[this, other]| this.per_request() / other.per_request()))
+    }
+
+    fn ratio(&self) -> f64 {
+        median(&self.ratios())
+    }
+
+    fn cpu(&self, side: Side) -> f64 {
+        median(&sorted(self.turns.iter().map(|turn| turn[side as usize].per_request())))
+    }
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values
+}
+
+/// Of sorted values; of an even number of them, the mean of the two in the middle.
+fn median(sorted: &[f64]) -> f64 {
+    match sorted {
+        [] => f64::NAN,
+        _ => (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]) / 2.0,
+    }
+}
+
+#[derive(Debug)]
+pub struct Report {
+    threshold: f64,
+    rows: Vec<Row>,
+}
+
+impl Report {
+    /// The scenarios in which a request costs this build more than it may.
+    fn slower(&self) -> Vec<&Row> {
+        let bound = 1.0 + self.threshold / 100.0;
+        // A ratio that is no number is no proof of anything.
+        self.rows.iter().filter(|row| row.ratio().is_nan() || row.ratio() > bound).collect()
+    }
+
+    pub fn is_clean(&self) -> bool {
+        !self.rows.is_empty() && self.slower().is_empty()
+    }
+}
+
+/// A server, and a shop of its own.
+struct Contender {
+    subject: Subject,
+    shop: Rc<Shop>,
+}
+
+impl Contender {
+    async fn start(side: Side, program: &Path, directory: &Path, options: &Options) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(directory)?;
+        let settings = SETTINGS.map(|(name, value)| (name, value.to_owned()));
+        let subject = Subject::start(Launch::prepare(program, directory, &settings)?)
+            .await
+            .with_context(|| side.name())?;
+        eprintln!("{}: creating {} carts ...", side.name(), options.carts);
+        let (address, token) = (subject.launch.listen, &subject.launch.token);
+        let shop = Rc::new(Shop::set_up(address, token, options.carts, options.seed).await?);
+        shop.fill(address).await?;
+        drained(subject.launch.ops, CATCHES_UP_WITHIN).await?;
+        Ok(Self { subject, shop })
+    }
+
+    async fn slice(
+        &self,
+        scenario: Scenario,
+        connections: usize,
+        turn: usize,
+        options: &Options,
+    ) -> anyhow::Result<Used> {
+        let launch = &self.subject.launch;
+        let load = Load { address: launch.listen, shop: &self.shop, token: &launch.token, connections, turn };
+        let prepared = load.prepare(scenario, options.checkouts).await?;
+        drained(launch.ops, CATCHES_UP_WITHIN).await?;
+        let before = cpu_micros(self.subject.pid)?;
+        let measured = load.drive(scenario, options.slice, prepared).await?;
+        // What a change costs includes its end and its way into the tables.
+        load.until_over(scenario).await?;
+        drained(launch.ops, CATCHES_UP_WITHIN).await?;
+        let cpu_micros = cpu_micros(self.subject.pid)? - before;
+        ensure!(
+            measured.unexpected.is_empty() && measured.requests > 0,
+            "{}: {} answers as expected, and {:?}: {}",
+            scenario.name(),
+            measured.requests,
+            measured.unexpected,
+            measured.example.as_deref().unwrap_or_default()
+        );
+        ensure!(
+            cpu_micros >= LEAST_CPU_MICROS,
+            "{}: a slice of {cpu_micros} us of CPU is too short to be compared; make it longer",
+            scenario.name()
+        );
+        Ok(Used { cpu_micros, requests: measured.requests })
+    }
+}
+
+/// Compares, and tells each turn as soon as it is over.
+pub async fn run(options: &Options, directory: &Path) -> anyhow::Result<Report> {
+    let mut contenders = Vec::with_capacity(2);
+    for (side, program) in Side::BOTH.into_iter().zip([&options.server, &options.against]) {
+        let directory = directory.join(if side == Side::This { "this" } else { "other" });
+        contenders.push(Contender::start(side, program, &directory, options).await?);
+    }
+    let mut rows = Vec::new();
+    for &connections in &options.connections {
+        let new = |&scenario| Row { scenario, connections, turns: Vec::new() };
+        let mut measured: Vec<Row> = options.scenarios.iter().map(new).collect();
+        for turn in 0..options.turns {
+            for row in &mut measured {
+                let used = one_turn(&contenders, row, turn, options).await?;
+                let [this, other] = used.map(Used::per_request);
+                eprintln!(
+                    "{} at {connections} connections, turn {} of {}: {this:.2} and {other:.2} us, {:.3}",
+                    row.scenario.name(),
+                    turn + 1,
+                    options.turns,
+                    this / other
+                );
+                row.turns.push(used);
+            }
+        }
+        rows.extend(measured);
+    }
+    for contender in contenders {
+        contender.subject.stop().await?;
+    }
+    Ok(Report { threshold: options.threshold, rows })
+}
+
+async fn one_turn(
+    contenders: &[Contender],
+    row: &Row,
+    turn: usize,
+    options: &Options,
+) -> anyhow::Result<Turn> {
+    let mut used = Turn::default();
+    for (half, side) in Side::turn(turn).into_iter().enumerate() {
+        // Both sides draw alike: the first slices of both at one place, the second at another.
+        let place = turn * 2 + half / 2;
+        let slice = contenders[side as usize].slice(row.scenario, row.connections, place, options).await;
+        let slice = slice.with_context(|| side.name())?;
+        used[side as usize].cpu_micros += slice.cpu_micros;
+        used[side as usize].requests += slice.requests;
+    }
+    Ok(used)
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new(&[
+            "scenario",
+            "#connections",
+            "#CPU us",
+            "#of the other build",
+            "#ratio",
+            "#least",
+            "#most",
+            "the turns",
+        ]);
+        for row in &self.rows {
+            let ratios = row.ratios();
+            let [this, other] = Side::BOTH.map(|side| format!("{:.2}", row.cpu(side)));
+            let ends = [ratios.first(), ratios.last()];
+            let [least, most] = ends.map(|end| format!("{:.3}", end.copied().unwrap_or(f64::NAN)));
+            let turns: Vec<String> = row
+                .turns
+                .iter()
+                .map(|[this, other]| format!("{:.3}", this.per_request() / other.per_request()))
+                .collect();
+            table.row(vec![
+                row.scenario.name().to_owned(),
+                row.connections.to_string(),
+                this,
+                other,
+                format!("{:.3}", row.ratio()),
+                least,
+                most,
+                turns.join(" "),
+            ]);
+        }
+        writeln!(
+            f,
+            "Server CPU of a request, medians of the turns; a ratio above 1 costs more than the other build.\n"
+        )?;
+        write!(f, "{table}")?;
+        for row in &self.rows {
+            let ratios = row.ratios();
+            if let [least, .., most] = ratios[..]
+                && (most - least) * 100.0 > 2.0 * self.threshold
+            {
+                let spread = (most - least) * 100.0;
+                writeln!(f, "\n{}: noisy, the turns are {spread:.1} % apart.", row.scenario.name())?;
+            }
+        }
+        for row in self.slower() {
+            let more = (row.ratio() - 1.0) * 100.0;
+            writeln!(
+                f,
+                "\n{} costs {more:.1} % more; {} % are allowed.",
+                row.scenario.name(),
+                self.threshold
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(ratios: &[u64]) -> Row {
+        let turn = |percent: &u64| {
+            [Used { cpu_micros: *percent, requests: 10 }, Used { cpu_micros: 100, requests: 10 }]
+        };
+        Row { scenario: Scenario::AddItem, connections: 64, turns: ratios.iter().map(turn).collect() }
+    }
+
+    fn report(ratios: &[u64]) -> Report {
+        Report { threshold: 3.0, rows: vec![row(ratios)] }
+    }
+
+    #[test]
+    fn the_median_of_the_turns_decides() {
+        assert!(report(&[100, 103, 101, 160, 99]).is_clean());
+        assert!(!report(&[100, 104, 105, 104, 99]).is_clean());
+        assert!(!report(&[]).is_clean(), "nothing was compared");
+    }
+
+    #[test]
+    fn the_report_shows_each_turn_and_what_costs_more() {
+        let text = report(&[110, 104, 105]).to_string();
+        assert!(
+            text.contains(
+                "| durable add-item | 64 | 10.50 | 10.00 | 1.050 | 1.040 | 1.100 | 1.100 1.040 1.050 |"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("durable add-item costs 5.0 % more; 3 % are allowed."), "{text}");
+    }
+
+    #[test]
+    fn neighbouring_turns_begin_with_the_other_side() {
+        for turn in 0..4 {
+            let slices = Side::turn(turn);
+            assert_eq!(slices.iter().filter(|side| **side == Side::This).count(), 2);
+            assert_eq!((slices[0], slices[1]), (slices[3], slices[2]), "what drifts meets both");
+        }
+        assert_ne!(Side::turn(0)[0], Side::turn(1)[0]);
+    }
+}

@@ -1,0 +1,3 @@
+//! Real trade, and what a shop makes of it.
+
+pub mod trade;
