@@ -1,11 +1,10 @@
 # SmartCart's commands. `make help` lists them.
 #
-# `make test` needs one build only, of the dev profile (its dependencies are optimised): tests, chaos, replay,
+# `make test` needs one build only, of the dev profile (its dependencies are optimised): clippy, tests, chaos, replay,
 # k6 and the quick bench all use it. `run`, `bench`, `chaos` and `replay` build for release.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.NOTPARALLEL:
 
 STEP := @scripts/step.sh
 WITH_SERVER := scripts/with-server.sh
@@ -30,7 +29,7 @@ export PATH := $(CURDIR)/.tools/bin:$(CURDIR)/.tools/python/bin:$(PATH)
 
 .PHONY: help
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##### Using it
 
@@ -51,70 +50,68 @@ clean-data: ## forget the shop: delete ./data
 
 ##### Proving it
 
-.PHONY: test
-test: begin tools fmt-check clippy unit sqlx-check deny lint-scripts links build readme-check metrics-check k6 buyers chaos-short replay-short bench-quick ## every check, the short form of every load (about 25 minutes from nothing on two cores)
-	@printf '\nEvery step of make test:\n'; column -t -s $$'\t' target/test-steps.tsv
+# How many steps of `make test` run at once. Many wait for a pod to be declared dead or for a hold to end.
+JOBS ?= 4
+# Roughly the longest first, so that none of them is left over at the end.
+CHECKS := build tools fmt-check links deny lint-scripts unit fleet-short chaos-short bench-quick doc-tests replay-short k6 buyers readme-check metrics-check
 
-.PHONY: begin
-begin:
-	@mkdir -p target && : > target/test-steps.tsv
+.PHONY: test checks
+test: ## every check, the short form of every load
+	@scripts/step-table.sh begin
+	@code=0; STEPS=together $(MAKE) --no-print-directory --jobs=$(JOBS) checks || code=$$?; scripts/step-table.sh end; exit $$code
+checks: $(CHECKS)
 
-.PHONY: tools
-tools: ## install what the checks need under .tools (nothing when already there)
+.PHONY: system tools
+system:
+	$(STEP) 'Toolchain' scripts/install-system.sh
+tools: system ## install what the checks need under .tools (nothing when already there)
 	$(STEP) 'Install tools' scripts/install-tools.sh
 
 .PHONY: fmt fmt-check
 fmt: ## format the code
 	cargo fmt --all
-fmt-check:
+fmt-check: system
 	$(STEP) 'Format' cargo fmt --all --check
 
-.PHONY: clippy
-clippy:
-	$(STEP) 'Clippy' cargo clippy --locked --workspace --all-targets -- -D warnings
-
-.PHONY: unit
-unit: ## the Rust tests
-	$(STEP) 'Rust tests' scripts/with-postgres.sh cargo test --locked --workspace
-
-.PHONY: sqlx-check sqlx-prepare
-sqlx-check:
-	$(STEP) 'Stored SQL metadata is current' scripts/sqlx-metadata.sh --check
+.PHONY: build clippy sqlx-prepare
+build: system ## compile everything for the tests, with clippy's lints and the stored SQL metadata checked on the way
+	$(STEP) 'Build, clippy, stored SQL metadata' scripts/build.sh
+clippy: ## the lints alone
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 sqlx-prepare: ## refresh .sqlx after changing a query or a migration
 	scripts/sqlx-metadata.sh
 
+.PHONY: unit doc-tests
+unit: build tools ## the Rust tests
+	$(STEP) 'Rust tests' scripts/with-postgres.sh scripts/run-tests.sh
+doc-tests: build
+	$(STEP) 'Examples in the Rust documentation' scripts/checked-cargo.sh test --locked --workspace --doc
+
 .PHONY: deny
-deny: ## dependency bans, licences, sources
+deny: tools ## dependency bans, licences, sources
 	$(STEP) 'Dependencies' cargo deny --log-level error check bans licenses sources
 
 .PHONY: lint-scripts
-lint-scripts: ## shellcheck, hadolint, actionlint, zizmor
+lint-scripts: tools ## shellcheck, hadolint, actionlint, zizmor
 	$(STEP) 'Scripts, Dockerfiles, workflows' scripts/lint-scripts.sh
 
 .PHONY: links
 links:
 	$(STEP) 'Links in the documents' scripts/check-links.sh
 
-.PHONY: build build-next
-build-next: ## the server as its next version might be, for the test of a fleet of both
-	$(STEP) 'Build of the next version' cargo build --locked --bin smartcart --features next
-	@cp $(DEBUG)/smartcart $(DEBUG)/smartcart-next
-build: build-next
-	$(STEP) 'Build' cargo build --locked --workspace --bins
-
 .PHONY: readme-check
 readme-check: build ## run the README's curl session against a live server
 	$(STEP) 'README session' $(WITH_SERVER) scripts/check-readme.sh
 
 .PHONY: metrics-check
-metrics-check: build
+metrics-check: build tools
 	$(STEP) 'Metrics' $(WITH_SERVER) scripts/check-metrics.sh
 
-.PHONY: k6
-k6: build ## the k6 scenarios in short form
-	$(STEP) 'k6 smoke' $(WITH_SERVER) scripts/k6.sh smoke
-	$(STEP) 'k6 add-to-cart' $(WITH_SERVER) scripts/k6.sh add-to-cart
-	$(STEP) 'k6 flash-sale' $(WITH_SERVER) scripts/k6.sh flash-sale
+K6 := k6-smoke k6-add-to-cart k6-flash-sale
+.PHONY: k6 $(K6)
+k6: $(K6) ## the k6 scenarios in short form
+$(K6): k6-%: build tools
+	$(STEP) 'k6 $*' $(WITH_SERVER) scripts/k6.sh $*
 
 .PHONY: buyers
 buyers: build ## 64 buyers on one SKU with 1,000 units: exactly 1,000 sold
@@ -130,19 +127,29 @@ chaos: ## kill -9 under load, ROUNDS times; then everything that can go wrong wi
 	$(ON_DISK) $(RELEASE)/fleet --server $(RELEASE)/smartcart --next $(RELEASE)/smartcart-next --journal redis $(FLEET_ARGS)
 chaos-short: build
 	$(STEP) 'Chaos, short' $(DEBUG)/chaos --server $(DEBUG)/smartcart --rounds 10
-	$(STEP) 'Chaos in a fleet, short' $(DEBUG)/fleet --server $(DEBUG)/smartcart --next $(DEBUG)/smartcart-next --short $(addprefix --scenario ,$(SHORT_FLEET))
-	$(STEP) 'Chaos in a fleet with Redis, short' $(DEBUG)/fleet --server $(DEBUG)/smartcart --journal redis --short $(addprefix --scenario ,$(SHORT_FLEET_REDIS))
 
-.PHONY: replay replay-short
+# Each scenario has its own pods, PostgreSQL and Redis, so that they run side by side.
+FLEET := $(addprefix fleet-,$(SHORT_FLEET))
+FLEET_REDIS := $(addprefix fleet-redis-,$(SHORT_FLEET_REDIS))
+.PHONY: fleet-short $(FLEET) $(FLEET_REDIS)
+fleet-short: $(FLEET_REDIS) $(FLEET) ## everything that can go wrong with a fleet, in short form
+$(FLEET): fleet-%: build tools
+	$(STEP) 'Chaos in a fleet: $*' $(DEBUG)/fleet --server $(DEBUG)/smartcart --next $(DEBUG)/smartcart-next --short --scenario $*
+$(FLEET_REDIS): fleet-redis-%: build tools
+	$(STEP) 'Chaos in a fleet with Redis: $*' $(DEBUG)/fleet --server $(DEBUG)/smartcart --journal redis --short --scenario $*
+
+.PHONY: replay replay-short replay-stocked-short replay-scarce-short
 replay: ## nine months of real trade, once with enough stock and once with too little; release build
 	cargo build --release --locked --workspace --bins
 	SMARTCART_BIN=$(RELEASE)/smartcart $(WITH_SERVER) scripts/replay.sh $(RELEASE) $(TRADE) $(REPLAY_ARGS)
 	SMARTCART_BIN=$(RELEASE)/smartcart $(WITH_SERVER) scripts/replay.sh $(RELEASE) $(TRADE) --scarce $(REPLAY_ARGS)
-replay-short: build
+replay-short: replay-stocked-short replay-scarce-short
+replay-stocked-short: build
 	$(STEP) 'Replay, short' $(WITH_SERVER) scripts/replay.sh $(DEBUG) $(TRADE) --limit-invoices 300
+replay-scarce-short: build
 	$(STEP) 'Replay with too little stock, short' $(WITH_SERVER) scripts/replay.sh $(DEBUG) $(TRADE) --scarce --limit-invoices 300
 
-.PHONY: bench bench-postgres bench-redis bench-quick
+.PHONY: bench bench-postgres bench-redis bench-quick bench-quick-embedded bench-quick-postgres bench-quick-redis
 bench: ## throughput and latency beside a no-op server; release build
 	cargo build --release --locked --workspace --bins
 	$(ON_DISK) $(RELEASE)/bench $(BENCH_ARGS)
@@ -153,9 +160,12 @@ bench-redis: ## a journal in Redis beside the baseline in Redis and a journal in
 	scripts/install-redis.sh
 	cargo build --release --locked --workspace --bins
 	scripts/with-postgres.sh $(RELEASE)/bench redis $(BENCH_ARGS)
-bench-quick: build
+bench-quick: bench-quick-embedded bench-quick-postgres bench-quick-redis
+bench-quick-embedded: build
 	$(STEP) 'Bench, quick (unoptimised build: proves that it runs, its numbers mean nothing)' $(DEBUG)/bench --quick
+bench-quick-postgres: build tools
 	$(STEP) 'Bench on PostgreSQL, quick' scripts/with-postgres.sh $(DEBUG)/bench postgres --quick
+bench-quick-redis: build tools
 	$(STEP) 'Bench with Redis, quick' scripts/with-postgres.sh $(DEBUG)/bench redis --quick
 
 ##### Documents

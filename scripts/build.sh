@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Compiles the workspace with all its targets, once, and proves on the way what takes a compiler as well: that clippy finds
+# nothing, and that .sqlx is what the queries and the migrations say. The test programs are then listed in
+# target/test-programs.tsv: a title, the folder to run it in, its path.
+source "$(dirname "$0")/lib.sh"
+source scripts/queries.sh
+
+readonly BUILT=target/built.json
+
+compile() {
+  # The server as its next version might be goes first: what cargo builds last is what lies in target/debug. With an example
+  # the dependencies have the features that the tests ask for; without, cargo would compile nearly all of them a second time.
+  scripts/checked-cargo.sh build --locked --workspace --bin smartcart --examples --features smartcart-api/next
+  cp target/debug/smartcart target/debug/smartcart-next
+  scripts/checked-cargo.sh build --locked --workspace --all-targets --message-format=json-render-diagnostics >"$BUILT"
+}
+
+stale() { ! diff --recursive --brief .sqlx "$FRESH_QUERIES"; }
+
+against_database compile
+if stale >/dev/null; then
+  # A query that has gone leaves its file behind, and one that was compiled before leaves none.
+  forget_queries
+  against_database compile
+  if stale; then die ".sqlx is not what the queries and the migrations say: run make sqlx-prepare"; fi
+fi
+say "$(find .sqlx -name 'query-*.json' | wc -l) queries are stored as the database describes them"
+
+python3 - "$BUILT" >target/test-programs.tsv <<'PYTHON'
+import json, os, sys
+for line in open(sys.argv[1]):
+    message = json.loads(line)
+    if message["reason"] == "compiler-artifact" and message["profile"]["test"] and message["executable"]:
+        folder = os.path.dirname(message["manifest_path"])
+        source = os.path.relpath(message["target"]["src_path"], os.getcwd())
+        print(source, folder, message["executable"], sep="\t")
+PYTHON
