@@ -6,7 +6,17 @@ use anyhow::Context as _;
 use smartcart_engine::{clock::Clock, engine::Engine};
 use tokio::task::JoinHandle;
 
-use crate::{auth::{Auth, Revoked, ServiceToken}, config::{Config, Seed}, demo, metrics, ops::{Ops, self}, pod::Pod, router, server::Server, shop::Shop, target::Target};
+use crate::{
+    auth::{Auth, Revoked, ServiceToken},
+    config::{Config, Seed},
+    demo, metrics,
+    ops::{self, Ops},
+    pod::Pod,
+    router,
+    server::Server,
+    shop::Shop,
+    target::Target,
+};
 
 /// How often a pod asks which sessions have ended on others.
 const SESSIONS_INTERVAL: Duration = Duration::from_secs(1);

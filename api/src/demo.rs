@@ -2,7 +2,15 @@
 
 use anyhow::{Context as _, ensure};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use smartcart_domain::{catalog::{Product, Variant}, id::Sku, idempotency::Caller, inventory::StockCommand, money::Money, request::{Request, RequestError, Shed}, time::Timestamp};
+use smartcart_domain::{
+    catalog::{Product, Variant},
+    id::Sku,
+    idempotency::Caller,
+    inventory::StockCommand,
+    money::Money,
+    request::{Request, RequestError, Shed},
+    time::Timestamp,
+};
 use smartcart_engine::engine::Engine;
 
 const CATALOGUE: &str = include_str!("../demo/catalogue.tsv");

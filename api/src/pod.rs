@@ -5,8 +5,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use smartcart_engine::{clock::Clock, engine::Engine};
 
-use crate::{config::{Config, PeerConfig, TrustConfig}, storage::{Introduction, Storage}};
-use smartcart_peers::{GrpcPeers, PeerServer, PeerTls, MessageSigner, Trust};
+use crate::{
+    config::{Config, PeerConfig, TrustConfig},
+    storage::{Introduction, Storage},
+};
+use smartcart_peers::{GrpcPeers, MessageSigner, PeerServer, PeerTls, Trust};
 
 /// How long peers' last questions have when this pod ends.
 const LAST_QUESTIONS: Duration = Duration::from_secs(2);

@@ -14,7 +14,14 @@ use utoipa_axum::{
     routes,
 };
 
-use crate::{docs, observe::Observe, openapi, routes::{carts, inventory, method_not_allowed, not_found, orders, products, sessions, users}, shop::Shop, target::Target};
+use crate::{
+    docs,
+    observe::Observe,
+    openapi,
+    routes::{carts, inventory, method_not_allowed, not_found, orders, products, sessions, users},
+    shop::Shop,
+    target::Target,
+};
 
 macro_rules! endpoints {
     ($deadline:ident, $target:ident: $($method:ident $path:literal => $handler:path,)*) => {{

@@ -3,8 +3,20 @@
 use std::sync::Arc;
 
 use smartcart_domain::id::IncarnationId;
-use smartcart_engine::{clock::Clock, engine::{Engine, Fleet, StartError}, journal::Journal, membership::FleetConfig, payment::InvoiceGateway, registry::{Member, MemberState}, store::Store};
-use smartcart_persistence::{fast::FastJournal, postgres::{Shared, self}, sqlite::{Embedded, self}};
+use smartcart_engine::{
+    clock::Clock,
+    engine::{Engine, Fleet, StartError},
+    journal::Journal,
+    membership::FleetConfig,
+    payment::InvoiceGateway,
+    registry::{Member, MemberState},
+    store::Store,
+};
+use smartcart_persistence::{
+    fast::FastJournal,
+    postgres::{self, Shared},
+    sqlite::{self, Embedded},
+};
 use smartcart_wire::peer::PROTOCOL;
 
 use crate::config::{Config, StorageConfig};

@@ -141,8 +141,8 @@ fn cart_row(sku: &Sku, id: u128, version: u64) -> Arc<Row> {
     Arc::new(Row {
         entity: EntityKey::Cart(cart.id),
         version,
-        header: IndexedColumns::Cart(cart.clone()),
-        image: Some(Snapshot::Cart(CartSnapshot { cart, keys })),
+        columns: IndexedColumns::Cart(cart.clone()),
+        snapshot: Some(Snapshot::Cart(CartSnapshot { cart, keys })),
         tail: Vec::new(),
     })
 }
@@ -199,17 +199,17 @@ async fn measured_flushes(
 async fn one_hot_stock(store: &SqliteStore, sku: &Sku) -> Result<(), Box<dyn Error>> {
     let level = |version| StockLevel { version, on_hand: 1_000_000, held: 0, sold: 0, stocked: 1_000_000 };
     let entity = EntityKey::Stock(sku.clone());
-    let header = |version| IndexedColumns::Stock { level: level(version), next_deadline: None };
+    let columns = |version| IndexedColumns::Stock { level: level(version), next_deadline: None };
     let stock = Stock::restore(sku.clone(), level(1), []);
-    let image = Some(Snapshot::Stock(smartcart_domain::snapshot::StockSnapshot { stock, keys: Vec::new() }));
-    let first = Row { entity: entity.clone(), version: 1, header: header(1), image, tail: Vec::new() };
+    let snapshot = Some(Snapshot::Stock(smartcart_domain::snapshot::StockSnapshot { stock, keys: Vec::new() }));
+    let first = Row { entity: entity.clone(), version: 1, columns: columns(1), snapshot, tail: Vec::new() };
     store.flush(&TableBatch { rows: vec![Arc::new(first)], ..TableBatch::default() }).await?;
     let mut times = Times(Vec::new());
     for round in 0..20_u64 {
         let after = 1 + round * 5_000;
         let tail: Vec<_> = (after + 1..=after + 5_000).map(|version| hold(sku, version)).collect();
         let version = after + 5_000;
-        let row = Row { entity: entity.clone(), version, header: header(version), image: None, tail };
+        let row = Row { entity: entity.clone(), version, columns: columns(version), snapshot: None, tail };
         let flush = Instant::now();
         store.flush(&TableBatch { rows: vec![Arc::new(row)], ..TableBatch::default() }).await?;
         times.0.push(flush.elapsed());

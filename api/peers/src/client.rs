@@ -3,11 +3,17 @@ use std::{collections::HashMap, time::Instant};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use smartcart_domain::{id::IncarnationId, peer::PeerReply};
-use smartcart_engine::{peers::{Envelope, PeerError, Peers, ProbeResponse}, registry::Member};
+use smartcart_engine::{
+    peers::{Envelope, PeerError, Peers, ProbeResponse},
+    registry::Member,
+};
 use smartcart_wire::peer;
 use tokio::sync::oneshot;
 
-use crate::{link::{Link, Outgoing}, trust::Trust};
+use crate::{
+    link::{Link, Outgoing},
+    trust::Trust,
+};
 
 /// The way to the other pods.
 pub struct GrpcPeers {
@@ -46,7 +52,7 @@ impl GrpcPeers {
 
 #[async_trait]
 impl Peers for GrpcPeers {
-    async fn ask(&self, to: &Member, envelope: Envelope<'_>) -> Result<Reply, PeerError> {
+    async fn ask(&self, to: &Member, envelope: Envelope<'_>) -> Result<PeerReply, PeerError> {
         let Envelope { request, epoch, hops, deadline } = envelope;
         let request = peer::encode_request(request)
             .ok_or_else(|| PeerError::Unreachable("a checkout's steps stay on their pod".to_owned()))?;
@@ -69,6 +75,10 @@ impl Peers for GrpcPeers {
             .incarnation
             .parse()
             .map_err(|_| PeerError::NoAnswer("the pod does not say who it is".to_owned()))?;
-        Ok(ProbeResponse { incarnation, sees_registry: probed.sees_registry, knows_asker: probed.knows_asker })
+        Ok(ProbeResponse {
+            incarnation,
+            sees_registry: probed.sees_registry,
+            knows_asker: probed.knows_asker,
+        })
     }
 }

@@ -15,7 +15,12 @@ use tokio::sync::{mpsc, oneshot};
 use tonic::{Request, Streaming, client::Grpc, transport::Channel};
 use tonic_prost::ProstCodec;
 
-use crate::{limits::{BATCH, MESSAGE_BYTES, PROBE_PATIENCE}, message::{self, Answers, Batch, Call, Probe, ProbeResponse, Said, SignedMessage}, transport, trust::Trust};
+use crate::{
+    limits::{BATCH, MESSAGE_BYTES, PROBE_PATIENCE},
+    message::{self, Answers, Batch, Call, Probe, ProbeResponse, Said, SignedMessage},
+    transport,
+    trust::Trust,
+};
 
 /// Requests that wait to be sent to one pod.
 const QUEUE: usize = 4096;
@@ -52,9 +57,7 @@ impl Link {
     }
 
     pub(crate) fn send(&self, outgoing: Outgoing) -> Result<(), PeerError> {
-        self.queue
-            .try_send(outgoing)
-            .map_err(|_| PeerError::Unreachable("too many requests wait".to_owned()))
+        self.queue.try_send(outgoing).map_err(|_| PeerError::Unreachable("too many requests wait".to_owned()))
     }
 
     pub(crate) async fn probe(&self, asker: String) -> Result<ProbeResponse, PeerError> {

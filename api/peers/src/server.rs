@@ -16,7 +16,12 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tonic::{Request, Response, Status, body::Body, server::Grpc};
 use tonic_prost::ProstCodec;
 
-use crate::{limits::{BATCH, KEEP_ALIVE, KEEP_ALIVE_PATIENCE, MESSAGE_BYTES}, message::{self, Answer, Answers, Batch, Call, Probe, ProbeResponse, Said, SignedMessage}, transport, trust::Trust};
+use crate::{
+    limits::{BATCH, KEEP_ALIVE, KEEP_ALIVE_PATIENCE, MESSAGE_BYTES},
+    message::{self, Answer, Answers, Batch, Call, Probe, ProbeResponse, Said, SignedMessage},
+    transport,
+    trust::Trust,
+};
 
 /// The longest that a peer may let a request wait here.
 const LONGEST: Duration = Duration::from_secs(30);

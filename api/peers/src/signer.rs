@@ -124,6 +124,9 @@ mod tests {
         let path = folder.path().join("secret");
         fs::write(&path, "hunter2\n").unwrap();
         assert!(matches!(MessageSigner::from_file(&path), Err(SignerError::Weak { .. })));
-        assert!(matches!(MessageSigner::from_file(&folder.path().join("none")), Err(SignerError::Read { .. })));
+        assert!(matches!(
+            MessageSigner::from_file(&folder.path().join("none")),
+            Err(SignerError::Read { .. })
+        ));
     }
 }

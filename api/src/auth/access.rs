@@ -2,7 +2,10 @@ use std::{fmt, time::Duration};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
-use smartcart_domain::{id::{IdSecret, SessionId, UserId}, time::Timestamp};
+use smartcart_domain::{
+    id::{IdSecret, SessionId, UserId},
+    time::Timestamp,
+};
 
 /// Short-lived tokens (JWT, HS256) that are checked without asking the store.
 pub struct AccessTokens {

@@ -13,7 +13,11 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts},
 };
-use smartcart_domain::{id::{IdSecret, SessionId, UserId}, idempotency::Caller, time::Timestamp};
+use smartcart_domain::{
+    id::{IdSecret, SessionId, UserId},
+    idempotency::Caller,
+    time::Timestamp,
+};
 
 pub use access::AccessTokens;
 pub use passwords::{PasswordConfig, Passwords};
@@ -22,7 +26,10 @@ pub use revoked::Revoked;
 pub use secret::Secret;
 pub use service::ServiceToken;
 
-use crate::{problem::{Code, Problem}, shop::Shop};
+use crate::{
+    problem::{Code, Problem},
+    shop::Shop,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuthConfig {

@@ -7,10 +7,18 @@ use std::{
     process::ExitCode,
 };
 
-use smartcart_persistence::{error::{OpenError, RedisError}, postgres, redis::{Server, Settings}, sqlite};
+use smartcart_persistence::{
+    error::{OpenError, RedisError},
+    postgres,
+    redis::{Server, Settings},
+    sqlite,
+};
 
-use crate::{auth::ServiceToken, config::{Config, PeerConfig, StorageConfig, TrustConfig}};
-use smartcart_peers::{PeerTls, MessageSigner};
+use crate::{
+    auth::ServiceToken,
+    config::{Config, PeerConfig, StorageConfig, TrustConfig},
+};
+use smartcart_peers::{MessageSigner, PeerTls};
 
 /// What a check found: fine, or what to do.
 type Finding = Result<String, String>;
@@ -131,9 +139,9 @@ fn listener(setting: &str, address: SocketAddr, server_runs: bool) -> Finding {
 
 fn trust(peers: &PeerConfig) -> Finding {
     match &peers.trust {
-        TrustConfig::Secret(path) => {
-            MessageSigner::from_file(path).map(|_| "a shared secret".to_owned()).map_err(|error| error.to_string())
-        }
+        TrustConfig::Secret(path) => MessageSigner::from_file(path)
+            .map(|_| "a shared secret".to_owned())
+            .map_err(|error| error.to_string()),
         TrustConfig::Tls(files) => {
             PeerTls::load(files.clone()).map(|_| "mutual TLS".to_owned()).map_err(|error| error.to_string())
         }

@@ -11,7 +11,10 @@ use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::{config::{Config, LogConfig, LogFormat, Settings}, target::Target};
+use crate::{
+    config::{Config, LogConfig, LogFormat, Settings},
+    target::Target,
+};
 
 /// Carts and stock of a shop, kept durable.
 #[derive(Debug, Parser)]

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use smartcart_domain::limits::Limits;
-use smartcart_engine::{admission::AdmissionConfig, commit::WriteBehindConfig, directory::ResidencyConfig, engine::Config};
+use smartcart_engine::{
+    admission::AdmissionConfig, commit::WriteBehindConfig, directory::ResidencyConfig, engine::Config,
+};
 
 use super::{ConfigError, positive, settings};
 
@@ -59,7 +61,7 @@ impl EngineSettings {
                 deadline: millis("change_deadline_ms", self.change_deadline_ms, admission.deadline)?,
             },
             residency: ResidencyConfig {
-                park_after: seconds("park_after_seconds", self.park_after_seconds, residency.park_after)?,
+                passivate_after: seconds("park_after_seconds", self.park_after_seconds, residency.passivate_after)?,
                 evict_after: seconds("evict_after_seconds", self.evict_after_seconds, residency.evict_after)?,
                 budget: match self.memory_mib {
                     Some(mib) => positive("memory_mib", mib)?.saturating_mul(1 << 20),

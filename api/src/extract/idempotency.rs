@@ -1,7 +1,10 @@
 use std::fmt::Write as _;
 
 use axum::http::{HeaderMap, HeaderName};
-use smartcart_domain::{id::IdSecret, idempotency::{Caller, KeyFingerprint}};
+use smartcart_domain::{
+    id::IdSecret,
+    idempotency::{Caller, KeyFingerprint},
+};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::problem::{Code, Problem};

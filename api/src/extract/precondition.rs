@@ -5,7 +5,10 @@ use axum::{
     http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 
-use crate::{problem::{Code, Problem}, reply::etag};
+use crate::{
+    problem::{Code, Problem},
+    reply::etag,
+};
 
 /// The versions that the client has already (`If-None-Match`).
 #[derive(Debug, Clone)]

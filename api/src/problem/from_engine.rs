@@ -1,8 +1,17 @@
 //! What the engine refuses, as a client reads it.
 
 use serde_json::{Value, json};
-use smartcart_domain::{cart::CartRejection, checkout::{AbortReason, PriceChange, Shortage}, inventory::StockRejection, failure::{Effect, Failure}, request::{CheckoutRejection, ReadError, RequestError, Shed}};
-use smartcart_engine::{engine::OrderFailure, store::{Conflict, StoreError}};
+use smartcart_domain::{
+    cart::CartRejection,
+    checkout::{AbortReason, PriceChange, Shortage},
+    failure::{Effect, Failure},
+    inventory::StockRejection,
+    request::{CheckoutRejection, ReadError, RequestError, Shed},
+};
+use smartcart_engine::{
+    engine::OrderFailure,
+    store::{Conflict, StoreError},
+};
 
 use super::{Code, Problem};
 

@@ -1,7 +1,13 @@
 use bytes::Bytes;
 use serde::{Serialize, Serializer, ser::SerializeSeq as _};
 use serde_json::value::RawValue;
-use smartcart_domain::{cart::{Cart, CartStatus, Line}, catalog::Catalog, id::{CartId, UserId}, money::line_total, time::Timestamp};
+use smartcart_domain::{
+    cart::{Cart, CartStatus, Line},
+    catalog::Catalog,
+    id::{CartId, UserId},
+    money::line_total,
+    time::Timestamp,
+};
 use utoipa::ToSchema;
 
 use super::{MoneyView, Rfc3339, cart_text};
@@ -161,7 +167,11 @@ pub(super) fn object(text: Option<&str>) -> &RawValue {
 mod tests {
     use std::collections::BTreeMap;
 
-    use smartcart_domain::{catalog::{Product, Variant}, money::Money, time::Seconds};
+    use smartcart_domain::{
+        catalog::{Product, Variant},
+        money::Money,
+        time::Seconds,
+    };
 
     use super::*;
 

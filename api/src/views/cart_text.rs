@@ -3,7 +3,10 @@
 
 use serde::Serialize;
 
-use super::{MoneyView, Rfc3339, cart::{CartView, LineView, TotalsView}};
+use super::{
+    MoneyView, Rfc3339,
+    cart::{CartView, LineView, TotalsView},
+};
 
 /// Ids, SKUs, currencies and times need no escaping; a product's name does.
 pub(super) fn write(view: &CartView, text: &mut Vec<u8>) {

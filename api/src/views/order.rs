@@ -1,9 +1,15 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
-use smartcart_domain::{id::{CartId, OrderId, UserId}, orders::{Order, OrderLine, StatusChange}};
+use smartcart_domain::{
+    id::{CartId, OrderId, UserId},
+    orders::{Order, OrderLine, StatusChange},
+};
 use utoipa::ToSchema;
 
-use super::{MoneyView, Rfc3339, cart::{TotalsView, object}};
+use super::{
+    MoneyView, Rfc3339,
+    cart::{TotalsView, object},
+};
 
 /// What was bought, at which prices, and where it stands.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use smartcart_domain::{catalog::{Product, Variant}, id::{ProductId, Sku}};
+use smartcart_domain::{
+    catalog::{Product, Variant},
+    id::{ProductId, Sku},
+};
 use utoipa::ToSchema;
 
 use super::{MoneyView, Rfc3339};

@@ -1,6 +1,9 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
-use smartcart_domain::{id::{AddressId, UserId}, users::{Address, User}};
+use smartcart_domain::{
+    id::{AddressId, UserId},
+    users::{Address, User},
+};
 use utoipa::ToSchema;
 
 use super::{Rfc3339, cart::object};

@@ -11,7 +11,10 @@ use smartcart_api::target::Target;
 use smartcart_domain::time::Timestamp;
 use smartcart_engine::clock::{Clock, SystemClock};
 
-use crate::support::{Request, fleet::{Fleet, FleetPod, TOKEN, until}};
+use crate::support::{
+    Request,
+    fleet::{Fleet, FleetPod, TOKEN, until},
+};
 
 fn mugs(quantity: u32) -> serde_json::Value {
     json!({"sku": "MUG", "quantity": quantity})

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use smartcart_api::config::Settings;
 
-use crate::support::{Answer, Door, RedisServer, Request, fleet::{Fleet, FleetPod, TOKEN, until}};
+use crate::support::{
+    Answer, Door, RedisServer, Request,
+    fleet::{Fleet, FleetPod, TOKEN, until},
+};
 
 struct Shop {
     redis: RedisServer,

@@ -4,13 +4,23 @@ use std::{fs, path::Path, sync::Arc};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::json;
-use smartcart_api::{config::{PeerSettings, Settings}, target::Target};
-use smartcart_peers::{GrpcPeers, PeerTls, MessageSigner, TlsFiles, Trust};
+use smartcart_api::{
+    config::{PeerSettings, Settings},
+    target::Target,
+};
 use smartcart_domain::id::IncarnationId;
-use smartcart_engine::{clock::SystemClock, peers::{PeerError, Peers as _, ProbeResponse}, registry::{Member, MemberState}};
+use smartcart_engine::{
+    clock::SystemClock,
+    peers::{PeerError, Peers as _, ProbeResponse},
+    registry::{Member, MemberState},
+};
+use smartcart_peers::{GrpcPeers, MessageSigner, PeerTls, TlsFiles, Trust};
 use tempfile::TempDir;
 
-use crate::support::{Request, fleet::{Fleet, FleetPod, TOKEN, until}};
+use crate::support::{
+    Request,
+    fleet::{Fleet, FleetPod, TOKEN, until},
+};
 
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -94,7 +104,8 @@ async fn carts_cross(a: &FleetPod, b: &FleetPod) {
 async fn who_has_not_the_secret_is_not_heard() {
     let (fleet, a, b) = Fleet::of_two().await;
     carts_cross(&a, &b).await;
-    let ours = Trust::Secret(Arc::new(MessageSigner::from_file(&fleet.folder.path().join("secret")).unwrap()));
+    let ours =
+        Trust::Secret(Arc::new(MessageSigner::from_file(&fleet.folder.path().join("secret")).unwrap()));
     let probed = probe(ours, &a).await;
     // It keeps no shop time: what it signs is from the shop's first moment, which in this young shop is not long ago.
     assert!(!probed.unwrap().knows_asker);
@@ -122,7 +133,8 @@ async fn certificates_say_who_is_a_pod_and_may_be_renewed() {
     let stranger = PeerTls::load(files).unwrap();
     probe(Trust::Tls(stranger), &a).await.unwrap_err();
     let (_folder, nobody) = first.files();
-    let unnamed = Trust::Secret(Arc::new(MessageSigner::from_file(&fleet.folder.path().join("secret")).unwrap()));
+    let unnamed =
+        Trust::Secret(Arc::new(MessageSigner::from_file(&fleet.folder.path().join("secret")).unwrap()));
     probe(unnamed, &a).await.unwrap_err();
     probe(Trust::Tls(PeerTls::load(nobody).unwrap()), &a).await.unwrap();
 

@@ -7,7 +7,7 @@ use crate::shop::Shop;
 fn restless() -> Config {
     Config {
         residency: ResidencyConfig {
-            park_after: Duration::ZERO,
+            passivate_after: Duration::ZERO,
             evict_after: Duration::ZERO,
             rotation: Duration::from_millis(64),
             ..ResidencyConfig::default()

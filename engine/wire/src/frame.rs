@@ -12,7 +12,7 @@ use smartcart_domain::{
 };
 use xxhash_rust::xxh3::xxh3_64;
 
-use smartcart_persistence::{
+use crate::{
     malformed::Malformed,
     v1::change::EntryBody,
     version::{V1, grow},

@@ -5,7 +5,7 @@ use smartcart_domain::{
     snapshot::{CartSnapshot, StockSnapshot},
 };
 
-use smartcart_persistence::{
+use crate::{
     malformed::Malformed,
     v1,
     version::{unversioned, versioned},

@@ -1,6 +1,6 @@
 //! The byte that says which version a record has.
 
-use smartcart_persistence::malformed::Malformed;
+use crate::malformed::Malformed;
 
 /// The first byte of an image or of changes in a table.
 pub(crate) const V1: u8 = 1;

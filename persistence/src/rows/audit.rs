@@ -13,6 +13,7 @@ use smartcart_domain::{
     orders::{Order, OrderStatus},
     snapshot::{CartSnapshot, StockSnapshot},
 };
+use smartcart_engine::entity::Resident;
 use smartcart_engine::store::{Finding, StoreError, Stored};
 
 /// Rows read at a time, so that memory does not grow with the shop.
@@ -188,7 +189,7 @@ impl Audit {
     }
 }
 
-fn replay<E: Entity>(mut entity: E, tail: &[Change]) -> E {
+fn replay<E: Resident>(mut entity: E, tail: &[Change]) -> E {
     for change in tail {
         if let Some(events) = E::events(change) {
             entity.advance(events, change.wall);

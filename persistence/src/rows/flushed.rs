@@ -16,7 +16,7 @@ pub(crate) struct CartRow<'a> {
     pub(crate) id: CartId,
     pub(crate) row: &'a Row,
     pub(crate) cart: &'a Cart,
-    pub(crate) image: Option<&'a CartSnapshot>,
+    pub(crate) snapshot: Option<&'a CartSnapshot>,
 }
 
 pub(crate) struct StockRow<'a> {
@@ -24,7 +24,7 @@ pub(crate) struct StockRow<'a> {
     pub(crate) row: &'a Row,
     pub(crate) level: &'a StockLevel,
     pub(crate) next_deadline: Option<ShopTime>,
-    pub(crate) image: Option<&'a StockSnapshot>,
+    pub(crate) snapshot: Option<&'a StockSnapshot>,
 }
 
 pub(crate) fn by_kind(rows: &[Arc<Row>]) -> Result<(Vec<CartRow<'_>>, Vec<StockRow<'_>>), StoreError> {
@@ -32,24 +32,24 @@ pub(crate) fn by_kind(rows: &[Arc<Row>]) -> Result<(Vec<CartRow<'_>>, Vec<StockR
     for row in rows.iter().map(AsRef::as_ref) {
         let image_version = match (&row.entity, &row.columns, &row.snapshot) {
             (EntityKey::Cart(id), IndexedColumns::Cart(cart), None) => {
-                carts.push(CartRow { id: *id, row, cart, image: None });
+                carts.push(CartRow { id: *id, row, cart, snapshot: None });
                 None
             }
-            (EntityKey::Cart(id), IndexedColumns::Cart(cart), Some(Snapshot::Cart(image))) => {
-                carts.push(CartRow { id: *id, row, cart, image: Some(image) });
-                Some(image.cart.version)
+            (EntityKey::Cart(id), IndexedColumns::Cart(cart), Some(Snapshot::Cart(snapshot))) => {
+                carts.push(CartRow { id: *id, row, cart, snapshot: Some(snapshot) });
+                Some(snapshot.cart.version)
             }
             (EntityKey::Stock(sku), IndexedColumns::Stock { level, next_deadline }, None) => {
-                stock.push(StockRow { sku, row, level, next_deadline: *next_deadline, image: None });
+                stock.push(StockRow { sku, row, level, next_deadline: *next_deadline, snapshot: None });
                 None
             }
             (
                 EntityKey::Stock(sku),
                 IndexedColumns::Stock { level, next_deadline },
-                Some(Snapshot::Stock(image)),
+                Some(Snapshot::Stock(snapshot)),
             ) => {
-                stock.push(StockRow { sku, row, level, next_deadline: *next_deadline, image: Some(image) });
-                Some(image.stock.level.version)
+                stock.push(StockRow { sku, row, level, next_deadline: *next_deadline, snapshot: Some(snapshot) });
+                Some(snapshot.stock.level.version)
             }
             _ => return Err(invariant(format!("the row of {} is of two kinds", row.entity))),
         };

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use smartcart_domain::{orders::OrderStatus, time::Timestamp};
 use smartcart_engine::store::{Finding, TableBatch};
 
-use crate::{backend::{ClosedSqlite, Shop as _, Sqlite}, samples::{cart, order, product, rows, stock, user}};
+use crate::{
+    backend::{ClosedSqlite, Shop as _, Sqlite},
+    samples::{cart, order, product, rows, stock, user},
+};
 
 /// A shop that has sold five units, cancelled another order, and has a checkout under way.
 async fn shop() -> Sqlite {

@@ -2,9 +2,20 @@
 
 use std::path::PathBuf;
 
-use smartcart_domain::{id::{IncarnationId, random_bytes}, time::ShopTime};
-use smartcart_engine::{journal::Journal, registry::{Member, MemberState, Registry}, store::Store};
-use smartcart_persistence::{postgres::{Shared, self}, redis::{RedisJournal, Server, Settings}, sqlite::{Embedded, open}};
+use smartcart_domain::{
+    id::{IncarnationId, random_bytes},
+    time::ShopTime,
+};
+use smartcart_engine::{
+    journal::Journal,
+    registry::{Member, MemberState, Registry},
+    store::Store,
+};
+use smartcart_persistence::{
+    postgres::{self, Shared},
+    redis::{RedisJournal, Server, Settings},
+    sqlite::{Embedded, open},
+};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 

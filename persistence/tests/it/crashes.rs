@@ -1,10 +1,17 @@
 //! What a crash, a bad disk or a hand can leave in the files. Damage is never skipped.
 
-use smartcart_domain::{entry::Lane, id::{CartId, IncarnationId}};
+use smartcart_domain::{
+    entry::Lane,
+    id::{CartId, IncarnationId},
+};
 use smartcart_engine::{journal::JournalError, store::StoreError};
 use smartcart_persistence::{error::OpenError, sqlite};
 
-use crate::{backend::{Backend as _, ClosedSqlite, Shop as _, Sqlite}, journal_suite::append, samples::{cart, rows}};
+use crate::{
+    backend::{Backend as _, ClosedSqlite, Shop as _, Sqlite},
+    journal_suite::append,
+    samples::{cart, rows},
+};
 
 async fn journal_of_three() -> ClosedSqlite {
     let shop = Sqlite::new().await;

@@ -4,7 +4,11 @@ use smartcart_domain::{entry::Lane, id::IncarnationId};
 use smartcart_engine::journal::AppendError;
 use smartcart_persistence::{error::OpenError, sqlite};
 
-use crate::{backend::{Backend as _, Sqlite}, journal_suite::append, samples::entry};
+use crate::{
+    backend::{Backend as _, Sqlite},
+    journal_suite::append,
+    samples::entry,
+};
 
 #[tokio::test]
 async fn a_sealed_journal_takes_nothing() {

@@ -2,7 +2,21 @@
 
 use std::sync::Arc;
 
-use smartcart_domain::{cart::{Cart, CartEvent, Checkout, CheckoutPhase}, catalog::{Product, Variant}, change::{Change, Subject}, entity::Entity, entry::{Entry, Lane}, id::{CartId, HoldId, IncarnationId, OrderId, Sku, UserId}, idempotency::{IdempotencyWindow, KeyRecord, Outcome}, inventory::{Adjustment, Stock, StockEvent}, money::Money, orders::{CheckoutDetails, Order, OrderLine, OrderStatus, StatusChange}, payment::{Authorization, PaymentMethod}, time::{Seconds, ShopTime, Timestamp}, users::User};
+use smartcart_domain::{
+    cart::{Cart, CartEvent, Checkout, CheckoutPhase},
+    catalog::{Product, Variant},
+    change::{Change, Subject},
+    entity::Entity,
+    entry::{Entry, Lane},
+    id::{CartId, HoldId, IncarnationId, OrderId, Sku, UserId},
+    idempotency::{IdempotencyWindow, KeyRecord, Outcome},
+    inventory::{Adjustment, Stock, StockEvent},
+    money::Money,
+    orders::{CheckoutDetails, Order, OrderLine, OrderStatus, StatusChange},
+    payment::{Authorization, PaymentMethod},
+    time::{Seconds, ShopTime, Timestamp},
+    users::User,
+};
 use smartcart_engine::store::{Row, TableBatch};
 
 pub(crate) fn sku(text: &str) -> Sku {

@@ -2,11 +2,23 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use smartcart_domain::{cart::{BatchMode, CartCommand, Operation, OperationKind}, catalog::Catalog, id::CartId, idempotency::{OperationOutcome, Outcome}, limits::MAX_BATCH_OPERATIONS};
+use smartcart_domain::{
+    cart::{BatchMode, CartCommand, Operation, OperationKind},
+    catalog::Catalog,
+    id::CartId,
+    idempotency::{OperationOutcome, Outcome},
+    limits::MAX_BATCH_OPERATIONS,
+};
 use utoipa::ToSchema;
 
 use super::ask;
-use crate::{extract::{Change, Json, PathId, SkuText}, problem::{Code, Problem}, reply::{Durability, Reply, self}, shop::Shop, views::CartView};
+use crate::{
+    extract::{Change, Json, PathId, SkuText},
+    problem::{Code, Problem},
+    reply::{self, Durability, Reply},
+    shop::Shop,
+    views::CartView,
+};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

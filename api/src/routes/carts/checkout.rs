@@ -2,10 +2,19 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde::Deserialize;
-use smartcart_domain::{id::CartId, orders::CheckoutDetails, payment::PaymentMethod, request::CheckoutRequest};
+use smartcart_domain::{
+    id::CartId, orders::CheckoutDetails, payment::PaymentMethod, request::CheckoutRequest,
+};
 use utoipa::ToSchema;
 
-use crate::{extract::{Change, Json, JsonObject, PathId}, problem::{Code, Problem}, reply::{Durability, Reply, self}, routes::users::{email_address, must_be_short}, shop::Shop, views::OrderView};
+use crate::{
+    extract::{Change, Json, JsonObject, PathId},
+    problem::{Code, Problem},
+    reply::{self, Durability, Reply},
+    routes::users::{email_address, must_be_short},
+    shop::Shop,
+    views::OrderView,
+};
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

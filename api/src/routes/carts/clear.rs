@@ -4,7 +4,12 @@ use axum::extract::State;
 use smartcart_domain::{cart::CartCommand, id::CartId};
 
 use super::ask;
-use crate::{extract::{Change, Nothing, PathId}, problem::Problem, reply::{Durability, Reply}, shop::Shop};
+use crate::{
+    extract::{Change, Nothing, PathId},
+    problem::Problem,
+    reply::{Durability, Reply},
+    shop::Shop,
+};
 
 /// Remove every line
 #[utoipa::path(

@@ -2,11 +2,19 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde::Deserialize;
-use smartcart_domain::{cart::CartCommand, id::CartId, idempotency::Caller, money::Currency, request::Request};
+use smartcart_domain::{
+    cart::CartCommand, id::CartId, idempotency::Caller, money::Currency, request::Request,
+};
 use utoipa::ToSchema;
 
 use super::fresh_json;
-use crate::{extract::{Change, Json, JsonObject}, problem::{Code, Problem}, reply::{Durability, Reply}, shop::Shop, views::CartView};
+use crate::{
+    extract::{Change, Json, JsonObject},
+    problem::{Code, Problem},
+    reply::{Durability, Reply},
+    shop::Shop,
+    views::CartView,
+};
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,11 +1,23 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use smartcart_domain::{cart::{Cart, CartCommand, CartRejection, CartStatus}, id::{CartId, UserId}, idempotency::Caller, request::{Request, RequestError}};
+use smartcart_domain::{
+    cart::{Cart, CartCommand, CartRejection, CartStatus},
+    id::{CartId, UserId},
+    idempotency::Caller,
+    request::{Request, RequestError},
+};
 use smartcart_engine::published::Published;
 
 use super::kept_json;
-use crate::{auth::Identity, extract::KnownVersions, problem::{Code, Problem}, reply::Reply, shop::Shop, views::CartView};
+use crate::{
+    auth::Identity,
+    extract::KnownVersions,
+    problem::{Code, Problem},
+    reply::Reply,
+    shop::Shop,
+    views::CartView,
+};
 
 /// Read the signed-in shopper's own cart
 ///

@@ -9,10 +9,20 @@ pub mod remove_item;
 pub mod set_item;
 
 use bytes::Bytes;
-use smartcart_domain::{cart::{Cart, CartCommand}, id::CartId, request::Request};
+use smartcart_domain::{
+    cart::{Cart, CartCommand},
+    id::CartId,
+    request::Request,
+};
 use smartcart_engine::published::{Answer, Published};
 
-use crate::{extract::Change, problem::Problem, reply::{Durability, Reply}, shop::Shop, views::cart_json};
+use crate::{
+    extract::Change,
+    problem::Problem,
+    reply::{Durability, Reply},
+    shop::Shop,
+    views::cart_json,
+};
 
 /// Hands a command to the cart, for whoever asks.
 async fn ask<P>(

@@ -4,7 +4,14 @@ use axum::extract::State;
 use smartcart_domain::id::CartId;
 
 use super::kept_json;
-use crate::{auth::Identity, extract::{KnownVersions, PathId}, problem::{Code, Problem}, reply::Reply, shop::Shop, views::CartView};
+use crate::{
+    auth::Identity,
+    extract::{KnownVersions, PathId},
+    problem::{Code, Problem},
+    reply::Reply,
+    shop::Shop,
+    views::CartView,
+};
 
 /// Read a cart
 #[utoipa::path(

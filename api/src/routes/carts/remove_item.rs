@@ -4,7 +4,13 @@ use axum::extract::State;
 use smartcart_domain::{cart::CartCommand, id::CartId};
 
 use super::{ask, changed};
-use crate::{extract::{Change, Nothing, PathId, PathSku, SkuText}, problem::Problem, reply::Reply, shop::Shop, views::CartView};
+use crate::{
+    extract::{Change, Nothing, PathId, PathSku, SkuText},
+    problem::Problem,
+    reply::Reply,
+    shop::Shop,
+    views::CartView,
+};
 
 /// Remove a line
 #[utoipa::path(

@@ -6,7 +6,13 @@ use smartcart_domain::{cart::CartCommand, id::CartId};
 use utoipa::ToSchema;
 
 use super::{ask, changed};
-use crate::{extract::{Change, Json, PathId, PathSku, SkuText}, problem::Problem, reply::Reply, shop::Shop, views::CartView};
+use crate::{
+    extract::{Change, Json, PathId, PathSku, SkuText},
+    problem::Problem,
+    reply::Reply,
+    shop::Shop,
+    views::CartView,
+};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -6,7 +6,14 @@ use smartcart_domain::inventory::StockCommand;
 use utoipa::ToSchema;
 
 use super::{ask, changed, known_sku};
-use crate::{extract::{Change, Json, PathSku}, problem::Problem, reply::Reply, routes::users::must_be_short, shop::Shop, views::StockView};
+use crate::{
+    extract::{Change, Json, PathSku},
+    problem::Problem,
+    reply::Reply,
+    routes::users::must_be_short,
+    shop::Shop,
+    views::StockView,
+};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,13 @@ use axum::extract::State;
 use smartcart_domain::{id::HoldId, inventory::StockCommand};
 
 use super::{ask, changed, guard_of_hold, known_sku};
-use crate::{extract::{Change, Nothing, PathId, PathSku}, problem::Problem, reply::Reply, shop::Shop, views::StockView};
+use crate::{
+    extract::{Change, Nothing, PathId, PathSku},
+    problem::Problem,
+    reply::Reply,
+    shop::Shop,
+    views::StockView,
+};
 
 /// Sell what is held
 #[utoipa::path(

@@ -6,7 +6,13 @@ use smartcart_domain::{id::HoldId, inventory::StockCommand};
 use utoipa::ToSchema;
 
 use super::{ask, guard_of_hold, hold_json, known_sku};
-use crate::{extract::{Change, Json, PathId, PathSku}, problem::Problem, reply::{Durability, Reply}, shop::Shop, views::HoldView};
+use crate::{
+    extract::{Change, Json, PathId, PathSku},
+    problem::Problem,
+    reply::{Durability, Reply},
+    shop::Shop,
+    views::HoldView,
+};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

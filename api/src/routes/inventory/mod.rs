@@ -7,10 +7,21 @@ pub mod release_hold;
 pub mod set_on_hand;
 
 use bytes::Bytes;
-use smartcart_domain::{id::{HoldId, Sku}, idempotency::{Caller, KeyFingerprint, Outcome}, inventory::{Stock, StockCommand, StockLevel}, request::Request};
+use smartcart_domain::{
+    id::{HoldId, Sku},
+    idempotency::{Caller, KeyFingerprint, Outcome},
+    inventory::{Stock, StockCommand, StockLevel},
+    request::Request,
+};
 use smartcart_engine::published::Answer;
 
-use crate::{extract::{Change, resolve}, problem::{Code, Problem}, reply::{Durability, Reply, self}, shop::Shop, views::{HoldView, Rfc3339, StockView}};
+use crate::{
+    extract::{Change, resolve},
+    problem::{Code, Problem},
+    reply::{self, Durability, Reply},
+    shop::Shop,
+    views::{HoldView, Rfc3339, StockView},
+};
 
 /// The SKU of this text. Only the shop itself may ask for one that the catalogue has not: nobody else can make us
 /// look for, or remember, what does not exist.

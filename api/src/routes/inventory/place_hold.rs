@@ -6,7 +6,13 @@ use smartcart_domain::{id::HoldId, inventory::StockCommand, limits::DEFAULT_HOLD
 use utoipa::ToSchema;
 
 use super::{ask, hold_json, known_sku};
-use crate::{extract::{Change, Json, PathSku}, problem::Problem, reply::{Durability, Reply}, shop::Shop, views::HoldView};
+use crate::{
+    extract::{Change, Json, PathSku},
+    problem::Problem,
+    reply::{Durability, Reply},
+    shop::Shop,
+    views::HoldView,
+};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -3,7 +3,14 @@ use std::sync::Arc;
 use axum::extract::State;
 
 use super::{known_sku, stock_json};
-use crate::{auth::Identity, extract::{KnownVersions, PathSku}, problem::{Code, Problem}, reply::Reply, shop::Shop, views::StockView};
+use crate::{
+    auth::Identity,
+    extract::{KnownVersions, PathSku},
+    problem::{Code, Problem},
+    reply::Reply,
+    shop::Shop,
+    views::StockView,
+};
 
 /// Read a SKU's stock
 #[utoipa::path(

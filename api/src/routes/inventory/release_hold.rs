@@ -4,7 +4,12 @@ use axum::extract::State;
 use smartcart_domain::{id::HoldId, inventory::StockCommand};
 
 use super::{ask, guard_of_hold, known_sku};
-use crate::{extract::{Change, Nothing, PathId, PathSku}, problem::Problem, reply::{Durability, Reply}, shop::Shop};
+use crate::{
+    extract::{Change, Nothing, PathId, PathSku},
+    problem::Problem,
+    reply::{Durability, Reply},
+    shop::Shop,
+};
 
 /// Release a hold
 #[utoipa::path(

@@ -4,7 +4,13 @@ use axum::extract::State;
 use smartcart_domain::{id::OrderId, orders::OrderStatus};
 
 use super::{turn, visible};
-use crate::{extract::{Change, Nothing, PathId}, problem::Problem, reply::Reply, shop::Shop, views::OrderView};
+use crate::{
+    extract::{Change, Nothing, PathId},
+    problem::Problem,
+    reply::Reply,
+    shop::Shop,
+    views::OrderView,
+};
 
 /// Cancel an order
 ///

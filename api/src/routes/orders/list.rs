@@ -3,7 +3,14 @@ use std::sync::Arc;
 use axum::extract::State;
 use smartcart_domain::idempotency::Caller;
 
-use crate::{auth::Identity, extract::{Cursor, PageQuery, Query}, problem::{Code, Problem}, reply::Reply, shop::Shop, views::{ListView, OrderView, Page}};
+use crate::{
+    auth::Identity,
+    extract::{Cursor, PageQuery, Query},
+    problem::{Code, Problem},
+    reply::Reply,
+    shop::Shop,
+    views::{ListView, OrderView, Page},
+};
 
 /// List orders
 ///

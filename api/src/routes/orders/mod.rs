@@ -3,9 +3,18 @@ pub mod list;
 pub mod read;
 pub mod transition;
 
-use smartcart_domain::{id::OrderId, idempotency::{Caller, KeyFingerprint}, orders::{Order, OrderStatus}};
+use smartcart_domain::{
+    id::OrderId,
+    idempotency::{Caller, KeyFingerprint},
+    orders::{Order, OrderStatus},
+};
 
-use crate::{problem::{Code, Problem}, reply::{Durability, Reply, self}, shop::Shop, views::OrderView};
+use crate::{
+    problem::{Code, Problem},
+    reply::{self, Durability, Reply},
+    shop::Shop,
+    views::OrderView,
+};
 
 /// The order, if it is this caller's to see: a guest's order belongs to whoever knows its id, as the cart did.
 async fn visible(shop: &Shop, id: OrderId, caller: Caller) -> Result<Order, Problem> {

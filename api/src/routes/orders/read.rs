@@ -4,7 +4,14 @@ use axum::extract::State;
 use smartcart_domain::id::OrderId;
 
 use super::visible;
-use crate::{auth::Identity, extract::{KnownVersions, PathId}, problem::Problem, reply::{Reply, self}, shop::Shop, views::OrderView};
+use crate::{
+    auth::Identity,
+    extract::{KnownVersions, PathId},
+    problem::Problem,
+    reply::{self, Reply},
+    shop::Shop,
+    views::OrderView,
+};
 
 /// Read an order
 #[utoipa::path(

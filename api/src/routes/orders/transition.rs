@@ -6,7 +6,13 @@ use smartcart_domain::{id::OrderId, orders::OrderStatus};
 use utoipa::ToSchema;
 
 use super::turn;
-use crate::{extract::{Change, Json, PathId}, problem::Problem, reply::Reply, shop::Shop, views::{OrderStatusView, OrderView}};
+use crate::{
+    extract::{Change, Json, PathId},
+    problem::Problem,
+    reply::Reply,
+    shop::Shop,
+    views::{OrderStatusView, OrderView},
+};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

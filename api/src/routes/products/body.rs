@@ -1,10 +1,18 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use smartcart_domain::{catalog::{InvalidProduct, Product, Variant}, id::{ProductId, Sku}, money::Money, time::Timestamp};
+use smartcart_domain::{
+    catalog::{InvalidProduct, Product, Variant},
+    id::{ProductId, Sku},
+    money::Money,
+    time::Timestamp,
+};
 use utoipa::ToSchema;
 
-use crate::{problem::{Code, Problem}, views::MoneyView};
+use crate::{
+    problem::{Code, Problem},
+    views::MoneyView,
+};
 
 /// A product as the shop enters it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]

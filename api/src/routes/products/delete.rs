@@ -4,7 +4,12 @@ use axum::extract::State;
 use smartcart_domain::id::ProductId;
 use smartcart_engine::store::StoreError;
 
-use crate::{extract::{Change, Nothing, PathId}, problem::{Code, Problem}, reply::{Durability, Reply}, shop::Shop};
+use crate::{
+    extract::{Change, Nothing, PathId},
+    problem::{Code, Problem},
+    reply::{Durability, Reply},
+    shop::Shop,
+};
 
 /// Take a product out of the catalogue
 ///

@@ -7,12 +7,21 @@ use axum::{
 };
 use bytes::Bytes;
 use serde::Serialize;
-use smartcart_domain::{catalog::{Catalog, Product}, time::Timestamp};
+use smartcart_domain::{
+    catalog::{Catalog, Product},
+    time::Timestamp,
+};
 use smartcart_engine::store::StoreError;
 use utoipa::ToSchema;
 
 use super::body::ProductBody;
-use crate::{auth::Identity, extract::{parse, read_body}, problem::{Code, Problem}, reply::{Durability, Reply, self}, shop::Shop};
+use crate::{
+    auth::Identity,
+    extract::{parse, read_body},
+    problem::{Code, Problem},
+    reply::{self, Durability, Reply},
+    shop::Shop,
+};
 
 /// Products of one transaction.
 const SLICE: usize = 500;

@@ -5,7 +5,13 @@ use serde::Deserialize;
 use smartcart_domain::{catalog::ProductQuery, id::ProductId};
 use utoipa::IntoParams;
 
-use crate::{extract::{Cursor, Query, page_limit}, problem::Problem, reply::Reply, shop::Shop, views::{ListView, Page, ProductView}};
+use crate::{
+    extract::{Cursor, Query, page_limit},
+    problem::Problem,
+    reply::Reply,
+    shop::Shop,
+    views::{ListView, Page, ProductView},
+};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,13 @@ use axum::extract::State;
 use smartcart_domain::id::ProductId;
 
 use super::body::ProductBody;
-use crate::{extract::{Change, Json, PathId}, problem::{Code, Problem}, reply::{Durability, Reply, self}, shop::Shop, views::ProductView};
+use crate::{
+    extract::{Change, Json, PathId},
+    problem::{Code, Problem},
+    reply::{self, Durability, Reply},
+    shop::Shop,
+    views::ProductView,
+};
 
 /// Write a product
 ///

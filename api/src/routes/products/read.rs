@@ -3,7 +3,13 @@ use std::sync::Arc;
 use axum::extract::State;
 use smartcart_domain::id::ProductId;
 
-use crate::{extract::{KnownVersions, PathId}, problem::{Code, Problem}, reply::{Reply, self}, shop::Shop, views::ProductView};
+use crate::{
+    extract::{KnownVersions, PathId},
+    problem::{Code, Problem},
+    reply::{self, Reply},
+    shop::Shop,
+    views::ProductView,
+};
 
 /// Read a product
 #[utoipa::path(

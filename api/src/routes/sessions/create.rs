@@ -2,11 +2,22 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde::Deserialize;
-use smartcart_domain::{id::SessionId, users::{Session, User}};
+use smartcart_domain::{
+    id::SessionId,
+    users::{Session, User},
+};
 use utoipa::ToSchema;
 
 use super::tokens_json;
-use crate::{auth::Secret, extract::{Change, Json}, problem::{Code, Problem}, reply::{Durability, Reply}, routes::users::table_key, shop::Shop, views::TokensView};
+use crate::{
+    auth::Secret,
+    extract::{Change, Json},
+    problem::{Code, Problem},
+    reply::{Durability, Reply},
+    routes::users::table_key,
+    shop::Shop,
+    views::TokensView,
+};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -2,7 +2,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 
-use crate::{extract::{Change, Nothing}, problem::{Code, Problem}, reply::{Durability, Reply}, shop::Shop};
+use crate::{
+    extract::{Change, Nothing},
+    problem::{Code, Problem},
+    reply::{Durability, Reply},
+    shop::Shop,
+};
 
 /// Sign out
 ///

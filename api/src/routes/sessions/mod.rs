@@ -5,7 +5,12 @@ pub mod refresh;
 use bytes::Bytes;
 use smartcart_domain::users::{Session, User};
 
-use crate::{problem::Problem, reply, shop::Shop, views::{TokensView, UserView}};
+use crate::{
+    problem::Problem,
+    reply,
+    shop::Shop,
+    views::{TokensView, UserView},
+};
 
 /// The tokens of a session at its present generation.
 fn tokens_json(shop: &Shop, user: &User, session: &Session) -> Result<Bytes, Problem> {

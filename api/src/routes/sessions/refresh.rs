@@ -7,7 +7,15 @@ use smartcart_engine::store::StoreError;
 use utoipa::ToSchema;
 
 use super::tokens_json;
-use crate::{auth::Secret, extract::{Change, Json}, problem::{Code, Problem}, reply::{Durability, Reply}, routes::users::{account, table_key}, shop::Shop, views::TokensView};
+use crate::{
+    auth::Secret,
+    extract::{Change, Json},
+    problem::{Code, Problem},
+    reply::{Durability, Reply},
+    routes::users::{account, table_key},
+    shop::Shop,
+    views::TokensView,
+};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -2,12 +2,22 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde::Deserialize;
-use smartcart_domain::{id::{AddressId, UserId}, users::Address};
+use smartcart_domain::{
+    id::{AddressId, UserId},
+    users::Address,
+};
 use smartcart_engine::store::StoreError;
 use utoipa::ToSchema;
 
 use super::{must_be_at, must_be_short, table_key};
-use crate::{auth::Identity, extract::{Change, Json, JsonObject, Nothing, PathId}, problem::{Code, Problem}, reply::{Durability, Reply, self}, shop::Shop, views::{AddressView, ListView}};
+use crate::{
+    auth::Identity,
+    extract::{Change, Json, JsonObject, Nothing, PathId},
+    problem::{Code, Problem},
+    reply::{self, Durability, Reply},
+    shop::Shop,
+    views::{AddressView, ListView},
+};
 
 const MAX_ADDRESSES: usize = 50;
 const ADDRESS_BYTES: usize = 4096;

@@ -6,7 +6,14 @@ use smartcart_domain::{id::UserId, users::User};
 use utoipa::ToSchema;
 
 use super::{display_name, email_address, must_be_strong, table_key};
-use crate::{auth::Secret, extract::{Change, Json}, problem::Problem, reply::{Durability, Reply, self}, shop::Shop, views::UserView};
+use crate::{
+    auth::Secret,
+    extract::{Change, Json},
+    problem::Problem,
+    reply::{self, Durability, Reply},
+    shop::Shop,
+    views::UserView,
+};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -3,7 +3,14 @@ use std::sync::Arc;
 use axum::extract::State;
 
 use super::account;
-use crate::{auth::Identity, extract::KnownVersions, problem::Problem, reply::{Reply, self}, shop::Shop, views::UserView};
+use crate::{
+    auth::Identity,
+    extract::KnownVersions,
+    problem::Problem,
+    reply::{self, Reply},
+    shop::Shop,
+    views::UserView,
+};
 
 /// Read one's own account
 #[utoipa::path(

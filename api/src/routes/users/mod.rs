@@ -7,7 +7,10 @@ pub mod update;
 use smartcart_domain::{id::UserId, idempotency::KeyFingerprint, users::User};
 use smartcart_engine::store::TableKey;
 
-use crate::{problem::{Code, Problem}, shop::Shop};
+use crate::{
+    problem::{Code, Problem},
+    shop::Shop,
+};
 
 const EMAIL_BYTES: usize = 254;
 const PASSWORD_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=256;

@@ -6,7 +6,13 @@ use smartcart_domain::{id::UserId, users::User};
 use utoipa::ToSchema;
 
 use super::{account, must_be_at, must_be_strong, table_key};
-use crate::{auth::Secret, extract::{Change, Json}, problem::{Code, Problem}, reply::{Durability, Reply}, shop::Shop};
+use crate::{
+    auth::Secret,
+    extract::{Change, Json},
+    problem::{Code, Problem},
+    reply::{Durability, Reply},
+    shop::Shop,
+};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

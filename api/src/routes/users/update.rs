@@ -5,7 +5,13 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{account, display_name, email_address, must_be_at, table_key};
-use crate::{extract::{Change, Json}, problem::Problem, reply::{Durability, Reply, self}, shop::Shop, views::UserView};
+use crate::{
+    extract::{Change, Json},
+    problem::Problem,
+    reply::{self, Durability, Reply},
+    shop::Shop,
+    views::UserView,
+};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -8,7 +8,11 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use smartcart_api::{app::App, config::{PeerSettings, Seed, Settings}, target::Target};
+use smartcart_api::{
+    app::App,
+    config::{PeerSettings, Seed, Settings},
+    target::Target,
+};
 use smartcart_domain::id::random_bytes;
 use smartcart_engine::clock::{Clock, SystemClock};
 use sqlx::{Connection as _, PgConnection};

@@ -5,7 +5,11 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use smartcart_api::{app::App, config::{Seed, Settings}, target::Target};
+use smartcart_api::{
+    app::App,
+    config::{Seed, Settings},
+    target::Target,
+};
 use smartcart_engine::clock::SystemClock;
 use tempfile::TempDir;
 

@@ -7,7 +7,7 @@ use smartcart_domain::{
     inventory::{Adjustment, Stock, StockCommand, StockEvent, StockRejection},
     time::ShopTime,
 };
-use smartcart_engine::limits;
+use smartcart_domain::limits;
 
 use crate::given::{Given, context, given, sku};
 

@@ -13,8 +13,8 @@ use smartcart_domain::{
     peer::{PeerReply, PeerRequest},
 };
 
-use smartcart_persistence::malformed::Malformed;
-use smartcart_persistence::version::grow;
+use crate::malformed::Malformed;
+use crate::version::grow;
 
 /// Raised when a pod must not talk to one that speaks a lower version.
 pub const PROTOCOL: u32 = 1;

@@ -4,7 +4,7 @@ use smartcart_domain::{
     cart::CartRejection, checkout::PriceChange, inventory::StockRejection, request::CheckoutRejection,
 };
 
-use smartcart_persistence::{
+use crate::{
     malformed::Malformed,
     v1::{
         field::{required, sku},

@@ -10,7 +10,7 @@ use smartcart_domain::{
 };
 
 use super::rejection::Rejection;
-use smartcart_persistence::{
+use crate::{
     malformed::Malformed,
     v1::{
         cart::CartSnapshot,
@@ -135,9 +135,10 @@ where
             request::RequestError::Failed(Failure { effect: Effect::Indeterminate, reason }) => {
                 Why::Indeterminate(reason.clone())
             }
-            request::RequestError::Failed(Failure { effect: Effect::NotApplied | Effect::Fenced, reason }) => {
-                Why::NotApplied(reason.clone())
-            }
+            request::RequestError::Failed(Failure {
+                effect: Effect::NotApplied | Effect::Fenced,
+                reason,
+            }) => Why::NotApplied(reason.clone()),
         };
         Self { why: Some(why) }
     }

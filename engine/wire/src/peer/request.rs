@@ -12,7 +12,7 @@ use smartcart_domain::{
     request::{CheckoutRequest, Request},
 };
 
-use smartcart_persistence::{
+use crate::{
     malformed::Malformed,
     v1::{
         field::{Id, Nothing, currency, id, required, sku},

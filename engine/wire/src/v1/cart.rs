@@ -12,7 +12,7 @@ use super::{
     order::{CheckoutDetails, Order, OrderLine},
     outcome::{AbortReason, KeyFingerprint, KeyRecord},
 };
-use smartcart_persistence::malformed::Malformed;
+use crate::malformed::Malformed;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct CartSnapshot {

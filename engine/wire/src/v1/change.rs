@@ -11,7 +11,7 @@ use super::{
     outcome::KeyRecord,
     stock::StockEvent,
 };
-use smartcart_persistence::malformed::Malformed;
+use crate::malformed::Malformed;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct EntryBody {

@@ -2,7 +2,7 @@
 
 use smartcart_domain::{id::Sku, money::Currency};
 
-use smartcart_persistence::malformed::Malformed;
+use crate::malformed::Malformed;
 
 /// 128 bits.
 #[derive(Clone, Copy, PartialEq, prost::Message)]

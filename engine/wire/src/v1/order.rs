@@ -6,7 +6,7 @@ use smartcart_domain::{
 };
 
 use super::field::{Id, currency, id, required, sku};
-use smartcart_persistence::malformed::Malformed;
+use crate::malformed::Malformed;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Order {

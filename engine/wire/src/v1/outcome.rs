@@ -8,7 +8,7 @@ use smartcart_domain::{
 };
 
 use super::field::{Id, Nothing, id, required, sku};
-use smartcart_persistence::malformed::Malformed;
+use crate::malformed::Malformed;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct KeyFingerprint {

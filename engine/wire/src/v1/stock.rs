@@ -9,7 +9,7 @@ use super::{
     field::{Id, Nothing, id, required, sku},
     outcome::KeyRecord,
 };
-use smartcart_persistence::malformed::Malformed;
+use crate::malformed::Malformed;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct StockSnapshot {

@@ -102,7 +102,7 @@ pub(super) async fn load_cart(
     .await?;
     let subject = format_args!("cart {id}");
     let stored = assemble(&parts, subject, decode_cart_snapshot, |image| image.cart.version)?;
-    Ok(stored.map(|(image, tail)| Stored { image, tail }))
+    Ok(stored.map(|(snapshot, tail)| Stored { snapshot, tail }))
 }
 
 pub(super) async fn load_stock(
@@ -122,7 +122,7 @@ pub(super) async fn load_stock(
     .await?;
     let subject = format_args!("stock {sku}");
     let stored = assemble(&parts, subject, decode_stock_snapshot, |image| image.stock.level.version)?;
-    Ok(stored.map(|(image, tail)| Stored { image, tail }))
+    Ok(stored.map(|(snapshot, tail)| Stored { snapshot, tail }))
 }
 
 pub(super) async fn watermarks(

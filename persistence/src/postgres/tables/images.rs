@@ -192,7 +192,7 @@ impl EntityRow for CartRow<'_> {
     }
 
     fn snapshot(&self) -> Option<(u64, Vec<u8>)> {
-        self.snapshot.map(|image| (image.cart.version, encode_cart_snapshot(image)))
+        self.snapshot.map(|snapshot| (snapshot.cart.version, encode_cart_snapshot(snapshot)))
     }
 }
 
@@ -228,6 +228,6 @@ impl EntityRow for StockRow<'_> {
     }
 
     fn snapshot(&self) -> Option<(u64, Vec<u8>)> {
-        self.snapshot.map(|image| (image.stock.level.version, encode_stock_snapshot(image)))
+        self.snapshot.map(|snapshot| (snapshot.stock.level.version, encode_stock_snapshot(snapshot)))
     }
 }

@@ -47,7 +47,7 @@ impl EntityRow for CartRow<'_> {
     }
 
     fn snapshot(&self) -> Option<(u64, Vec<u8>)> {
-        self.snapshot.map(|image| (image.cart.version, encode_cart_snapshot(image)))
+        self.snapshot.map(|snapshot| (snapshot.cart.version, encode_cart_snapshot(snapshot)))
     }
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn load(
     .await?;
     let subject = format_args!("cart {id}");
     let stored = assemble(&parts, subject, decode_cart_snapshot, |image| image.cart.version)?;
-    Ok(stored.map(|(image, tail)| Stored { image, tail }))
+    Ok(stored.map(|(snapshot, tail)| Stored { snapshot, tail }))
 }
 
 pub(super) async fn checking_out(connection: &mut SqliteConnection) -> TableResult<Vec<CartId>> {

@@ -30,7 +30,7 @@ impl EntityRow for StockRow<'_> {
     }
 
     fn snapshot(&self) -> Option<(u64, Vec<u8>)> {
-        self.snapshot.map(|image| (image.stock.level.version, encode_stock_snapshot(image)))
+        self.snapshot.map(|snapshot| (snapshot.stock.level.version, encode_stock_snapshot(snapshot)))
     }
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn load(
     .await?;
     let subject = format_args!("stock {sku}");
     let stored = assemble(&parts, subject, decode_stock_snapshot, |image| image.stock.level.version)?;
-    Ok(stored.map(|(image, tail)| Stored { image, tail }))
+    Ok(stored.map(|(snapshot, tail)| Stored { snapshot, tail }))
 }
 
 /// The hold that ends first comes first.

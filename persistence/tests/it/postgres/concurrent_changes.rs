@@ -1,9 +1,14 @@
 //! Two pods that get the same request, or two requests for the same row, at the same time.
 
 use smartcart_domain::{idempotency::KeyFingerprint, time::Timestamp};
-use smartcart_engine::store::{CatalogStore as _, Conflict, Store as _, StoreError, TableKey, UserStore as _};
+use smartcart_engine::store::{
+    CatalogStore as _, Conflict, Store as _, StoreError, TableKey, UserStore as _,
+};
 
-use crate::{backend::{Postgres, Shop as _}, samples::{product, user}};
+use crate::{
+    backend::{Postgres, Shop as _},
+    samples::{product, user},
+};
 
 #[tokio::test]
 async fn a_key_makes_one_change() {

@@ -2,11 +2,22 @@
 
 use std::time::Duration;
 
-use smartcart_domain::{id::{CartId, IncarnationId}, time::ShopTime};
-use smartcart_engine::{journal::{AppendError, Journal as _}, registry::{MemberState, Registry as _, RegistryError}, store::{EntityStore as _, StoreError}};
+use smartcart_domain::{
+    id::{CartId, IncarnationId},
+    time::ShopTime,
+};
+use smartcart_engine::{
+    journal::{AppendError, Journal as _},
+    registry::{MemberState, Registry as _, RegistryError},
+    store::{EntityStore as _, StoreError},
+};
 use sqlx::Connection as _;
 
-use crate::{backend::{Backend as _, Postgres, Shop as _, member}, journal_suite::append, samples::{cart, entry, rows}};
+use crate::{
+    backend::{Backend as _, Postgres, Shop as _, member},
+    journal_suite::append,
+    samples::{cart, entry, rows},
+};
 
 const ONE: IncarnationId = IncarnationId(1);
 /// Its fence is apart from those of 1 and 2, as those of random incarnations are.

@@ -2,11 +2,22 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use smartcart_domain::{entry::{Lane, Watermark}, id::IncarnationId, shard::ShardId, time::ShopTime};
-use smartcart_engine::{registry::{Epoch, Registry, RegistryError, ShardRow}, store::TableBatch};
+use smartcart_domain::{
+    entry::{Lane, Watermark},
+    id::IncarnationId,
+    shard::ShardId,
+    time::ShopTime,
+};
+use smartcart_engine::{
+    registry::{Epoch, Registry, RegistryError, ShardRow},
+    store::TableBatch,
+};
 use sqlx::Connection as _;
 
-use crate::{backend::{Backend as _, Postgres, Shop as _, member}, journal_suite::append};
+use crate::{
+    backend::{Backend as _, Postgres, Shop as _, member},
+    journal_suite::append,
+};
 
 const ONE: IncarnationId = IncarnationId(1);
 const TWO: IncarnationId = IncarnationId(2);

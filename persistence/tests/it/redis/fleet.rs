@@ -2,12 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use smartcart_domain::{entry::{Entry, Lane}, id::IncarnationId};
+use smartcart_domain::{
+    entry::{Entry, Lane},
+    id::IncarnationId,
+};
 use smartcart_engine::journal::{AppendError, Journal as _};
-use smartcart_persistence::{fast::FastJournal, postgres::{Shared, self}, redis::{Class, RedisJournal, Settings}};
+use smartcart_persistence::{
+    fast::FastJournal,
+    postgres::{self, Shared},
+    redis::{Class, RedisJournal, Settings},
+};
 
 use super::{door::Door, server::RedisServer};
-use crate::{backend::{Postgres, journal_at}, samples::entry};
+use crate::{
+    backend::{Postgres, journal_at},
+    samples::entry,
+};
 
 pub(super) const ONE: IncarnationId = IncarnationId(1);
 pub(super) const LANE: Lane = Lane(0);

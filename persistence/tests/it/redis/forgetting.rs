@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use smartcart_engine::{journal::{AppendError, Journal as _}, limits::READS_WITHOUT_ASKING};
+use smartcart_engine::{
+    journal::{AppendError, Journal as _},
+    limits::READS_WITHOUT_ASKING,
+};
 
 use super::fleet::{Fleet, LANE, ONE, settled};
 use crate::samples::entry;

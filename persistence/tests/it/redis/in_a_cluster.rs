@@ -2,10 +2,16 @@
 
 use smartcart_domain::{entry::Entry, id::IncarnationId};
 use smartcart_engine::journal::{AppendError, Journal as _};
-use smartcart_persistence::{fast::FastJournal, redis::{RedisJournal, Settings}};
+use smartcart_persistence::{
+    fast::FastJournal,
+    redis::{RedisJournal, Settings},
+};
 
 use super::{cluster::Cluster, fleet::settled, server::RedisServer};
-use crate::{backend::{Postgres, journal_at}, samples::entry};
+use crate::{
+    backend::{Postgres, journal_at},
+    samples::entry,
+};
 
 #[tokio::test]
 async fn journals_are_spread_over_the_primaries_and_found_again() {

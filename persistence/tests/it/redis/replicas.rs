@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use smartcart_engine::journal::{AppendError, Journal as _};
-use smartcart_persistence::{error::RedisError, redis::{Class, RedisJournal, Server, Settings}};
+use smartcart_persistence::{
+    error::RedisError,
+    redis::{Class, RedisJournal, Server, Settings},
+};
 
 use super::{fleet::Fleet, server::RedisServer};
 use crate::{backend::journal_at, samples::entry};

@@ -4,7 +4,10 @@ use std::{fs, path::PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use smartcart_engine::journal::Journal as _;
-use smartcart_persistence::{error::RedisError, redis::{RedisJournal, Server, Settings}};
+use smartcart_persistence::{
+    error::RedisError,
+    redis::{RedisJournal, Server, Settings},
+};
 use tempfile::TempDir;
 
 use super::server::RedisServer;

@@ -1,6 +1,9 @@
 //! A Redis that would forget what it has acknowledged is refused, with what to do.
 
-use smartcart_persistence::{error::RedisError, redis::{Class, Server, Settings}};
+use smartcart_persistence::{
+    error::RedisError,
+    redis::{Class, Server, Settings},
+};
 
 use super::server::RedisServer;
 use crate::backend::journal_at;

@@ -1,7 +1,12 @@
-use smartcart_domain::{catalog::Product, idempotency::KeyFingerprint, limits::KEY_RETENTION, time::Timestamp};
+use smartcart_domain::{
+    catalog::Product, idempotency::KeyFingerprint, limits::KEY_RETENTION, time::Timestamp,
+};
 use smartcart_engine::store::{Conflict, StoreError, TableKey};
 
-use crate::{backend::Shop, samples::{product, sku}};
+use crate::{
+    backend::Shop,
+    samples::{product, sku},
+};
 
 fn key(key: u128, request: u64, now: i64) -> Option<TableKey> {
     Some(TableKey { guard: KeyFingerprint { key, request }, now: Timestamp(now) })

@@ -1,9 +1,17 @@
 use std::sync::Arc;
 
-use smartcart_domain::{entry::{Lane, Watermark}, id::{CartId, IncarnationId}, snapshot::{CartSnapshot, Snapshot}, time::ShopTime};
+use smartcart_domain::{
+    entry::{Lane, Watermark},
+    id::{CartId, IncarnationId},
+    snapshot::{CartSnapshot, Snapshot},
+    time::ShopTime,
+};
 use smartcart_engine::store::{Conflict, IndexedColumns, Store, StoreError, TableBatch};
 
-use crate::{backend::Shop, samples::{cart, order, rows, sku, stock}};
+use crate::{
+    backend::Shop,
+    samples::{cart, order, rows, sku, stock},
+};
 
 async fn loaded(store: &dyn Store, id: u128) -> Option<(CartSnapshot, Vec<u64>)> {
     let stored = store.load_cart(CartId(id)).await.unwrap()?;

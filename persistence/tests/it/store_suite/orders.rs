@@ -1,6 +1,11 @@
 use std::sync::Arc;
 
-use smartcart_domain::{id::{OrderId, UserId}, idempotency::KeyFingerprint, orders::{Order, OrderStatus}, time::Timestamp};
+use smartcart_domain::{
+    id::{OrderId, UserId},
+    idempotency::KeyFingerprint,
+    orders::{Order, OrderStatus},
+    time::Timestamp,
+};
 use smartcart_engine::store::{Store, StoreError, TableBatch, TableKey};
 
 use crate::{backend::Shop, samples::order};

@@ -1,4 +1,9 @@
-use smartcart_domain::{id::{AddressId, SessionId, UserId}, idempotency::KeyFingerprint, time::Timestamp, users::{Address, Session, User}};
+use smartcart_domain::{
+    id::{AddressId, SessionId, UserId},
+    idempotency::KeyFingerprint,
+    time::Timestamp,
+    users::{Address, Session, User},
+};
 use smartcart_engine::store::{Conflict, StoreError, TableKey};
 
 use crate::{backend::Shop, samples::user};
