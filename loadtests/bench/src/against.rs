@@ -1,11 +1,13 @@
 //! Two builds of the server beside each other, by the CPU that a request costs them.
 //!
-//! A turn is four slices of one scenario: one build, the other, the other, the first (and the other way round in the next
-//! turn). What drifts steadily, as the machine's clock and its neighbours do, meets both alike. Each turn gives a ratio, and
-//! the median of the turns is what counts: a turn in which something else happened does not decide.
+//! A turn is many short slices of one scenario: one build, the other, the other, the first, and again. Whatever else the
+//! machine does, and however its clock drifts, meets both alike. Each process has a CPU clock of its own, which is read before
+//! a turn and after it, when the tables have everything: what a change leaves to be done later is counted where it belongs,
+//! though the other build has its slice by then. Each turn gives a ratio, and the median of the turns is what counts.
 #![expect(clippy::float_arithmetic, reason = "means and ratios")]
 
 use std::{
+    cell::RefCell,
     fmt,
     path::{Path, PathBuf},
     rc::Rc,
@@ -14,6 +16,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use smartcart_testkit::{
+    http::Connection,
     ops::{CATCHES_UP_WITHIN, drained},
     process::cpu_micros,
     report::Table,
@@ -22,17 +25,22 @@ use smartcart_testkit::{
 
 use crate::{
     child::Subject,
+    load::{drive_over, open},
     scenario::{Load, Scenario},
     settings::SETTINGS,
     shop::Shop,
+    source::Source,
 };
 
 /// What is compared.
 pub const SCENARIOS: [Scenario; 4] =
     [Scenario::AddItem, Scenario::Hold, Scenario::ReadCart, Scenario::Checkout];
 
-/// A slice in which a server used less CPU says nothing.
-const LEAST_CPU_MICROS: u64 = 20_000;
+/// Slices of a turn, in groups of four.
+const GROUPS: usize = 4;
+
+/// A turn in which a server used less CPU says nothing.
+const LEAST_CPU_MICROS: u64 = 50_000;
 
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -41,9 +49,10 @@ pub struct Options {
     pub carts: usize,
     pub scenarios: Vec<Scenario>,
     pub connections: Vec<usize>,
+    /// One of eight of each build in a turn.
     pub slice: Duration,
     pub turns: usize,
-    /// Checkouts that are prepared for each slice; it ends early when they are used up.
+    /// Checkouts that are prepared for each turn of each build; its slices end early when they are used up.
     pub checkouts: usize,
     /// Percent that a request may cost more.
     pub threshold: f64,
@@ -59,8 +68,8 @@ enum Side {
 impl Side {
     const BOTH: [Self; 2] = [Self::This, Self::Other];
 
-    /// The slices of a turn.
-    const fn turn(turn: usize) -> [Self; 4] {
+    /// Four slices of a turn.
+    const fn group(turn: usize) -> [Self; 4] {
         if turn.is_multiple_of(2) {
             [Self::This, Self::Other, Self::Other, Self::This]
         } else {
@@ -168,37 +177,70 @@ impl Contender {
         Ok(Self { subject, shop })
     }
 
-    async fn slice(
-        &self,
+    fn load(&self, connections: usize, turn: usize) -> Load<'_> {
+        let Launch { listen: address, token, .. } = &self.subject.launch;
+        Load { address: *address, shop: &self.shop, token, connections, turn }
+    }
+
+    async fn drained(&self) -> anyhow::Result<()> {
+        drained(self.subject.launch.ops, CATCHES_UP_WITHIN).await
+    }
+}
+
+/// One build in a turn.
+struct Loaded<'a> {
+    contender: &'a Contender,
+    load: Load<'a>,
+    scenario: Scenario,
+    connections: Vec<Connection>,
+    source: Rc<RefCell<Box<dyn Source>>>,
+    cpu_before: u64,
+    requests: u64,
+}
+
+impl<'a> Loaded<'a> {
+    async fn begin(
+        contender: &'a Contender,
         scenario: Scenario,
         connections: usize,
         turn: usize,
         options: &Options,
-    ) -> anyhow::Result<Used> {
-        let launch = &self.subject.launch;
-        let load = Load { address: launch.listen, shop: &self.shop, token: &launch.token, connections, turn };
+    ) -> anyhow::Result<Self> {
+        let load = contender.load(connections, turn);
         let prepared = load.prepare(scenario, options.checkouts).await?;
-        drained(launch.ops, CATCHES_UP_WITHIN).await?;
-        let before = cpu_micros(self.subject.pid)?;
-        let measured = load.drive(scenario, options.slice, prepared).await?;
-        // What a change costs includes its end and its way into the tables.
-        load.until_over(scenario).await?;
-        drained(launch.ops, CATCHES_UP_WITHIN).await?;
-        let cpu_micros = cpu_micros(self.subject.pid)? - before;
+        let source = Rc::new(RefCell::new(load.source(scenario, prepared)));
+        let connections = open(load.address, connections).await?;
+        contender.drained().await?;
+        let cpu_before = cpu_micros(contender.subject.pid)?;
+        Ok(Self { contender, load, scenario, connections, source, cpu_before, requests: 0 })
+    }
+
+    async fn slice(&mut self, length: Duration) -> anyhow::Result<()> {
+        let expected = self.scenario.expected_status();
+        let measured = drive_over(&mut self.connections, length, expected, &self.source).await?;
         ensure!(
-            measured.unexpected.is_empty() && measured.requests > 0,
-            "{}: {} answers as expected, and {:?}: {}",
-            scenario.name(),
-            measured.requests,
+            measured.unexpected.is_empty(),
+            "{}: {:?}: {}",
+            self.scenario.name(),
             measured.unexpected,
             measured.example.as_deref().unwrap_or_default()
         );
+        self.requests += measured.requests;
+        Ok(())
+    }
+
+    /// What a change costs includes its end and its way into the tables.
+    async fn end(self) -> anyhow::Result<Used> {
+        self.load.until_over(self.scenario).await?;
+        self.contender.drained().await?;
+        let cpu_micros = cpu_micros(self.contender.subject.pid)? - self.cpu_before;
         ensure!(
-            cpu_micros >= LEAST_CPU_MICROS,
-            "{}: a slice of {cpu_micros} us of CPU is too short to be compared; make it longer",
-            scenario.name()
+            cpu_micros >= LEAST_CPU_MICROS && self.requests > 0,
+            "{}: a turn of {} requests and {cpu_micros} us of CPU is too short to be compared",
+            self.scenario.name(),
+            self.requests
         );
-        Ok(Used { cpu_micros, requests: measured.requests })
+        Ok(Used { cpu_micros, requests: self.requests })
     }
 }
 
@@ -241,14 +283,19 @@ async fn one_turn(
     turn: usize,
     options: &Options,
 ) -> anyhow::Result<Turn> {
+    let mut loaded = Vec::with_capacity(contenders.len());
+    for (contender, side) in contenders.iter().zip(Side::BOTH) {
+        let begun = Loaded::begin(contender, row.scenario, row.connections, turn, options).await;
+        loaded.push(begun.with_context(|| side.name())?);
+    }
+    for _ in 0..GROUPS {
+        for side in Side::group(turn) {
+            loaded[side as usize].slice(options.slice).await.with_context(|| side.name())?;
+        }
+    }
     let mut used = Turn::default();
-    for (half, side) in Side::turn(turn).into_iter().enumerate() {
-        // Both sides draw alike: the first slices of both at one place, the second at another.
-        let place = turn * 2 + half / 2;
-        let slice = contenders[side as usize].slice(row.scenario, row.connections, place, options).await;
-        let slice = slice.with_context(|| side.name())?;
-        used[side as usize].cpu_micros += slice.cpu_micros;
-        used[side as usize].requests += slice.requests;
+    for ((loaded, side), used) in loaded.into_iter().zip(Side::BOTH).zip(&mut used) {
+        *used = loaded.end().await.with_context(|| side.name())?;
     }
     Ok(used)
 }
@@ -350,10 +397,10 @@ mod tests {
     #[test]
     fn neighbouring_turns_begin_with_the_other_side() {
         for turn in 0..4 {
-            let slices = Side::turn(turn);
+            let slices = Side::group(turn);
             assert_eq!(slices.iter().filter(|side| **side == Side::This).count(), 2);
             assert_eq!((slices[0], slices[1]), (slices[3], slices[2]), "what drifts meets both");
         }
-        assert_ne!(Side::turn(0)[0], Side::turn(1)[0]);
+        assert_ne!(Side::group(0)[0], Side::group(1)[0]);
     }
 }

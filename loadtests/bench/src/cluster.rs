@@ -153,7 +153,7 @@ pub fn since(now: &Tables, before: &Tables) -> Tables {
 }
 
 /// What a database's own tending would do later, done before anything is measured.
-pub async fn tidy(url: &str) -> anyhow::Result<()> {
+pub async fn vacuum(url: &str) -> anyhow::Result<()> {
     let mut connection = session(url).await?;
     sqlx::query("VACUUM (ANALYZE)").execute(&mut connection).await?;
     Ok(connection.close().await?)

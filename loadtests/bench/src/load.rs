@@ -85,16 +85,30 @@ pub async fn drive(
     expected: u16,
     source: impl Source + 'static,
 ) -> anyhow::Result<Measured> {
+    let mut open = open(address, connections).await?;
+    drive_over(&mut open, length, expected, &Rc::new(RefCell::new(source))).await
+}
+
+pub async fn open(address: SocketAddr, connections: usize) -> anyhow::Result<Vec<Connection>> {
     let mut open = Vec::with_capacity(connections);
     for _ in 0..connections {
         open.push(Connection::open(address).await.with_context(|| format!("connecting to {address}"))?);
     }
+    Ok(open)
+}
+
+/// As `drive`, over connections that are open and stay so.
+pub async fn drive_over<S: Source + 'static>(
+    connections: &mut Vec<Connection>,
+    length: Duration,
+    expected: u16,
+    source: &Rc<RefCell<S>>,
+) -> anyhow::Result<Measured> {
     let measured = Rc::new(RefCell::new(Measured::nothing()?));
-    let source = Rc::new(RefCell::new(source));
     let started = Instant::now();
     let tasks = LocalSet::new();
-    let loops: Vec<_> = open
-        .into_iter()
+    let loops: Vec<_> = connections
+        .drain(..)
         .map(|connection| {
             let (measured, source) = (measured.clone(), source.clone());
             tasks.spawn_local(closed_loop(connection, source, measured, started + length, expected))
@@ -102,7 +116,7 @@ pub async fn drive(
         .collect();
     tasks.await;
     for ended in loops {
-        ended.await.context("a connection's loop")??;
+        connections.push(ended.await.context("a connection's loop")??);
     }
     let mut measured = measured.borrow().clone();
     measured.elapsed = started.elapsed();
@@ -115,7 +129,7 @@ async fn closed_loop<S: Source>(
     measured: Rc<RefCell<Measured>>,
     deadline: Instant,
     expected: u16,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Connection> {
     let mut request = Vec::with_capacity(512);
     let mut sent = Instant::now();
     while sent < deadline {
@@ -129,7 +143,7 @@ async fn closed_loop<S: Source>(
         measured.borrow_mut().record(head.status, expected, received - sent, connection.body(head));
         sent = received;
     }
-    Ok(())
+    Ok(connection)
 }
 
 /// Sends each request once over so many connections and hands each response to `receive`: for setting things up.

@@ -163,7 +163,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{load::Measured, metrics::Metrics};
 
     fn total(requests: u64, unexpected: &[(u16, u64)]) -> Total {
         let mut measured = Measured::nothing().unwrap();

@@ -31,7 +31,7 @@ use crate::{
 
 /// A start may take this long: a takeover may be part of it.
 const READY_WITHIN: Duration = Duration::from_secs(45);
-/// An orderly stop, with everything handed over.
+/// An orderly stop, with the handover of everything.
 const STOPS_WITHIN: Duration = Duration::from_secs(30);
 /// The tables follow within about a second; a loaded machine may take longer.
 const LEVEL_WITHIN: Duration = Duration::from_secs(30);

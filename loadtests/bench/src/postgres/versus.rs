@@ -11,7 +11,7 @@ use smartcart_testkit::{
 use super::options::Options;
 use crate::{
     child::{Companion, Subject},
-    cluster::{Cluster, tidy},
+    cluster::{Cluster, vacuum},
     meter::{Meter, Total},
     pods::{Pods, spread},
     requests::mean_reply,
@@ -65,7 +65,7 @@ impl Pair {
         }
         drained(pod.launch.ops, CATCHES_UP_WITHIN).await?;
         for database in &databases {
-            tidy(database).await?;
+            vacuum(database).await?;
         }
         let [ours, theirs] = [shops.remove(0), shops.remove(0)];
         Ok(Self { pod, baseline, shops: [ours, theirs], databases })

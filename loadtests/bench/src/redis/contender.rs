@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     child::{Companion, Subject},
-    cluster::{Cluster, tidy},
+    cluster::{Cluster, vacuum},
     load::Measured,
     meter::Meter,
     pods::{Pods, spread},
@@ -108,7 +108,7 @@ impl Contender {
         shop.fill(address).await?;
         if let Running::Pod(pod) = &running {
             drained(pod.launch.ops, CATCHES_UP_WITHIN).await?;
-            tidy(&cluster.address_of(&database)?).await?;
+            vacuum(&cluster.address_of(&database)?).await?;
         }
         Ok(Self { side, running, redis, shop: Rc::new(shop), added: 0 })
     }

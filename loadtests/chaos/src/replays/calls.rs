@@ -31,7 +31,7 @@ pub struct Caretaker {
 
 impl Caretaker {
     /// Calls of a kind, in the order in which they are made.
-    pub const KINDS: [&str; 25] = [
+    pub const KINDS: [&str; 26] = [
         "create cart",
         "add item",
         "set item",
@@ -52,6 +52,7 @@ impl Caretaker {
         "release hold",
         "create user",
         "sign in",
+        "refresh session",
         "update user",
         "change password",
         "create address",
@@ -161,6 +162,8 @@ impl Caretaker {
         let session = self.make("sign in", session).await?;
         let token = session.body["access_token"].as_str().unwrap_or_default();
         let user = Caller::User(token.to_owned());
+        let refresh = json!({ "refresh_token": session.body["refresh_token"] });
+        self.make("refresh session", Request::post("/v1/sessions/refresh", refresh)).await?;
         let me = "/v1/users/me";
         let read = Request::get(me).by(user.clone());
         let rename = Request::new("PATCH", me).body(json!({ "name": "Repeated" })).by(user.clone());

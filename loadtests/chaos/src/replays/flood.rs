@@ -1,6 +1,7 @@
 //! Carts that guests create as fast as they can, so that flushes have many rows.
 
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -9,11 +10,11 @@ use std::{
 };
 
 use anyhow::Context;
-use serde_json::json;
-use smartcart_testkit::{http::Request, metrics::Metrics};
+use smartcart_testkit::{
+    http::{Connection, render},
+    metrics::Metrics,
+};
 use tokio::task::JoinSet;
-
-use crate::{client::Outcome, session::Session};
 
 const CLIENTS: usize = 16;
 /// After a cart was shed.
@@ -29,21 +30,11 @@ pub struct Flood {
 }
 
 impl Flood {
-    pub fn start(session: &Arc<Session>) -> Self {
+    pub fn start(address: SocketAddr) -> Self {
         let (stop, created, mut clients) =
             (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default(), JoinSet::new());
         for _ in 0..CLIENTS {
-            let (mut client, stop, created) = (session.client(), stop.clone(), created.clone());
-            clients.spawn(async move {
-                let create = Request::post("/v1/carts", json!({ "currency": "USD" }));
-                while !stop.load(Ordering::Relaxed) {
-                    if let Outcome::Acknowledged(_) = client.send(&create).await.outcome {
-                        created.fetch_add(1, Ordering::Relaxed);
-                    } else {
-                        tokio::time::sleep(PAUSE).await;
-                    }
-                }
-            });
+            clients.spawn(pour(address, stop.clone(), created.clone()));
         }
         Self { stop, created, clients }
     }
@@ -58,13 +49,43 @@ impl Flood {
     }
 }
 
+/// As lean as can be, so that there are many. A connection that breaks is opened again.
+async fn pour(address: SocketAddr, stop: Arc<AtomicBool>, created: Arc<AtomicU64>) {
+    let create = render("POST", "/v1/carts", &[], Some("{\"currency\":\"USD\"}"));
+    let mut connection = None;
+    while !stop.load(Ordering::Relaxed) {
+        let mut open = match connection.take() {
+            Some(open) => open,
+            None => match Connection::open(address).await {
+                Ok(open) => open,
+                Err(_) => {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            },
+        };
+        match open.exchange(&create).await {
+            Ok(head) if head.status == 201 => {
+                created.fetch_add(1, Ordering::Relaxed);
+                connection = Some(open);
+            }
+            // Shed, or refused for want of memory: there are others.
+            Ok(_) => {
+                tokio::time::sleep(PAUSE).await;
+                connection = Some(open);
+            }
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
 /// The most rows that a flush had, on average between two looks.
 #[derive(Debug, Default)]
 pub struct Largest(AtomicU64);
 
 impl Largest {
     /// Until it cannot be seen any more.
-    pub async fn watch(&self, ops: std::net::SocketAddr) -> anyhow::Error {
+    pub async fn watch(&self, ops: SocketAddr) -> anyhow::Error {
         let mut before = Metrics::default();
         loop {
             match Metrics::read(ops).await {

@@ -1,6 +1,6 @@
 //! Everything at once on one shop, and then a look at whether it still takes changes.
 
-use std::{collections::BTreeMap, fmt, path::Path, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
 use serde_json::json;
@@ -25,8 +25,9 @@ const LEVEL_WITHIN: Duration = Duration::from_secs(60);
 const BUYERS: u64 = 24;
 /// Rows that some flush must have had: with as many, it leaves room for others between its transactions, twice.
 const MANY_ROWS: u64 = 1_024;
+const GOES: u64 = 4;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Summary {
     pub created: u64,
     pub bought: Bought,
@@ -41,7 +42,7 @@ impl fmt::Display for Summary {
         let calls: usize = self.kinds.values().sum();
         write!(
             f,
-            "replays: {calls} calls of {} kinds, each made five times; {checkouts} checkouts replayed {replays} times while {} \
+            "replays: {calls} calls of {} kinds, each sent five times; {checkouts} checkouts replayed {replays} times while {} \
              carts were created, and a flush had {} rows; {} violations",
             self.kinds.len(),
             self.created,
@@ -61,11 +62,18 @@ pub async fn run(server: &Path, directory: &Path, length: Duration, seed: u64) -
     setup::offer(&mut session.client(), "replays", SKU).await?;
 
     let largest = Largest::default();
-    let mut summary = tokio::select! {
-        summary = repeat_all(&session, length, seed) => summary?,
-        error = largest.watch(launch.ops) => return Err(error),
-    };
-    summary.largest_flush = largest.rows();
+    let mut summary = Summary::default();
+    // A machine that has other work may need more than one go until a flush is large enough.
+    for go in 0..GOES {
+        tokio::select! {
+            done = repeat_all(&session, launch.listen, length, seed + go, &mut summary) => done?,
+            error = largest.watch(launch.ops) => return Err(error),
+        }
+        summary.largest_flush = largest.rows();
+        if summary.largest_flush > MANY_ROWS || !summary.violations.is_empty() {
+            break;
+        }
+    }
     if summary.violations.is_empty() {
         summary.check_exercised();
     }
@@ -81,21 +89,20 @@ pub async fn run(server: &Path, directory: &Path, length: Duration, seed: u64) -
     Ok(summary)
 }
 
-async fn repeat_all(session: &Arc<Session>, length: Duration, seed: u64) -> anyhow::Result<Summary> {
+async fn repeat_all(
+    session: &Arc<Session>,
+    address: SocketAddr,
+    length: Duration,
+    seed: u64,
+    summary: &mut Summary,
+) -> anyhow::Result<()> {
     let (rng, until) = (seeded(seed), Instant::now() + length);
-    let flood = Flood::start(session);
+    let flood = Flood::start(address);
     let mut buyers = JoinSet::new();
     for number in 0..BUYERS {
         buyers.spawn(Buyer::new(session, rng.fork(number)).run(until));
     }
     let caretaker = tokio::spawn(Caretaker::new(session, rng.fork(BUYERS)).run(until));
-    let mut summary = Summary {
-        created: 0,
-        bought: Bought::default(),
-        kinds: BTreeMap::new(),
-        largest_flush: 0,
-        violations: Vec::new(),
-    };
     while let Some(bought) = buyers.join_next().await {
         match bought.context("a buyer")? {
             Ok(bought) => {
@@ -106,11 +113,15 @@ async fn repeat_all(session: &Arc<Session>, length: Duration, seed: u64) -> anyh
         }
     }
     match caretaker.await.context("the caretaker")? {
-        Ok(kinds) => summary.kinds = kinds,
+        Ok(kinds) => {
+            for (kind, count) in kinds {
+                *summary.kinds.entry(kind).or_default() += count;
+            }
+        }
         Err(violation) => summary.violations.push(violation),
     }
-    summary.created = flood.stop().await?;
-    Ok(summary)
+    summary.created += flood.stop().await?;
+    Ok(())
 }
 
 impl Summary {

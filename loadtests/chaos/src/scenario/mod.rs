@@ -55,7 +55,7 @@ pub enum Scenario {
     LostCommits,
     /// Answers of Redis to appends are lost.
     LostAppends,
-    /// How long a pod with many carts takes to hand them over.
+    /// How long a pod with many carts takes for their handover.
     Drain,
 }
 

@@ -44,7 +44,7 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
         load.stop().await?;
         lines.push(format!("{what}: {}", rolling::part(&session, &mut verdict, what, &mut rng).await?));
     }
-    // One of each, and both die with no time to hand over: the other version finishes their journals.
+    // One of each, and both die with no time for a handover: the other version finishes their journals.
     fleet.stop(0).await?;
     fleet.set_program(0, next)?;
     fleet.start(0).await?;

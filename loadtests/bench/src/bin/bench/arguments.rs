@@ -29,10 +29,10 @@ pub(crate) enum Measure {
         #[arg(long = "set", value_parser = setting)]
         settings: Vec<(String, String)>,
     },
-    /// Start-up time with no carts and with many at rest.
+    /// Start-up time with no carts and with many stored.
     Restart {
-        #[arg(long, default_value_t = 1_000_000)]
-        at_rest: u64,
+        #[arg(long = "at-rest", default_value_t = 1_000_000)]
+        stored: u64,
     },
     /// On PostgreSQL: beside the baseline, rows written, the fence, a forwarded request.
     Postgres(PostgresArguments),

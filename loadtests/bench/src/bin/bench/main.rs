@@ -41,7 +41,7 @@ async fn main() -> anyhow::Result<ExitCode> {
                 settings.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
             memory::run(&server, directory.path(), carts, &settings).await?;
         }
-        Some(Measure::Restart { at_rest }) => restart::run(&server, directory.path(), at_rest).await?,
+        Some(Measure::Restart { stored }) => restart::run(&server, directory.path(), stored).await?,
         Some(Measure::Postgres(arguments)) => {
             return measure_postgres(arguments, server, directory.path()).await;
         }
@@ -125,9 +125,9 @@ async fn compare(
         carts: arguments.carts.unwrap_or(if quick { 5_000 } else { 100_000 }),
         scenarios: against::SCENARIOS.into_iter().filter(chosen).collect(),
         connections: if arguments.connections.is_empty() { vec![64] } else { arguments.connections.clone() },
-        slice: Duration::from_millis(arguments.slice_ms.unwrap_or(if quick { 500 } else { 2_000 })),
+        slice: Duration::from_millis(arguments.slice_ms.unwrap_or(if quick { 100 } else { 250 })),
         turns: arguments.turns.unwrap_or(if quick { 1 } else { 5 }),
-        checkouts: if quick { 500 } else { 8_000 },
+        checkouts: if quick { 1_000 } else { 12_000 },
         threshold: arguments.threshold,
         seed: arguments.seed,
     };

@@ -146,13 +146,13 @@ impl Pings {
         self.0.len()
     }
 
-    /// Those sent at a endpoint in a time.
+    /// Those sent at an endpoint in a time.
     pub(super) fn sent(&self, endpoint: Endpoint, from: Instant, until: Instant) -> Sent<'_> {
         let there = |ping: &&Ping| ping.endpoint == endpoint && from <= ping.sent && ping.sent < until;
         Sent(self.0.iter().filter(there).collect())
     }
 
-    /// After `since`, the first acknowledgement at a endpoint.
+    /// After `since`, the first acknowledgement at an endpoint.
     pub(super) fn first_acknowledged(&self, endpoint: Endpoint, since: Instant) -> Option<Duration> {
         let after = |ping: &&Ping| ping.endpoint == endpoint && ping.sent >= since && ping.is_acknowledged();
         self.0.iter().filter(after).map(|ping| ping.answered() - since).min()

@@ -23,16 +23,16 @@ const BACK_WITHIN: Duration = Duration::from_secs(5);
 
 pub(in super::super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
     let ground = Ground::prepare(options).await?;
-    // Longer than a silence that makes a pod suspicious.
+    // Longer than the suspicion timeout.
     let length = options.short_or(Duration::from_secs(7), Duration::from_secs(20));
     let cuts = options.short_or(&[Cut::Outward][..], &Cut::ALL);
-    let before = Standing::of(&ground.fleet).await?;
+    let before = Ownership::of(&ground.fleet).await?;
     let mut unreachable = Unreachable { ground, length };
     let mut sums = Sums::default();
     for (round, cut) in (1..).zip(cuts) {
         let mut rng = seeded(options.seed).fork(round);
         unreachable.round(*cut, &mut rng, &mut sums).await.with_context(|| format!("{cut}"))?;
-        let now = Standing::of(&unreachable.ground.fleet).await?;
+        let now = Ownership::of(&unreachable.ground.fleet).await?;
         if now != before {
             unreachable
                 .ground
@@ -92,12 +92,12 @@ impl Sums {
 
 /// Who is there, and who owns what.
 #[derive(Debug, PartialEq, Eq)]
-struct Standing {
+struct Ownership {
     incarnations: Vec<String>,
     owners: Vec<Option<String>>,
 }
 
-impl Standing {
+impl Ownership {
     async fn of(fleet: &Fleet) -> anyhow::Result<Self> {
         let mut incarnations = Vec::new();
         for pod in 0..PODS {
