@@ -388,7 +388,7 @@ mod tests {
             address: String::new(),
             owns_shards: true,
             beat: 0,
-            state: super::super::MemberState::Live,
+            state: crate::registry::MemberState::Live,
             protocol: 1,
         })
     }

@@ -1,3 +1,4 @@
+use smartcart_domain::failure::{Effect, Failure};
 use smartcart_domain::{
     idempotency::{Caller, KeyFingerprint},
     request::{Request, RequestError},
@@ -48,7 +49,10 @@ async fn a_change_that_was_not_taken_leaves_nothing_and_the_actor_is_rebuilt() {
     shop.add(cart, "mug", 2).await.unwrap();
     shop.faults.inject([Fault::NotTaken]);
     let refused = shop.add_keyed(cart, "mug", 5, "a").await.unwrap_err();
-    assert!(matches!(refused, RequestError::Unavailable(_)), "{refused:?}");
+    assert!(
+        matches!(refused, RequestError::Failed(Failure { effect: Effect::NotApplied, .. })),
+        "{refused:?}"
+    );
     assert_eq!(shop.quantity(cart, "mug").await, 2);
     let again = shop.add_keyed(cart, "mug", 5, "a").await.unwrap();
     assert_eq!((again.replayed, again.published.version()), (false, 3));
@@ -75,8 +79,14 @@ async fn a_broken_journal_stops_changes_and_not_reads() {
     let cart = shop.cart().await;
     shop.add(cart, "mug", 2).await.unwrap();
     shop.faults.inject([Fault::Break]);
-    assert!(matches!(shop.add(cart, "mug", 1).await, Err(RequestError::Unavailable(_))));
-    assert!(matches!(shop.add(cart, "mug", 1).await, Err(RequestError::Unavailable(_))));
+    assert!(matches!(
+        shop.add(cart, "mug", 1).await,
+        Err(RequestError::Failed(Failure { effect: Effect::NotApplied, .. }))
+    ));
+    assert!(matches!(
+        shop.add(cart, "mug", 1).await,
+        Err(RequestError::Failed(Failure { effect: Effect::NotApplied, .. }))
+    ));
     assert_eq!(shop.quantity(cart, "mug").await, 2);
     assert!(shop.engine.status().read_only.is_some_and(|why| why.contains("disk is full")));
     let shop = shop.reopen().await;

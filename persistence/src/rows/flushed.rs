@@ -48,7 +48,13 @@ pub(crate) fn by_kind(rows: &[Arc<Row>]) -> Result<(Vec<CartRow<'_>>, Vec<StockR
                 IndexedColumns::Stock { level, next_deadline },
                 Some(Snapshot::Stock(snapshot)),
             ) => {
-                stock.push(StockRow { sku, row, level, next_deadline: *next_deadline, snapshot: Some(snapshot) });
+                stock.push(StockRow {
+                    sku,
+                    row,
+                    level,
+                    next_deadline: *next_deadline,
+                    snapshot: Some(snapshot),
+                });
                 Some(snapshot.stock.level.version)
             }
             _ => return Err(invariant(format!("the row of {} is of two kinds", row.entity))),

@@ -23,7 +23,7 @@ async fn shop() -> Sqlite {
     let shelf = stock("85123A", 40).holding(5, 5, 60_000).selling(5).holding(7, 5, 70_000);
     let batch = TableBatch {
         orders: vec![Arc::new(sold), Arc::new(cancelled.clone())],
-        ..rows([bought.image(), regretted.image(), busy.image(), shelf.image()])
+        ..rows([bought.snapshot(), regretted.snapshot(), busy.snapshot(), shelf.snapshot()])
     };
     store.flush(&batch).await.unwrap();
     store

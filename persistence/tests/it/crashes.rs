@@ -76,7 +76,7 @@ async fn a_missing_entry_is_detected() {
 #[tokio::test]
 async fn a_damaged_image_is_an_error() {
     let shop = Sqlite::new().await;
-    shop.store().flush(&rows([cart(1).image()])).await.unwrap();
+    shop.store().flush(&rows([cart(1).snapshot()])).await.unwrap();
     let closed = shop.closed().await;
     closed.tamper(closed.tables(), "UPDATE cart SET image = CAST(x'02' || substr(image, 2) AS BLOB)").await;
     let shop = closed.opened().await;
@@ -88,7 +88,7 @@ async fn a_damaged_image_is_an_error() {
 async fn missing_changes_are_an_error() {
     let shop = Sqlite::new().await;
     let (young, old) = (cart(1), cart(1).adding("85123A", 1));
-    shop.store().flush(&rows([young.image()])).await.unwrap();
+    shop.store().flush(&rows([young.snapshot()])).await.unwrap();
     shop.store().flush(&rows([old.tail(1)])).await.unwrap();
     let closed = shop.closed().await;
     closed.tamper(closed.tables(), "DELETE FROM cart_tail").await;

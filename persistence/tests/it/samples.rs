@@ -6,7 +6,6 @@ use smartcart_domain::{
     cart::{Cart, CartEvent, Checkout, CheckoutPhase},
     catalog::{Product, Variant},
     change::{Change, Subject},
-    entity::Entity,
     entry::{Entry, Lane},
     id::{CartId, HoldId, IncarnationId, OrderId, Sku, UserId},
     idempotency::{IdempotencyWindow, KeyRecord, Outcome},
@@ -17,6 +16,7 @@ use smartcart_domain::{
     time::{Seconds, ShopTime, Timestamp},
     users::User,
 };
+use smartcart_engine::entity::Resident;
 use smartcart_engine::store::{Row, TableBatch};
 
 pub(crate) fn sku(text: &str) -> Sku {
@@ -30,7 +30,7 @@ pub(crate) struct Life<E> {
     pub(crate) changes: Vec<Change>,
 }
 
-impl<E: Entity> Life<E> {
+impl<E: Resident> Life<E> {
     fn new(id: &E::Id) -> Self {
         Self { entity: E::absent(id), keys: IdempotencyWindow::default(), changes: Vec::new() }
     }
@@ -59,7 +59,7 @@ impl<E: Entity> Life<E> {
     /// The whole entity.
     pub(crate) fn snapshot(&self) -> Row {
         let view = self.entity.view();
-        Row { image: Some(self.entity.image(&view, &self.keys)), tail: Vec::new(), ..self.tail(0) }
+        Row { snapshot: Some(self.entity.snapshot(&view, &self.keys)), tail: Vec::new(), ..self.tail(0) }
     }
 
     /// What happened after a version.
@@ -69,8 +69,8 @@ impl<E: Entity> Life<E> {
         Row {
             entity: subject.entity(),
             version: self.entity.version(),
-            header: self.entity.header(&view),
-            image: None,
+            columns: self.entity.indexed_columns(&view),
+            snapshot: None,
             tail: self.changes.iter().filter(|change| change.version > after).cloned().collect(),
         }
     }

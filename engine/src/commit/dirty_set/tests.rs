@@ -23,10 +23,10 @@ const CARTS: u128 = 4;
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// A change of a cart, with its image or without, and perhaps with an order.
+    /// A change of a cart, with its snapshot or without, and perhaps with an order.
     Take {
         cart: u128,
-        image: bool,
+        snapshot: bool,
         order: bool,
     },
     Begin,
@@ -42,7 +42,7 @@ fn step() -> impl Strategy<Value = Step> {
     let cart = 0..CARTS;
     prop_oneof![
         6 => (cart.clone(), any::<bool>(), prop::bool::weighted(0.2))
-            .prop_map(|(cart, image, order)| Step::Take { cart, image, order }),
+            .prop_map(|(cart, snapshot, order)| Step::Take { cart, snapshot, order }),
         2 => Just(Step::Begin),
         4 => Just(Step::WriteSlice),
         2 => Just(Step::End),
@@ -76,8 +76,8 @@ impl Tables {
 /// The version to which a row brings a state at version `at`.
 fn follow(row: &Row, at: u64) -> u64 {
     let mut version = match &row.snapshot {
-        Some(Image::Cart(image)) => image.cart.version,
-        Some(Image::Stock(_)) => unreachable!("there are carts only"),
+        Some(Snapshot::Cart(snapshot)) => snapshot.cart.version,
+        Some(Snapshot::Stock(_)) => unreachable!("there are carts only"),
         None => row.tail.first().map_or(at, |first| first.version - 1),
     };
     assert!(row.snapshot.is_some() || version <= at, "{}: {version} does not follow {at}", row.entity);
@@ -113,7 +113,7 @@ fn order(cart: u128, number: u64) -> Arc<Order> {
 
 /// The set, what surrounds it, and what must be true of it.
 struct World {
-    waiting: DirtySet,
+    dirty: DirtySet,
     tables: Tables,
     flush: Option<(Flush, usize)>,
     urgent: Option<UrgentFlush>,
@@ -126,7 +126,7 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            waiting: DirtySet::new(IncarnationId(1), ShopTime(0)),
+            dirty: DirtySet::new(IncarnationId(1), ShopTime(0)),
             tables: Tables::default(),
             flush: None,
             urgent: None,
@@ -136,7 +136,7 @@ impl World {
         }
     }
 
-    fn take(&mut self, cart: u128, image: bool, with_order: bool) {
+    fn take(&mut self, cart: u128, snapshot: bool, with_order: bool) {
         let version = self.versions.entry(cart).or_default();
         *version += 1;
         let version = *version;
@@ -155,9 +155,9 @@ impl World {
             key: None,
         };
         let state = cart_at(cart, version);
-        // An entity's first row has an image.
-        let image =
-            (image || version == 1).then(|| Image::Cart(CartImage { cart: state.clone(), keys: Vec::new() }));
+        // An entity's first row has an snapshot.
+        let snapshot = (snapshot || version == 1)
+            .then(|| Snapshot::Cart(CartSnapshot { cart: state.clone(), keys: Vec::new() }));
         let entry = JournalEntry {
             incarnation: IncarnationId(1),
             lane: Lane(0),
@@ -165,7 +165,7 @@ impl World {
             shop: ShopTime(0),
             changes: vec![change],
         };
-        self.waiting.take(entry, vec![(Header::Cart(state), image)]);
+        self.dirty.take(entry, vec![(IndexedColumns::Cart(state), snapshot)]);
     }
 
     fn write_slice(&mut self) {
@@ -183,7 +183,7 @@ impl World {
         let whole = self.flush.as_ref().is_some_and(|(flush, written)| *written == flush.rows.len());
         if let Some((flush, _)) = self.flush.take_if(|_| whole) {
             self.tables.orders.extend(flush.orders.iter().map(|order| order.id));
-            self.waiting.end(&flush);
+            self.dirty.end(&flush);
         }
     }
 
@@ -198,19 +198,19 @@ impl World {
         let written = urgent.batch.rows.iter().all(|row| self.tables.version(&row.entity) >= row.version)
             && urgent.batch.orders.iter().all(|order| self.tables.orders.contains(&order.id));
         if let Some(urgent) = self.urgent.take_if(|_| written) {
-            self.waiting.end_urgent(&urgent);
+            self.dirty.end_urgent(&urgent);
         }
     }
 
     fn make(&mut self, step: Step) {
         match step {
-            Step::Take { cart, image, order } => self.take(cart, image, order),
-            Step::Begin => self.flush = Some((self.waiting.begin(), 0)),
+            Step::Take { cart, snapshot, order } => self.take(cart, snapshot, order),
+            Step::Begin => self.flush = Some((self.dirty.begin(), 0)),
             Step::WriteSlice => self.write_slice(),
             Step::End => self.end(),
             Step::BeginUrgent(carts) => {
                 let entities = carts.into_iter().map(|cart| EntityKey::Cart(CartId(cart))).collect();
-                self.urgent = Some(self.waiting.begin_urgent(&entities));
+                self.urgent = Some(self.dirty.begin_urgent(&entities));
             }
             Step::WriteUrgent => self.write_urgent(),
             Step::EndUrgent => self.end_urgent(),
@@ -223,11 +223,11 @@ impl World {
         for (cart, version) in &self.versions {
             let entity = EntityKey::Cart(CartId(*cart));
             let mut reached = self.tables.version(&entity);
-            for row in self.waiting.of(&entity) {
+            for row in self.dirty.of(&entity) {
                 reached = reached.max(follow(&row, reached));
             }
             assert_eq!(reached, *version, "{entity}");
-            if !self.waiting.has(&entity) {
+            if !self.dirty.has(&entity) {
                 assert_eq!(self.tables.version(&entity), *version, "{entity} is forgotten too early");
             }
         }
@@ -242,8 +242,8 @@ impl World {
             self.make(Step::WriteSlice);
         }
         self.make(Step::End);
-        assert!(self.waiting.is_empty());
-        assert_eq!((self.waiting.bytes(), self.waiting.len()), (0, 0));
+        assert!(self.dirty.is_empty());
+        assert_eq!((self.dirty.bytes(), self.dirty.len()), (0, 0));
         assert_eq!(self.tables.orders, self.orders);
         for (cart, version) in &self.versions {
             assert_eq!(self.tables.version(&EntityKey::Cart(CartId(*cart))), *version);
@@ -255,7 +255,7 @@ impl World {
 fn what_is_written_out_of_turn_twice_within_one_flush_has_no_hole() {
     let mut world = World::new();
     let urgent = [Step::BeginUrgent(vec![0]), Step::WriteUrgent, Step::EndUrgent];
-    let take = Step::Take { cart: 0, image: false, order: false };
+    let take = Step::Take { cart: 0, snapshot: false, order: false };
     let steps = [take.clone(), Step::Begin, take.clone()]
         .into_iter()
         .chain(urgent.clone())

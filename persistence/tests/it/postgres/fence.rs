@@ -27,7 +27,7 @@ const FAR: IncarnationId = IncarnationId(7 << 100);
 async fn a_dead_member_changes_no_row() {
     let shop = Postgres::new().await;
     append(shop.journal(), 1, 0, 1..=2).await;
-    shop.store().flush(&rows([cart(1).adding("85123A", 1).image()])).await.unwrap();
+    shop.store().flush(&rows([cart(1).adding("85123A", 1).snapshot()])).await.unwrap();
     shop.registry().join(&member(FAR.0), ShopTime(0)).await.unwrap();
     assert!(shop.registry().declare_dead(FAR, ONE).await.unwrap());
 
@@ -35,7 +35,7 @@ async fn a_dead_member_changes_no_row() {
         let refused = shop.journal().append(&entry(1, lane, sequence)).await;
         assert!(matches!(refused, Err(AppendError::Sealed)), "lane {lane}, {sequence}: {refused:?}");
     }
-    let flushed = shop.store().flush(&rows([cart(2).adding("85123A", 1).image()])).await;
+    let flushed = shop.store().flush(&rows([cart(2).adding("85123A", 1).snapshot()])).await;
     assert!(matches!(flushed, Err(StoreError::Fenced)), "{flushed:?}");
     assert!(shop.store().load_cart(CartId(2)).await.unwrap().is_none());
     let registry = shop.registry();
@@ -54,7 +54,7 @@ async fn who_never_joined_writes_nothing() {
     let refused = shop.journal().append(&entry(9, 0, 1)).await;
     assert!(matches!(refused, Err(AppendError::Sealed)), "{refused:?}");
     let stranger = shop.as_pod(9).await;
-    let flushed = stranger.store.flush(&rows([cart(1).adding("85123A", 1).image()])).await;
+    let flushed = stranger.store.flush(&rows([cart(1).adding("85123A", 1).snapshot()])).await;
     assert!(matches!(flushed, Err(StoreError::Fenced)), "{flushed:?}");
 }
 
