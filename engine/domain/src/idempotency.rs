@@ -91,10 +91,10 @@ pub struct KeyRecord {
 
 /// The keys an entity has seen in the last 24 hours, oldest first. Costs one pointer while there are none.
 #[derive(Debug, Clone, Default)]
-pub struct IdempotencyWindow(Option<Box<Ring>>);
+pub struct IdempotencyWindow(Option<Box<Window>>);
 
 #[derive(Debug, Clone, Default)]
-struct Ring {
+struct Window {
     order: VecDeque<u128>,
     records: HashMap<u128, KeyRecord>,
 }
@@ -105,7 +105,7 @@ impl IdempotencyWindow {
     }
 
     pub fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |ring| ring.order.len())
+        self.0.as_ref().map_or(0, |window| window.order.len())
     }
 
     pub fn is_empty(&self) -> bool {
@@ -114,35 +114,35 @@ impl IdempotencyWindow {
 
     /// Remembers a key, or replaces its outcome, and forgets what is older than the retention.
     pub fn remember(&mut self, record: KeyRecord) {
-        let ring = self.0.get_or_insert_default();
-        while let Some(oldest) = ring.order.front() {
+        let window = self.0.get_or_insert_default();
+        while let Some(oldest) = window.order.front() {
             let too_old = |old: &KeyRecord| old.at.plus(limits::KEY_RETENTION) <= record.at;
-            if !ring.records.get(oldest).is_none_or(too_old) {
+            if !window.records.get(oldest).is_none_or(too_old) {
                 break;
             }
-            if let Some(key) = ring.order.pop_front() {
-                ring.records.remove(&key);
+            if let Some(key) = window.order.pop_front() {
+                window.records.remove(&key);
             }
         }
         let key = record.key;
-        if ring.records.insert(key, record).is_none() {
-            ring.order.push_back(key);
+        if window.records.insert(key, record).is_none() {
+            window.order.push_back(key);
         }
     }
 
     /// The records, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &KeyRecord> {
-        self.0.iter().flat_map(|ring| ring.order.iter().filter_map(|key| ring.records.get(key)))
+        self.0.iter().flat_map(|window| window.order.iter().filter_map(|key| window.records.get(key)))
     }
 }
 
 impl FromIterator<KeyRecord> for IdempotencyWindow {
     fn from_iter<I: IntoIterator<Item = KeyRecord>>(records: I) -> Self {
-        let mut ring = Self::default();
+        let mut window = Self::default();
         for record in records {
-            ring.remember(record);
+            window.remember(record);
         }
-        ring
+        window
     }
 }
 
@@ -158,13 +158,13 @@ mod tests {
 
     #[test]
     fn a_key_is_forgotten_after_a_day() {
-        let mut ring = IdempotencyWindow::default();
-        ring.remember(record(1, ShopTime(0)));
-        ring.remember(record(2, ShopTime(0).plus(Duration::from_secs(60))));
-        ring.remember(record(3, ShopTime(0).plus(limits::KEY_RETENTION)));
-        assert!(ring.get(1).is_none());
-        assert!(ring.get(2).is_some());
-        assert_eq!(ring.iter().map(|r| r.key).collect::<Vec<_>>(), [2, 3]);
+        let mut window = IdempotencyWindow::default();
+        window.remember(record(1, ShopTime(0)));
+        window.remember(record(2, ShopTime(0).plus(Duration::from_secs(60))));
+        window.remember(record(3, ShopTime(0).plus(limits::KEY_RETENTION)));
+        assert!(window.get(1).is_none());
+        assert!(window.get(2).is_some());
+        assert_eq!(window.iter().map(|r| r.key).collect::<Vec<_>>(), [2, 3]);
     }
 
     #[test]

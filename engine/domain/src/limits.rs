@@ -7,7 +7,7 @@ use crate::time::Seconds;
 
 /// Bytes of a SKU or a product id.
 pub const SKU_BYTES: usize = 64;
-/// ShardMap that entities are spread over: fixed for the life of a shop.
+/// Shards that entities are spread over: fixed for the life of a shop.
 pub const SHARDS: u16 = 1024;
 /// How long an idempotency key is remembered, in shop time.
 pub const KEY_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
