@@ -254,8 +254,6 @@ fn id_of(body: &[u8]) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::float_arithmetic, reason = "probabilities")]
-
     use super::*;
 
     #[test]
