@@ -28,10 +28,14 @@ say "$(find .sqlx -name 'query-*.json' | wc -l) queries are stored as the databa
 
 python3 - "$BUILT" >target/test-programs.tsv <<'PYTHON'
 import json, os, sys
+programs = []
 for line in open(sys.argv[1]):
     message = json.loads(line)
     if message["reason"] == "compiler-artifact" and message["profile"]["test"] and message["executable"]:
         folder = os.path.dirname(message["manifest_path"])
         source = os.path.relpath(message["target"]["src_path"], os.getcwd())
-        print(source, folder, message["executable"], sep="\t")
+        programs.append((message["target"]["kind"] != ["test"], source, folder, message["executable"]))
+# Integration tests first: they take longest.
+for _, *program in sorted(programs):
+    print(*program, sep="\t")
 PYTHON

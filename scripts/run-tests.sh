@@ -2,17 +2,17 @@
 # Runs the test programs that build.sh listed, some side by side, as `cargo test` runs them one after the other. Each one's
 # output is shown in one piece when it has ended. Many tests wait: more of them run than there are cores.
 #
-# PROGRAMS       how many programs run at once [3]
+# PROGRAMS       how many programs run at once [6]
 # TEST_THREADS   how many tests of a program run at once [4]
 source "$(dirname "$0")/lib.sh"
 
-readonly PROGRAMS=${PROGRAMS:-3}
+readonly PROGRAMS=${PROGRAMS:-6}
 export RUST_TEST_THREADS=${TEST_THREADS:-4}
 logs=$TMPDIR/tests.$$
 mkdir "$logs"
 trap 'rm -rf "$logs"' EXIT
 
-declare -A running
+declare -A running=()
 failed=()
 
 # run FOLDER PROGRAM LOG

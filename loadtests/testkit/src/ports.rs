@@ -1,53 +1,70 @@
-//! Free TCP ports of this machine.
+//! TCP ports of this machine for servers under test, and for the proxies before them.
 
 use std::{
+    fs::{File, TryLockError, create_dir_all},
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    sync::atomic::{AtomicU16, Ordering},
+    ops::Range,
+    sync::{Mutex, PoisonError},
 };
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
-/// Ports of servers under test. They lie below the range that the system draws the ports of outgoing connections from:
-/// while a server is dead, none of its clients' connections may take its port.
+/// All ports lie below the range that the system draws the ports of outgoing connections from: while a server is dead, none of
+/// its clients' connections may take its port.
 const FIRST: u16 = 20_000;
-const COUNT: u16 = 10_990;
-/// Where proxies listen, apart from the servers: those are free between two starts.
-const FIRST_OF_PROXIES: u16 = 31_000;
-const COUNT_OF_PROXIES: u16 = 1_767;
+const BLOCK: u16 = 100;
+const BLOCKS: u16 = 110;
 
-/// How far this process has come, so that no two servers of one process are given the same port.
-static SERVERS: AtomicU16 = AtomicU16::new(0);
-static PROXIES: AtomicU16 = AtomicU16::new(0);
+/// Ports that are this process's until it ends, however many others look for some meanwhile: a port that was found free is free
+/// for everybody until somebody listens. `reserve_ports` in scripts/lib.sh takes the same locks.
+struct Reserved {
+    left: Range<u16>,
+    _lock: File,
+}
 
-/// So many ports that nobody listens on, none of them given out twice by this process.
+static RESERVED: Mutex<Option<Reserved>> = Mutex::new(None);
+
+/// So many ports that nobody listens on, none of them given out twice by this process or to another.
 pub fn free_ports(count: usize) -> anyhow::Result<Vec<SocketAddr>> {
-    let mut held = Vec::with_capacity(count);
-    while held.len() < count {
-        held.push(listener(&SERVERS, FIRST, COUNT)?);
-    }
-    Ok(held.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?)
+    (0..count).map(|_| free_port()).collect()
 }
 
 pub fn free_port() -> anyhow::Result<SocketAddr> {
-    Ok(listener(&SERVERS, FIRST, COUNT)?.local_addr()?)
+    Ok(listener()?.local_addr()?)
 }
 
-/// A listener where no server under test looks for a port.
-pub(crate) fn proxy_listener() -> anyhow::Result<TcpListener> {
-    listener(&PROXIES, FIRST_OF_PROXIES, COUNT_OF_PROXIES)
+/// Listens on such a port.
+pub(crate) fn listener() -> anyhow::Result<TcpListener> {
+    let mut reserved = RESERVED.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        while let Some(port) = reserved.as_mut().and_then(|block| block.left.next()) {
+            if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+                return Ok(listener);
+            }
+        }
+        *reserved = Some(reserve(reserved.take())?);
+    }
 }
 
-fn listener(next: &AtomicU16, first: u16, count: u16) -> anyhow::Result<TcpListener> {
+/// Another block. What was used up stays locked: its servers may only be dead for a moment.
+fn reserve(used_up: Option<Reserved>) -> anyhow::Result<Reserved> {
+    std::mem::forget(used_up);
+    let locks = std::env::temp_dir().join("ports");
+    create_dir_all(&locks)?;
     // Processes that were started one after the other look far from each other.
-    let start = std::process::id().wrapping_mul(7_919);
-    for _ in 0..count {
-        let step = u32::from(next.fetch_add(1, Ordering::Relaxed));
-        let port = u32::from(first) + start.wrapping_add(step) % u32::from(count);
-        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, u16::try_from(port)?)) {
-            return Ok(listener);
+    let start = std::process::id().wrapping_mul(79);
+    for step in 0..u32::from(BLOCKS) {
+        let block = u16::try_from(start.wrapping_add(step) % u32::from(BLOCKS))?;
+        let first = FIRST + block * BLOCK;
+        let path = locks.join(first.to_string());
+        let lock = File::create(&path).with_context(|| path.display().to_string())?;
+        match lock.try_lock() {
+            Ok(()) => return Ok(Reserved { left: first..first + BLOCK, _lock: lock }),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error).with_context(|| path.display().to_string()),
         }
     }
-    bail!("no free port among the {count} from {first} on")
+    bail!("every port is reserved: see {}", locks.display())
 }
 
 #[cfg(test)]
@@ -58,9 +75,9 @@ mod tests {
 
     #[test]
     fn no_port_is_given_out_twice() {
-        let mut ports: HashSet<_> = free_ports(50).unwrap().into_iter().collect();
-        ports.extend(free_ports(50).unwrap());
-        assert_eq!(ports.len(), 100);
-        assert!(ports.iter().all(|port| (FIRST..FIRST + COUNT).contains(&port.port())));
+        let mut ports: HashSet<_> = free_ports(70).unwrap().into_iter().collect();
+        ports.extend(free_ports(70).unwrap());
+        assert_eq!(ports.len(), 140);
+        assert!(ports.iter().all(|port| (FIRST..FIRST + BLOCK * BLOCKS).contains(&port.port())));
     }
 }

@@ -45,7 +45,7 @@ pub use network::{Counts, Flow, Network, Way};
 use network::{Networks, View};
 use pipe::{Inspect, Side, Unseen};
 
-use crate::ports::proxy_listener;
+use crate::ports::listener;
 
 /// What the connections of a proxy share.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl Proxy {
     }
 
     async fn launch(server: SocketAddr, kind: Kind) -> anyhow::Result<Self> {
-        let listener = proxy_listener()?;
+        let listener = listener()?;
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
         let address = listener.local_addr()?;
