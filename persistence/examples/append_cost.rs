@@ -201,7 +201,8 @@ async fn one_hot_stock(store: &SqliteStore, sku: &Sku) -> Result<(), Box<dyn Err
     let entity = EntityKey::Stock(sku.clone());
     let columns = |version| IndexedColumns::Stock { level: level(version), next_deadline: None };
     let stock = Stock::restore(sku.clone(), level(1), []);
-    let snapshot = Some(Snapshot::Stock(smartcart_domain::snapshot::StockSnapshot { stock, keys: Vec::new() }));
+    let snapshot =
+        Some(Snapshot::Stock(smartcart_domain::snapshot::StockSnapshot { stock, keys: Vec::new() }));
     let first = Row { entity: entity.clone(), version: 1, columns: columns(1), snapshot, tail: Vec::new() };
     store.flush(&TableBatch { rows: vec![Arc::new(first)], ..TableBatch::default() }).await?;
     let mut times = Times(Vec::new());

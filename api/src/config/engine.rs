@@ -61,7 +61,11 @@ impl EngineSettings {
                 deadline: millis("change_deadline_ms", self.change_deadline_ms, admission.deadline)?,
             },
             residency: ResidencyConfig {
-                passivate_after: seconds("park_after_seconds", self.park_after_seconds, residency.passivate_after)?,
+                passivate_after: seconds(
+                    "park_after_seconds",
+                    self.park_after_seconds,
+                    residency.passivate_after,
+                )?,
                 evict_after: seconds("evict_after_seconds", self.evict_after_seconds, residency.evict_after)?,
                 budget: match self.memory_mib {
                     Some(mib) => positive("memory_mib", mib)?.saturating_mul(1 << 20),

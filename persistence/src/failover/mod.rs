@@ -3,7 +3,7 @@
 //! Entries are acknowledged in Redis, so that answers wait neither for PostgreSQL's commits nor for its coming back. A
 //! Redis that failed over may have forgotten a seal and the last entries. Hence:
 //!
-//! - What the tables have not got is kept in memory ([`retained`]).
+//! - What the tables have not got is retained in memory ([`retained`]).
 //! - A connection to Redis acknowledges nothing before this pod has read in its own row in PostgreSQL, *after* connecting,
 //!   that it is alive, and has written to Redis what the tables have not got ([`placement`]).
 //! - When memory is short, the copies of what the journal has are dropped. A new connection, or the way to PostgreSQL, then

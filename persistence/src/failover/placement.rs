@@ -1,4 +1,4 @@
-//! Decides where entries are acknowledged: in Redis when it can be had, otherwise in PostgreSQL, otherwise nowhere.
+//! Decides where entries are acknowledged: in Redis while it answers, otherwise in PostgreSQL, otherwise nowhere.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -7,79 +7,82 @@ use std::{
 
 use metrics::gauge;
 
-use super::{Acknowledging, Shared, kept::KeptLane};
+use super::{
+    retained::RetainedLane,
+    target::{Shared, Target},
+};
 use crate::{
     error::RedisError,
-    postgres::{Place, Unsaid},
-    redis::Refused,
+    postgres::{FencedWriteError, JournalLocation},
+    redis::PublishError,
 };
 
-/// Redis may be away this long before the pod goes over to PostgreSQL.
-const MOMENT: Duration = Duration::from_secs(1);
-/// Without a place, one is looked for this soon again, and then less and less often.
+/// Redis may be down this long before the pod goes over to PostgreSQL.
+const REDIS_PATIENCE: Duration = Duration::from_secs(1);
+/// Without a target, the first retry comes this soon; the pauses then grow.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// In PostgreSQL, Redis is looked for this often.
-const BACK: Duration = Duration::from_secs(2);
+/// While entries go to PostgreSQL, Redis is tried this often.
+const RETURN_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What an answer can mean, as the metric's labels have it.
 const CLASSES: [&str; 5] = ["single", "replica", "synchronous", "postgres", "none"];
 
-/// Why a place could not be had.
+/// Why entries cannot go to a target.
 #[derive(Debug)]
-enum NotHad {
+enum PlacementError {
     /// This incarnation was declared dead.
-    Over,
+    Fenced,
     Failed(String),
 }
 
-impl From<RedisError> for NotHad {
+impl From<RedisError> for PlacementError {
     fn from(error: RedisError) -> Self {
         Self::Failed(error.to_string())
     }
 }
 
-impl From<Refused> for NotHad {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Sealed => Self::Over,
-            Refused::Failed(why) => Self::Failed(why),
+impl From<PublishError> for PlacementError {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Sealed => Self::Fenced,
+            PublishError::Failed(why) => Self::Failed(why),
         }
     }
 }
 
-impl From<Unsaid> for NotHad {
-    fn from(unsaid: Unsaid) -> Self {
-        match unsaid {
-            Unsaid::Fenced => Self::Over,
-            Unsaid::Failed(why) => Self::Failed(why),
+impl From<FencedWriteError> for PlacementError {
+    fn from(error: FencedWriteError) -> Self {
+        match error {
+            FencedWriteError::Fenced => Self::Fenced,
+            FencedWriteError::Failed(why) => Self::Failed(why),
         }
     }
 }
 
-pub(super) async fn care(shared: Arc<Shared>) {
-    // Who has no row yet, or no shards, needs no place.
+pub(super) async fn run(shared: Arc<Shared>) {
+    // A pod that has no row yet, or no shards, needs no target.
     shared.joined.notified().await;
-    while let Err(NotHad::Failed(why)) = shared.keep_a_place().await {
-        tracing::debug!(why, "looking for a place for the journal");
+    while let Err(PlacementError::Failed(why)) = shared.hold_a_target().await {
+        tracing::debug!(why, "the journal has lost its target; looking for the next one");
     }
     tracing::error!("this incarnation was declared dead: its journal takes nothing more");
-    shared.acknowledge(Acknowledging::Over).await;
+    shared.move_to(Target::Fenced).await;
 }
 
 impl Shared {
-    async fn acknowledge(&self, place: Acknowledging) {
-        self.settle(&mut *self.place.write().await, |_| place);
+    async fn move_to(&self, target: Target) {
+        self.set_target(&mut *self.target.write().await, |_| target);
     }
 
-    /// Entries are acknowledged elsewhere from now on: tells those who wait. The number of such changes so far.
-    fn settle(&self, place: &mut Acknowledging, new: impl FnOnce(u64) -> Acknowledging) -> u64 {
+    /// From now on entries go elsewhere: wakes the appends that wait. Returns the number of such moves so far.
+    fn set_target(&self, target: &mut Target, new: impl FnOnce(u64) -> Target) -> u64 {
         let number = *self.moves.borrow() + 1;
-        *place = new(number);
-        let class = match place {
-            Acknowledging::Redis(..) => self.server.class().name(),
-            Acknowledging::Postgres => "postgres",
-            Acknowledging::Nowhere | Acknowledging::Over => "none",
+        *target = new(number);
+        let class = match target {
+            Target::Redis(..) => self.server.class().name(),
+            Target::Postgres => "postgres",
+            Target::None | Target::Fenced => "none",
         };
         for name in CLASSES {
             gauge!("smartcart_journal_durability", "class" => name).set(f64::from(u8::from(name == class)));
@@ -88,95 +91,103 @@ impl Shared {
         number
     }
 
-    /// From nowhere to a place, and until it is left. Never returns well.
-    async fn keep_a_place(&self) -> Result<(), NotHad> {
+    /// Finds a target and holds it until it fails. Never returns `Ok`.
+    async fn hold_a_target(&self) -> Result<(), PlacementError> {
         let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
         loop {
-            let away = match self.to_redis().await {
-                Ok(number) => return Err(self.until_failed(number).await),
-                Err(NotHad::Failed(why)) => why,
-                Err(NotHad::Over) => return Err(NotHad::Over),
+            let away = match self.move_to_redis().await {
+                Ok(number) => return Err(self.wait_for_failure(number).await),
+                Err(PlacementError::Failed(why)) => why,
+                Err(PlacementError::Fenced) => return Err(PlacementError::Fenced),
             };
-            if began.elapsed() >= MOMENT {
-                match self.to_postgres().await {
+            if began.elapsed() >= REDIS_PATIENCE {
+                match self.move_to_postgres().await {
                     Ok(()) => {
-                        tracing::warn!(away, "Redis is away: the journal goes on in PostgreSQL");
-                        return self.back_to_redis().await;
+                        tracing::warn!(
+                            redis = away,
+                            "Redis does not answer: the journal goes on in PostgreSQL"
+                        );
+                        return self.return_to_redis().await;
                     }
-                    Err(NotHad::Failed(why)) => {
-                        tracing::warn!(redis = away, postgres = why, "the journal has no place to go");
+                    Err(PlacementError::Failed(why)) => {
+                        tracing::warn!(
+                            redis = away,
+                            postgres = why,
+                            "neither Redis nor PostgreSQL takes the journal; retrying"
+                        );
                     }
-                    Err(NotHad::Over) => return Err(NotHad::Over),
+                    Err(PlacementError::Fenced) => return Err(PlacementError::Fenced),
                 }
             }
             tokio::time::sleep(pause).await;
-            if began.elapsed() >= MOMENT {
+            if began.elapsed() >= REDIS_PATIENCE {
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
     }
 
-    /// The rules of a new connection: first it is there, then PostgreSQL says that this pod is alive, then Redis has all
-    /// that the tables have not got, and only then something is acknowledged.
-    /// The connection's number.
-    async fn to_redis(&self) -> Result<u64, NotHad> {
-        // It would only be tried in vain.
-        self.kept_whole()?;
+    /// The order for a new connection: first it is made, then PostgreSQL says that this pod is alive, then Redis gets all
+    /// that the tables have not got, and only then is anything acknowledged. Returns the connection's number.
+    async fn move_to_redis(&self) -> Result<u64, PlacementError> {
+        // Without all of them the attempt would be in vain.
+        self.all_retained()?;
         let (link, durability) = self.server.connect(self.me).await?;
-        self.postgres.say_place(self.me, Place::Redis).await?;
-        let mut place = self.place.write().await;
-        for (lane, base, entries) in self.kept_whole()? {
+        self.postgres.record_location(self.me, JournalLocation::Redis).await?;
+        let mut target = self.target.write().await;
+        for (lane, base, entries) in self.all_retained()? {
             link.publish(self.me, lane, base, &entries).await?;
         }
-        let number = self.settle(&mut place, |number| Acknowledging::Redis(link, number));
+        let number = self.set_target(&mut target, |number| Target::Redis(link, number));
         *self.durability.lock() = Some(durability);
         tracing::info!("the journal is in Redis");
         Ok(number)
     }
 
-    /// All that the tables have not got, by lanes. When copies of some of it were dropped the tables come first.
-    fn kept_whole(&self) -> Result<Vec<KeptLane>, NotHad> {
-        let kept = self.kept.lock();
-        if kept.is_whole() {
-            return Ok(kept.all());
+    /// All that the tables have not got, by lane. When copies of some of it were dropped, the tables must catch up first.
+    fn all_retained(&self) -> Result<Vec<RetainedLane>, PlacementError> {
+        let retained = self.retained.lock();
+        if retained.is_whole() {
+            return Ok(retained.all());
         }
-        Err(NotHad::Failed("the tables have not got what memory was too short for".to_owned()))
+        Err(PlacementError::Failed(
+            "the tables have not got the entries whose copies were dropped for memory".to_owned(),
+        ))
     }
 
-    async fn until_failed(&self, number: u64) -> NotHad {
+    async fn wait_for_failure(&self, number: u64) -> PlacementError {
         // The sender lives as long as we do.
         let mut failed = self.failed.subscribe();
         drop(failed.wait_for(|failed| *failed >= number).await);
-        self.acknowledge(Acknowledging::Nowhere).await;
-        NotHad::Failed("a connection to Redis has failed".to_owned())
+        self.move_to(Target::None).await;
+        PlacementError::Failed("a connection to Redis has failed".to_owned())
     }
 
-    /// PostgreSQL gets all that the tables have not got. Then nobody needs Redis to finish this journal, and the row says so.
-    async fn to_postgres(&self) -> Result<(), NotHad> {
-        let mut place = self.place.write().await;
+    /// PostgreSQL gets all that the tables have not got. From then on nobody needs Redis to finish this journal, and the row says so.
+    async fn move_to_postgres(&self) -> Result<(), PlacementError> {
+        let mut target = self.target.write().await;
         self.in_postgres.store(true, Ordering::Release);
-        for (lane, base, entries) in self.kept_whole()? {
-            self.postgres.take_in(self.me, lane, base, &entries).await?;
+        for (lane, base, entries) in self.all_retained()? {
+            self.postgres.import(self.me, lane, base, &entries).await?;
         }
-        self.postgres.say_place(self.me, Place::Postgres).await?;
-        self.settle(&mut place, |_| Acknowledging::Postgres);
+        self.postgres.record_location(self.me, JournalLocation::Postgres).await?;
+        self.set_target(&mut target, |_| Target::Postgres);
         Ok(())
     }
 
     /// Entries are acknowledged in PostgreSQL until Redis has them all.
-    async fn back_to_redis(&self) -> Result<(), NotHad> {
+    async fn return_to_redis(&self) -> Result<(), PlacementError> {
         loop {
-            tokio::time::sleep(BACK).await;
-            match self.to_redis().await {
-                Ok(number) => return Err(self.until_failed(number).await),
-                Err(NotHad::Over) => return Err(NotHad::Over),
+            tokio::time::sleep(RETURN_INTERVAL).await;
+            match self.move_to_redis().await {
+                Ok(number) => return Err(self.wait_for_failure(number).await),
+                Err(PlacementError::Fenced) => return Err(PlacementError::Fenced),
                 // All of it is in PostgreSQL still.
-                Err(NotHad::Failed(why)) => {
+                Err(PlacementError::Failed(why)) => {
                     tracing::debug!(why, "the journal stays in PostgreSQL");
-                    self.postgres.say_place(self.me, Place::Postgres).await.or_else(
-                        |unsaid| match unsaid {
-                            Unsaid::Fenced => Err(NotHad::Over),
-                            Unsaid::Failed(_) => Ok(()),
+                    self.postgres.record_location(self.me, JournalLocation::Postgres).await.or_else(
+                        |error| match error {
+                            FencedWriteError::Fenced => Err(PlacementError::Fenced),
+                            FencedWriteError::Failed(_) => Ok(()),
                         },
                     )?;
                 }

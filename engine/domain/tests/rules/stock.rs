@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use smartcart_domain::limits;
 use smartcart_domain::{
     entity::Entity,
     id::{CartId, HoldId, OrderId},
@@ -7,7 +8,6 @@ use smartcart_domain::{
     inventory::{Adjustment, Stock, StockCommand, StockEvent, StockRejection},
     time::ShopTime,
 };
-use smartcart_domain::limits;
 
 use crate::given::{Given, context, given, sku};
 

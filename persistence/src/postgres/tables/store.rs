@@ -1,14 +1,4 @@
-//! The tables in PostgreSQL. Rows that more than one pod may change are locked before they are looked at.
-
-mod addresses;
-mod audit;
-mod catalog;
-mod entities;
-mod images;
-mod keys;
-mod orders;
-mod sessions;
-mod users;
+//! The store: which statement answers which question.
 
 use async_trait::async_trait;
 use smartcart_domain::{
@@ -26,7 +16,8 @@ use smartcart_engine::store::{
 };
 use sqlx::PgPool;
 
-use super::lease::on;
+use super::{addresses, audit, catalog, entities, orders, sessions, users};
+use crate::postgres::pooled_connection::with_connection;
 
 #[derive(Debug)]
 pub struct PostgresStore {
@@ -37,7 +28,7 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    pub(super) fn new(pool: PgPool, writer: Option<IncarnationId>) -> Self {
+    pub(in crate::postgres) fn new(pool: PgPool, writer: Option<IncarnationId>) -> Self {
         Self { pool, statements: entities::Statements::default(), writer }
     }
 
@@ -49,47 +40,49 @@ impl PostgresStore {
 #[async_trait]
 impl EntityStore for PostgresStore {
     async fn load_cart(&self, id: CartId) -> Result<Option<Stored<CartSnapshot>>, StoreError> {
-        Ok(on!(&self.pool, connection => entities::load_cart(connection, id))?)
+        Ok(with_connection!(&self.pool, connection => entities::load_cart(connection, id))?)
     }
 
     async fn load_stock(&self, sku: &Sku) -> Result<Option<Stored<StockSnapshot>>, StoreError> {
-        Ok(on!(&self.pool, connection => entities::load_stock(connection, sku))?)
+        Ok(with_connection!(&self.pool, connection => entities::load_stock(connection, sku))?)
     }
 
     async fn flush(&self, batch: &TableBatch) -> Result<(), StoreError> {
         let writer = self.writer.ok_or(StoreError::Fenced)?;
-        Ok(on!(&self.pool, connection => entities::flush(connection, &self.statements, writer, batch))?)
+        Ok(
+            with_connection!(&self.pool, connection => entities::flush(connection, &self.statements, writer, batch))?,
+        )
     }
 
     async fn watermarks(&self, incarnation: IncarnationId) -> Result<Vec<Watermark>, StoreError> {
-        Ok(on!(&self.pool, connection => entities::watermarks(connection, incarnation))?)
+        Ok(with_connection!(&self.pool, connection => entities::watermarks(connection, incarnation))?)
     }
 
     async fn forget_incarnation(&self, incarnation: IncarnationId) -> Result<(), StoreError> {
-        Ok(on!(&self.pool, connection => entities::forget_incarnation(connection, incarnation))?)
+        Ok(with_connection!(&self.pool, connection => entities::forget_incarnation(connection, incarnation))?)
     }
 
     async fn shop_time(&self) -> Result<ShopTime, StoreError> {
-        Ok(on!(&self.pool, connection => entities::shop_time(connection))?)
+        Ok(with_connection!(&self.pool, connection => entities::shop_time(connection))?)
     }
 
     async fn carts_checking_out(&self) -> Result<Vec<CartId>, StoreError> {
-        Ok(on!(&self.pool, connection => entities::carts_checking_out(connection))?)
+        Ok(with_connection!(&self.pool, connection => entities::carts_checking_out(connection))?)
     }
 
     async fn stocks_with_holds(&self) -> Result<Vec<Sku>, StoreError> {
-        Ok(on!(&self.pool, connection => entities::stocks_with_holds(connection))?)
+        Ok(with_connection!(&self.pool, connection => entities::stocks_with_holds(connection))?)
     }
 
     async fn secret(&self) -> Result<IdSecret, StoreError> {
-        Ok(on!(&self.pool, connection => entities::secret(connection))?)
+        Ok(with_connection!(&self.pool, connection => entities::secret(connection))?)
     }
 }
 
 #[async_trait]
 impl CatalogStore for PostgresStore {
     async fn load_catalog(&self) -> Result<(u64, Vec<Product>), StoreError> {
-        Ok(on!(&self.pool, connection => catalog::load(connection))?)
+        Ok(with_connection!(&self.pool, connection => catalog::load(connection))?)
     }
 
     async fn put_product(
@@ -98,11 +91,13 @@ impl CatalogStore for PostgresStore {
         expected: Option<u64>,
         key: Option<TableKey>,
     ) -> Result<Written<Product>, StoreError> {
-        Ok(on!(&self.pool, connection => catalog::put(connection, product, expected, key.as_ref()))?)
+        Ok(
+            with_connection!(&self.pool, connection => catalog::put(connection, product, expected, key.as_ref()))?,
+        )
     }
 
     async fn put_products(&self, products: &[Product]) -> Result<Vec<Product>, StoreError> {
-        Ok(on!(&self.pool, connection => catalog::put_many(connection, products))?)
+        Ok(with_connection!(&self.pool, connection => catalog::put_many(connection, products))?)
     }
 
     async fn delete_product(
@@ -111,14 +106,16 @@ impl CatalogStore for PostgresStore {
         expected: Option<u64>,
         key: Option<TableKey>,
     ) -> Result<Written<()>, StoreError> {
-        Ok(on!(&self.pool, connection => catalog::delete(connection, id, expected, key.as_ref()))?)
+        Ok(
+            with_connection!(&self.pool, connection => catalog::delete(connection, id, expected, key.as_ref()))?,
+        )
     }
 }
 
 #[async_trait]
 impl OrderStore for PostgresStore {
     async fn order(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
-        Ok(on!(&self.pool, connection => orders::load(connection, id))?)
+        Ok(with_connection!(&self.pool, connection => orders::load(connection, id))?)
     }
 
     async fn orders(
@@ -127,7 +124,7 @@ impl OrderStore for PostgresStore {
         before: Option<(Timestamp, OrderId)>,
         limit: usize,
     ) -> Result<Vec<Order>, StoreError> {
-        Ok(on!(&self.pool, connection => orders::page(connection, user, before, limit))?)
+        Ok(with_connection!(&self.pool, connection => orders::page(connection, user, before, limit))?)
     }
 
     async fn transition_order(
@@ -135,38 +132,38 @@ impl OrderStore for PostgresStore {
         next: &Order,
         key: Option<TableKey>,
     ) -> Result<Written<Order>, StoreError> {
-        Ok(on!(&self.pool, connection => orders::transition(connection, next, key.as_ref()))?)
+        Ok(with_connection!(&self.pool, connection => orders::transition(connection, next, key.as_ref()))?)
     }
 
     async fn order_of_key(&self, key: TableKey) -> Result<Option<Order>, StoreError> {
-        Ok(on!(&self.pool, connection => orders::of_key(connection, &key))?)
+        Ok(with_connection!(&self.pool, connection => orders::of_key(connection, &key))?)
     }
 
     async fn orders_to_restock(&self, limit: usize) -> Result<Vec<Order>, StoreError> {
-        Ok(on!(&self.pool, connection => orders::to_restock(connection, limit))?)
+        Ok(with_connection!(&self.pool, connection => orders::to_restock(connection, limit))?)
     }
 
     async fn mark_restocked(&self, id: OrderId) -> Result<(), StoreError> {
-        Ok(on!(&self.pool, connection => orders::mark_restocked(connection, id))?)
+        Ok(with_connection!(&self.pool, connection => orders::mark_restocked(connection, id))?)
     }
 }
 
 #[async_trait]
 impl UserStore for PostgresStore {
     async fn create_user(&self, user: &User, key: Option<TableKey>) -> Result<Written<User>, StoreError> {
-        Ok(on!(&self.pool, connection => users::create(connection, user, key.as_ref()))?)
+        Ok(with_connection!(&self.pool, connection => users::create(connection, user, key.as_ref()))?)
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        Ok(on!(&self.pool, connection => users::load(connection, id))?)
+        Ok(with_connection!(&self.pool, connection => users::load(connection, id))?)
     }
 
     async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError> {
-        Ok(on!(&self.pool, connection => users::by_email(connection, email))?)
+        Ok(with_connection!(&self.pool, connection => users::by_email(connection, email))?)
     }
 
     async fn update_user(&self, next: &User, key: Option<TableKey>) -> Result<Written<User>, StoreError> {
-        Ok(on!(&self.pool, connection => users::update(connection, next, key.as_ref()))?)
+        Ok(with_connection!(&self.pool, connection => users::update(connection, next, key.as_ref()))?)
     }
 
     async fn create_session(
@@ -174,11 +171,11 @@ impl UserStore for PostgresStore {
         session: &Session,
         key: Option<TableKey>,
     ) -> Result<Written<Session>, StoreError> {
-        Ok(on!(&self.pool, connection => sessions::create(connection, session, key.as_ref()))?)
+        Ok(with_connection!(&self.pool, connection => sessions::create(connection, session, key.as_ref()))?)
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        Ok(on!(&self.pool, connection => sessions::load(connection, id))?)
+        Ok(with_connection!(&self.pool, connection => sessions::load(connection, id))?)
     }
 
     async fn rotate_session(
@@ -189,11 +186,13 @@ impl UserStore for PostgresStore {
         key: Option<TableKey>,
     ) -> Result<Written<Session>, StoreError> {
         let key = key.as_ref();
-        Ok(on!(&self.pool, connection => sessions::rotate(connection, id, generation, expires_at, key))?)
+        Ok(
+            with_connection!(&self.pool, connection => sessions::rotate(connection, id, generation, expires_at, key))?,
+        )
     }
 
     async fn revoke_session(&self, id: SessionId) -> Result<(), StoreError> {
-        Ok(on!(&self.pool, connection => sessions::revoke(connection, id))?)
+        Ok(with_connection!(&self.pool, connection => sessions::revoke(connection, id))?)
     }
 
     async fn revoke_sessions_of(
@@ -201,15 +200,15 @@ impl UserStore for PostgresStore {
         user: UserId,
         but: Option<SessionId>,
     ) -> Result<Vec<SessionId>, StoreError> {
-        Ok(on!(&self.pool, connection => sessions::revoke_all_of(connection, user, but))?)
+        Ok(with_connection!(&self.pool, connection => sessions::revoke_all_of(connection, user, but))?)
     }
 
     async fn revoked_sessions(&self, now: Timestamp) -> Result<Vec<SessionId>, StoreError> {
-        Ok(on!(&self.pool, connection => sessions::revoked(connection, now))?)
+        Ok(with_connection!(&self.pool, connection => sessions::revoked(connection, now))?)
     }
 
     async fn addresses(&self, user: UserId) -> Result<Vec<Address>, StoreError> {
-        Ok(on!(&self.pool, connection => addresses::of_user(connection, user))?)
+        Ok(with_connection!(&self.pool, connection => addresses::of_user(connection, user))?)
     }
 
     async fn put_address(
@@ -217,7 +216,7 @@ impl UserStore for PostgresStore {
         next: &Address,
         key: Option<TableKey>,
     ) -> Result<Written<Address>, StoreError> {
-        Ok(on!(&self.pool, connection => addresses::put(connection, next, key.as_ref()))?)
+        Ok(with_connection!(&self.pool, connection => addresses::put(connection, next, key.as_ref()))?)
     }
 
     async fn delete_address(
@@ -226,7 +225,7 @@ impl UserStore for PostgresStore {
         id: AddressId,
         key: Option<TableKey>,
     ) -> Result<Written<()>, StoreError> {
-        Ok(on!(&self.pool, connection => addresses::delete(connection, user, id, key.as_ref()))?)
+        Ok(with_connection!(&self.pool, connection => addresses::delete(connection, user, id, key.as_ref()))?)
     }
 }
 

@@ -1,16 +1,4 @@
-//! The tables in a SQLite file: one writer, a few readers.
-
-mod addresses;
-mod audit;
-mod carts;
-mod catalog;
-mod entities;
-mod images;
-mod inventory;
-mod keys;
-mod orders;
-mod sessions;
-mod users;
+//! The store: which statement answers which question, and on which connection.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -35,6 +23,7 @@ use sqlx::{
 };
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
+use super::{addresses, audit, carts, catalog, entities, inventory, orders, sessions, users};
 use crate::error::{Severity, TableError, TableResult, severity, store_error};
 
 /// Connections that read; a read takes tens of microseconds when its pages are in memory.
@@ -52,7 +41,7 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    pub(super) async fn new(
+    pub(in crate::sqlite) async fn new(
         writer: SqliteConnection,
         reader: SqliteConnectOptions,
     ) -> Result<Self, sqlx::Error> {
