@@ -87,7 +87,7 @@ sqlx-prepare: ## refresh .sqlx after changing a query or a migration
 unit: build tools ## the Rust tests
 	$(STEP) 'Rust tests' $(PATIENT) scripts/with-postgres.sh scripts/run-tests.sh
 doc-tests: build
-	$(STEP) 'Examples in the Rust documentation' $(PATIENT) scripts/checked-cargo.sh test --locked --workspace --doc
+	$(STEP) 'Examples in the Rust documentation' $(PATIENT) scripts/checked-cargo.sh test --locked --workspace --features smartcart-api/next --doc
 
 .PHONY: deny
 deny: tools ## dependency bans, licences, sources
@@ -121,9 +121,8 @@ buyers: build ## 64 buyers on one SKU with 1,000 units: exactly 1,000 sold
 
 .PHONY: chaos chaos-short
 chaos: ## kill -9 under load, ROUNDS times; then everything that can go wrong with a fleet; release build
-	cargo build --release --locked --bin smartcart --features next
-	cp $(RELEASE)/smartcart $(RELEASE)/smartcart-next
-	cargo build --release --locked --workspace --bins
+	cargo build --release --locked --workspace --bins --features smartcart-api/next
+	scripts/next-version.sh $(RELEASE)
 	$(ON_DISK) $(RELEASE)/chaos --server $(RELEASE)/smartcart --rounds $(ROUNDS)
 	$(ON_DISK) $(RELEASE)/fleet --server $(RELEASE)/smartcart --next $(RELEASE)/smartcart-next $(FLEET_ARGS)
 	$(ON_DISK) $(RELEASE)/fleet --server $(RELEASE)/smartcart --next $(RELEASE)/smartcart-next --journal redis $(FLEET_ARGS)

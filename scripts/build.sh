@@ -8,11 +8,9 @@ source scripts/queries.sh
 readonly BUILT=target/built.json
 
 compile() {
-  # The server as its next version might be goes first: what cargo builds last is what lies in target/debug. With an example
-  # the dependencies have the features that the tests ask for; without, cargo would compile nearly all of them a second time.
-  scripts/checked-cargo.sh build --locked --workspace --bin smartcart --examples --features smartcart-api/next
-  cp target/debug/smartcart target/debug/smartcart-next
-  scripts/checked-cargo.sh build --locked --workspace --all-targets --message-format=json-render-diagnostics >"$BUILT"
+  # With the feature `next`, the server can be told to be its next version (next-version.sh).
+  scripts/checked-cargo.sh build --locked --workspace --all-targets --features smartcart-api/next \
+    --message-format=json-render-diagnostics >"$BUILT"
 }
 
 stale() { ! diff --recursive --brief .sqlx "$FRESH_QUERIES"; }
@@ -25,6 +23,8 @@ if stale >/dev/null; then
   if stale; then die ".sqlx is not what the queries and the migrations say: run make sqlx-prepare"; fi
 fi
 say "$(find .sqlx -name 'query-*.json' | wc -l) queries are stored as the database describes them"
+
+scripts/next-version.sh target/debug
 
 python3 - "$BUILT" >target/test-programs.tsv <<'PYTHON'
 import json, os, sys

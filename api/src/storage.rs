@@ -13,7 +13,7 @@ use smartcart_engine::{
     store::Store,
 };
 use smartcart_persistence::{
-    fast::FastJournal,
+    failover::FailoverJournal,
     postgres::{self, Shared},
     sqlite::{self, Embedded},
 };
@@ -27,7 +27,7 @@ use smartcart_peers::GrpcPeers;
 pub enum Storage {
     Embedded(Embedded),
     /// With the incarnation that this process is, and its journal in Redis, if it has one.
-    Shared(Shared, IncarnationId, Option<Arc<FastJournal>>),
+    Shared(Shared, IncarnationId, Option<Arc<FailoverJournal>>),
 }
 
 /// How a pod is known to its peers.
@@ -46,13 +46,13 @@ impl Storage {
         }
         let incarnation = IncarnationId::random();
         let shared = postgres::open(&config.database_url, Some(incarnation)).await?;
-        let fast = match &config.journal {
+        let failover = match &config.journal {
             Some(settings) => {
-                Some(Arc::new(FastJournal::open(settings, shared.journal.clone(), incarnation).await?))
+                Some(Arc::new(FailoverJournal::open(settings, shared.journal.clone(), incarnation).await?))
             }
             None => None,
         };
-        Ok(Self::Shared(shared, incarnation, fast))
+        Ok(Self::Shared(shared, incarnation, failover))
     }
 
     /// Brings the tables to this version's schema.
@@ -75,7 +75,7 @@ impl Storage {
     fn journal(&self) -> Arc<dyn Journal> {
         match self {
             Self::Embedded(embedded) => embedded.journal.clone(),
-            Self::Shared(_, _, Some(fast)) => fast.clone(),
+            Self::Shared(_, _, Some(failover)) => failover.clone(),
             Self::Shared(shared, ..) => shared.journal.clone(),
         }
     }
@@ -115,9 +115,9 @@ impl Storage {
                 embedded.store.close().await;
                 embedded.journal.close().await;
             }
-            Self::Shared(shared, _, fast) => {
-                if let Some(fast) = fast {
-                    fast.close().await;
+            Self::Shared(shared, _, failover) => {
+                if let Some(failover) = failover {
+                    failover.close().await;
                 }
                 shared.close().await;
             }

@@ -27,7 +27,7 @@
 
 mod columns;
 pub mod error;
-pub mod fast;
+pub mod failover;
 pub mod postgres;
 pub mod redis;
 mod rows;

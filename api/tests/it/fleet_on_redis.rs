@@ -6,19 +6,19 @@ use serde_json::{Value, json};
 use smartcart_api::config::Settings;
 
 use crate::support::{
-    Answer, Door, RedisServer, Request,
+    Answer, BreakableProxy, RedisServer, Request,
     fleet::{Fleet, FleetPod, TOKEN, until},
 };
 
 struct Shop {
     redis: RedisServer,
-    to_postgres: Door,
+    to_postgres: BreakableProxy,
     a: FleetPod,
     b: FleetPod,
 }
 
 impl Shop {
-    /// Two pods and mugs, 100 on hand. Both go to PostgreSQL through one door.
+    /// Two pods and mugs, 100 on hand. Both go to PostgreSQL through one proxy.
     async fn open() -> Self {
         Self::open_with(|_| {}).await
     }
@@ -27,7 +27,7 @@ impl Shop {
         let (fleet, redis) = (Fleet::new().await, RedisServer::new().await);
         let (place, database) = fleet.database.rsplit_once('/').unwrap();
         let (user, port) = place.rsplit_once(':').unwrap();
-        let to_postgres = Door::to(port.parse().unwrap()).await;
+        let to_postgres = BreakableProxy::to(port.parse().unwrap()).await;
         let database = format!("{user}:{}/{database}", to_postgres.port);
         let (a, b) = fleet
             .two_with(|settings| {

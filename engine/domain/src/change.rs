@@ -25,8 +25,9 @@ pub enum Subject {
     Stock(Sku, Vec<StockEvent>),
 }
 
-/// Names an entity of any kind.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Names an entity of any kind. What does something for every kind goes through [`EntityKind`] and matches without a wildcard.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, strum::EnumDiscriminants)]
+#[strum_discriminants(name(EntityKind), derive(strum::VariantArray), doc = "The kinds of entities.")]
 pub enum EntityKey {
     Cart(CartId),
     Stock(Sku),

@@ -11,6 +11,7 @@
 
 mod frame;
 mod malformed;
+pub mod next_version;
 pub mod peer;
 mod record;
 mod v1;

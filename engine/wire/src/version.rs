@@ -1,16 +1,16 @@
 //! The byte that says which version a record has.
 
-use crate::malformed::Malformed;
+use crate::{malformed::Malformed, next_version};
 
-/// The first byte of an image or of changes in a table.
+/// The first byte of a snapshot or of changes in a table.
 pub(crate) const V1: u8 = 1;
 
-/// With the feature `next`, every record has a field that this version does not know, as the next version's may: a fleet
+/// In the next version, every record has a field that this version does not know, as the next version's may: a fleet
 /// of both must work.
 pub(crate) fn grow(record: &mut Vec<u8>) {
     // Field 2047, a varint: 1.
     const NEW_FIELD: [u8; 3] = [0xf8, 0x7f, 1];
-    if cfg!(feature = "next") {
+    if next_version::is_simulated() {
         record.extend_from_slice(&NEW_FIELD);
     }
 }

@@ -14,15 +14,17 @@ use smartcart_engine::{
 use sqlx::{Connection as _, PgConnection, PgPool};
 
 use super::{
-    lease::on,
-    open::LANES,
-    registry::{fence, fence_key},
+    fence::{fence, fence_key},
+    pooled_connection::with_connection,
 };
 use crate::{
-    columns::{id_bytes, id_of, limit_of, signed, unsigned},
+    columns::{id_bytes, id_of, lane_column, lane_of, limit_of, signed, unsigned},
     error::{PostgresRefusal, TableError, TableResult, postgres_refusal},
 };
 use smartcart_wire::{EntryName, decode_entry, encode_entry};
+
+/// Appends that overlap. Each is one round trip and one fsync, which PostgreSQL shares among them.
+const LANES: u16 = 4;
 
 #[derive(Debug)]
 pub struct PostgresJournal {
@@ -39,7 +41,7 @@ impl PostgresJournal {
     }
 
     pub(crate) async fn append_record(&self, name: EntryName, body: &[u8]) -> Result<(), AppendError> {
-        let answer = on!(&self.pool, connection => append(connection, name, body));
+        let answer = with_connection!(&self.pool, connection => append(connection, name, body));
         match answer {
             Err(TableError::Sql(error)) if postgres_refusal(&error) == Some(PostgresRefusal::Fenced) => {
                 Err(AppendError::Sealed)
@@ -53,57 +55,64 @@ impl PostgresJournal {
 
     /// Nothing of the incarnation is written from now on.
     pub(crate) async fn fence(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
-        on!(&self.pool, connection => seal(connection, incarnation)).map_err(unavailable)
+        with_connection!(&self.pool, connection => seal(connection, incarnation)).map_err(unavailable)
     }
 
-    /// Where a member's entries are; nothing: here, always.
-    pub(crate) async fn place_of(&self, incarnation: IncarnationId) -> Result<Option<Place>, JournalError> {
-        on!(&self.pool, connection => place_of(connection, incarnation)).map_err(unavailable)
+    /// Where a member's entries are; `None`: always here.
+    pub(crate) async fn location_of(
+        &self,
+        incarnation: IncarnationId,
+    ) -> Result<Option<JournalLocation>, JournalError> {
+        with_connection!(&self.pool, connection => location_of(connection, incarnation)).map_err(unavailable)
     }
 
-    /// Says where one's own entries are from now on.
-    pub(crate) async fn say_place(&self, me: IncarnationId, place: Place) -> Result<(), Unsaid> {
-        Ok(on!(&self.pool, connection => say_place(connection, me, place))?)
+    /// Writes into this pod's own row where its entries are from now on.
+    pub(crate) async fn record_location(
+        &self,
+        me: IncarnationId,
+        location: JournalLocation,
+    ) -> Result<(), FencedWriteError> {
+        Ok(with_connection!(&self.pool, connection => record_location(connection, me, location))?)
     }
 
-    /// A dead member's entries are all in the tables: nothing of it is elsewhere.
+    /// A dead member's entries are all in the tables: its row names no other place any more.
     pub(crate) async fn finished(&self, dead: IncarnationId) -> Result<(), JournalError> {
-        on!(&self.pool, connection => finished(connection, dead)).map_err(unavailable)
+        with_connection!(&self.pool, connection => finished(connection, dead)).map_err(unavailable)
     }
 
     pub(crate) async fn is_member(&self, incarnation: IncarnationId) -> Result<bool, JournalError> {
-        on!(&self.pool, connection => is_member(connection, incarnation)).map_err(unavailable)
+        with_connection!(&self.pool, connection => is_member(connection, incarnation)).map_err(unavailable)
     }
 
-    /// Takes in entries that were elsewhere: those after `base`, in order. Those that are here already are left alone.
-    pub(crate) async fn take_in(
+    /// Copies entries from elsewhere into this journal: those after `base`, in order. Those that are here already stay.
+    pub(crate) async fn import(
         &self,
         me: IncarnationId,
         lane: Lane,
         base: u64,
         entries: &[(u64, Arc<[u8]>)],
-    ) -> Result<(), Unsaid> {
-        on!(&self.pool, connection => begin_after(connection, me, lane, base))?;
-        for some in entries.chunks(TAKEN_AT_ONCE) {
-            on!(&self.pool, connection => take_some_in(connection, me, lane, some))?;
+    ) -> Result<(), FencedWriteError> {
+        with_connection!(&self.pool, connection => begin_after(connection, me, lane, base))?;
+        for some in entries.chunks(IMPORT_CHUNK) {
+            with_connection!(&self.pool, connection => import_chunk(connection, me, lane, some))?;
         }
         Ok(())
     }
 }
 
 /// Entries of one transaction.
-const TAKEN_AT_ONCE: usize = 128;
+const IMPORT_CHUNK: usize = 128;
 
-/// Where a member's entries are that the tables have not got.
+/// Where the entries of a member are that the tables have not got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum JournalLocation {
     /// In Redis, and some perhaps here.
     Redis,
     /// Here.
     Postgres,
 }
 
-impl Place {
+impl JournalLocation {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Redis => "redis",
@@ -112,15 +121,15 @@ impl Place {
     }
 }
 
-/// Why a pod could not write about itself.
+/// Why a pod's write under its own fence was not made.
 #[derive(Debug)]
-pub(crate) enum Unsaid {
+pub(crate) enum FencedWriteError {
     /// It was declared dead.
     Fenced,
     Failed(String),
 }
 
-impl From<TableError> for Unsaid {
+impl From<TableError> for FencedWriteError {
     fn from(error: TableError) -> Self {
         match error {
             TableError::Sql(error) if postgres_refusal(&error) == Some(PostgresRefusal::Fenced) => {
@@ -147,11 +156,11 @@ impl Journal for PostgresJournal {
 
     async fn seal(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
         self.fence(incarnation).await?;
-        match self.place_of(incarnation).await? {
-            Some(Place::Redis) => Err(JournalError::Unavailable(format!(
+        match self.location_of(incarnation).await? {
+            Some(JournalLocation::Redis) => Err(JournalError::Unavailable(format!(
                 "journal {incarnation} is in Redis: a pod that has its address (SMARTCART_JOURNAL_URL) must finish it"
             ))),
-            Some(Place::Postgres) | None => Ok(()),
+            Some(JournalLocation::Postgres) | None => Ok(()),
         }
     }
 
@@ -162,8 +171,9 @@ impl Journal for PostgresJournal {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Entry>, JournalError> {
-        let (from, rows) = on!(&self.pool, connection => read(connection, incarnation, lane, after, limit))
-            .map_err(unavailable)?;
+        let (from, rows) =
+            with_connection!(&self.pool, connection => read(connection, incarnation, lane, after, limit))
+                .map_err(unavailable)?;
         let mut entries = Vec::with_capacity(rows.len());
         for (sequence, (found, body)) in (from + 1..).zip(rows) {
             let corrupt =
@@ -178,19 +188,20 @@ impl Journal for PostgresJournal {
     }
 
     async fn trim(&self, incarnation: IncarnationId, lane: Lane, through: u64) -> Result<(), JournalError> {
-        on!(&self.pool, connection => trim(connection, incarnation, lane, through)).map_err(unavailable)
+        with_connection!(&self.pool, connection => trim(connection, incarnation, lane, through))
+            .map_err(unavailable)
     }
 
     async fn incarnations(&self) -> Result<Vec<(IncarnationId, Vec<(Lane, u64)>)>, JournalError> {
-        on!(&self.pool, connection => incarnations(connection)).map_err(unavailable)
+        with_connection!(&self.pool, connection => incarnations(connection)).map_err(unavailable)
     }
 
     async fn last(&self, incarnation: IncarnationId) -> Result<Vec<(Lane, u64)>, JournalError> {
-        on!(&self.pool, connection => last(connection, incarnation)).map_err(unavailable)
+        with_connection!(&self.pool, connection => last(connection, incarnation)).map_err(unavailable)
     }
 
     async fn remove(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
-        on!(&self.pool, connection => remove(connection, incarnation)).map_err(unavailable)
+        with_connection!(&self.pool, connection => remove(connection, incarnation)).map_err(unavailable)
     }
 
     fn lanes(&self) -> u16 {
@@ -213,17 +224,12 @@ async fn append(connection: &mut PgConnection, name: EntryName, body: &[u8]) -> 
     let answer = sqlx::query_scalar("SELECT journal_append($1, $2, $3, $4, $5)")
         .bind(id_bytes(name.incarnation.0))
         .bind(fence_key(name.incarnation))
-        .bind(number(name.lane))
+        .bind(lane_column(name.lane))
         .bind(signed(name.sequence))
         .bind(body)
         .fetch_one(connection)
         .await?;
     Ok(answer)
-}
-
-/// The lane as its column has it.
-pub(super) fn number(lane: Lane) -> i16 {
-    lane.0.cast_signed()
 }
 
 async fn seal(connection: &mut PgConnection, incarnation: IncarnationId) -> TableResult<()> {
@@ -235,26 +241,33 @@ async fn seal(connection: &mut PgConnection, incarnation: IncarnationId) -> Tabl
     Ok(())
 }
 
-async fn place_of(connection: &mut PgConnection, incarnation: IncarnationId) -> TableResult<Option<Place>> {
-    let place: Option<Option<String>> =
+async fn location_of(
+    connection: &mut PgConnection,
+    incarnation: IncarnationId,
+) -> TableResult<Option<JournalLocation>> {
+    let location: Option<Option<String>> =
         sqlx::query_scalar("SELECT journal FROM member WHERE incarnation = $1")
             .bind(id_bytes(incarnation.0))
             .fetch_optional(connection)
             .await?;
-    match place.flatten().as_deref() {
+    match location.flatten().as_deref() {
         None => Ok(None),
-        Some("redis") => Ok(Some(Place::Redis)),
-        Some("postgres") => Ok(Some(Place::Postgres)),
+        Some("redis") => Ok(Some(JournalLocation::Redis)),
+        Some("postgres") => Ok(Some(JournalLocation::Postgres)),
         Some(other) => Err(StoreError::Corrupt(format!("a member's journal is {other:?}")).into()),
     }
 }
 
-async fn say_place(connection: &mut PgConnection, me: IncarnationId, place: Place) -> TableResult<()> {
+async fn record_location(
+    connection: &mut PgConnection,
+    me: IncarnationId,
+    location: JournalLocation,
+) -> TableResult<()> {
     let mut transaction = connection.begin().await?;
     fence(&mut transaction, me).await?;
     sqlx::query("UPDATE member SET journal = $2 WHERE incarnation = $1")
         .bind(id_bytes(me.0))
-        .bind(place.as_str())
+        .bind(location.as_str())
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;
@@ -286,14 +299,14 @@ async fn begin_after(
     sqlx::query("SELECT journal_begin_after($1, $2, $3, $4)")
         .bind(id_bytes(me.0))
         .bind(fence_key(me))
-        .bind(number(lane))
+        .bind(lane_column(lane))
         .bind(signed(base))
         .execute(connection)
         .await?;
     Ok(())
 }
 
-async fn take_some_in(
+async fn import_chunk(
     connection: &mut PgConnection,
     me: IncarnationId,
     lane: Lane,
@@ -318,7 +331,7 @@ async fn read(
     after: u64,
     limit: usize,
 ) -> TableResult<(u64, Vec<(i64, Vec<u8>)>)> {
-    let (id, lane) = (id_bytes(incarnation.0), number(lane));
+    let (id, lane) = (id_bytes(incarnation.0), lane_column(lane));
     let trimmed: Option<i64> =
         sqlx::query_scalar("SELECT through FROM trimmed WHERE incarnation = $1 AND lane = $2")
             .bind(&id)
@@ -345,7 +358,7 @@ async fn trim(
     lane: Lane,
     through: u64,
 ) -> TableResult<()> {
-    let (id, lane) = (id_bytes(incarnation.0), number(lane));
+    let (id, lane) = (id_bytes(incarnation.0), lane_column(lane));
     sqlx::query(
         "WITH upto AS (
              INSERT INTO trimmed (incarnation, lane, through)
@@ -375,7 +388,7 @@ async fn incarnations(connection: &mut PgConnection) -> TableResult<Vec<(Incarna
     let mut found: BTreeMap<IncarnationId, Vec<(Lane, u64)>> = BTreeMap::new();
     for (id, lane, last) in rows {
         let lanes = found.entry(IncarnationId(id_of(&id)?)).or_default();
-        lanes.push((Lane(lane.cast_unsigned()), unsigned(last)));
+        lanes.push((lane_of(lane), unsigned(last)));
     }
     Ok(found.into_iter().collect())
 }
@@ -390,7 +403,7 @@ async fn last(connection: &mut PgConnection, incarnation: IncarnationId) -> Tabl
     .bind(id_bytes(incarnation.0))
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|(lane, last)| (Lane(lane.cast_unsigned()), unsigned(last))).collect())
+    Ok(rows.into_iter().map(|(lane, last)| (lane_of(lane), unsigned(last))).collect())
 }
 
 async fn remove(connection: &mut PgConnection, incarnation: IncarnationId) -> TableResult<()> {

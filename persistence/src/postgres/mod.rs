@@ -3,15 +3,16 @@
 //! Its statements are checked by the suites, which run them all against a real PostgreSQL, and not by the compiler:
 //! `sqlx::query!` checks the queries of one database in one build, and that one is SQLite.
 
+mod fence;
 mod journal;
-mod lease;
-mod news;
+mod notifications;
 mod open;
+mod pooled_connection;
 mod registry;
 mod tables;
 
 pub use journal::PostgresJournal;
-pub(crate) use journal::{Place, Unsaid};
+pub(crate) use journal::{FencedWriteError, JournalLocation};
 pub use open::{Shared, migrate, open};
 pub use registry::PostgresRegistry;
 pub use tables::PostgresStore;

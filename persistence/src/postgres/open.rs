@@ -9,25 +9,28 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{PostgresJournal, PostgresRegistry, PostgresStore, news::News};
+use super::{
+    journal::PostgresJournal, notifications::NotificationListener, registry::PostgresRegistry,
+    tables::PostgresStore,
+};
 use crate::error::ConnectError;
 
 fn migrations() -> Migrator {
     let mut migrations = sqlx::migrate!("migrations/postgres");
     #[cfg(feature = "next")]
-    migrations.migrations.to_mut().extend(sqlx::migrate!("tests/next-version").migrations.iter().cloned());
+    if smartcart_wire::next_version::is_simulated() {
+        migrations.migrations.to_mut().extend(sqlx::migrate!("tests/next-version").migrations.iter().cloned());
+    }
     // Those of the next version.
     migrations.set_ignore_missing(true);
     migrations
 }
 
 const OLDEST: u32 = 15;
-/// Appends that overlap. Each is one round trip and one fsync, which PostgreSQL shares among them.
-pub(super) const LANES: u16 = 4;
-/// A few more than lanes: one whose connection was lost does not wait for another.
+/// A few more than the journal has lanes: one whose connection was lost does not wait for another.
 const JOURNAL_CONNECTIONS: u32 = 8;
 const STORE_CONNECTIONS: u32 = 12;
-/// Beats wait for nobody: a pod whose loads are slow is not dead.
+/// Heartbeats wait for nobody: a pod whose loads are slow is not dead.
 const REGISTRY_CONNECTIONS: u32 = 2;
 /// How long to wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -63,11 +66,11 @@ pub async fn open(address: &str, incarnation: Option<IncarnationId>) -> Result<S
         .connect_lazy_with(options.clone());
     let store = pool().max_connections(STORE_CONNECTIONS).connect_lazy_with(options.clone());
     let registry = pool().max_connections(REGISTRY_CONNECTIONS).connect_lazy_with(options.clone());
-    let news = News::listen(options.clone());
+    let listener = NotificationListener::listen(options.clone());
     Ok(Shared {
         journal: Arc::new(PostgresJournal::new(journal)),
         store: Arc::new(PostgresStore::new(store, incarnation)),
-        registry: Arc::new(PostgresRegistry::new(registry, options, news)),
+        registry: Arc::new(PostgresRegistry::new(registry, options, listener)),
     })
 }
 

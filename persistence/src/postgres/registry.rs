@@ -9,36 +9,26 @@ use smartcart_engine::{
 use sqlx::{ConnectOptions as _, Connection as _, FromRow, PgConnection, PgPool, postgres::PgConnectOptions};
 
 use super::{
+    fence::{fence, fence_key, takeover_key},
     journal::forget,
-    lease::{on, within},
-    news::{CHANNEL, News},
+    notifications::{NotificationListener, notify},
+    pooled_connection::{with_connection, within},
 };
 use crate::{
     columns::{id_bytes, id_of, signed, unsigned},
     error::{PostgresRefusal, TableError, TableResult, postgres_refusal},
 };
 
-/// The advisory lock of an incarnation's fence. Incarnations are random: half of one is enough.
-pub(super) fn fence_key(incarnation: IncarnationId) -> i64 {
-    let half = u64::try_from(incarnation.0 >> 64).unwrap_or_default();
-    signed(half & !1)
-}
-
-/// The lock of the one who finishes an incarnation's write-behind.
-fn takeover_key(incarnation: IncarnationId) -> i64 {
-    fence_key(incarnation) | 1
-}
-
 #[derive(Debug)]
 pub struct PostgresRegistry {
     pool: PgPool,
     options: PgConnectOptions,
-    news: News,
+    listener: NotificationListener,
 }
 
 impl PostgresRegistry {
-    pub(super) const fn new(pool: PgPool, options: PgConnectOptions, news: News) -> Self {
-        Self { pool, options, news }
+    pub(super) const fn new(pool: PgPool, options: PgConnectOptions, listener: NotificationListener) -> Self {
+        Self { pool, options, listener }
     }
 
     pub async fn close(&self) {
@@ -49,19 +39,19 @@ impl PostgresRegistry {
 #[async_trait]
 impl Registry for PostgresRegistry {
     async fn join(&self, member: &Member, shop: ShopTime) -> Result<(), RegistryError> {
-        on!(&self.pool, connection => join(connection, member, shop)).map_err(registry_error)
+        with_connection!(&self.pool, connection => join(connection, member, shop)).map_err(registry_error)
     }
 
     async fn beat(&self, me: IncarnationId, shop: ShopTime) -> Result<Beat, RegistryError> {
-        on!(&self.pool, connection => beat(connection, me, shop)).map_err(registry_error)
+        with_connection!(&self.pool, connection => beat(connection, me, shop)).map_err(registry_error)
     }
 
     async fn shards(&self) -> Result<Vec<ShardRow>, RegistryError> {
-        on!(&self.pool, connection => shards(connection)).map_err(registry_error)
+        with_connection!(&self.pool, connection => shards(connection)).map_err(registry_error)
     }
 
     async fn claim(&self, me: IncarnationId, shards: &[ShardId]) -> Result<Vec<ShardRow>, RegistryError> {
-        on!(&self.pool, connection => claim(connection, me, shards)).map_err(registry_error)
+        with_connection!(&self.pool, connection => claim(connection, me, shards)).map_err(registry_error)
     }
 
     async fn hand_over(
@@ -70,19 +60,21 @@ impl Registry for PostgresRegistry {
         to: Option<IncarnationId>,
         shards: &[(ShardId, Epoch)],
     ) -> Result<Vec<ShardRow>, RegistryError> {
-        on!(&self.pool, connection => hand_over(connection, me, to, shards)).map_err(registry_error)
+        with_connection!(&self.pool, connection => hand_over(connection, me, to, shards))
+            .map_err(registry_error)
     }
 
     async fn leave(&self, me: IncarnationId) -> Result<(), RegistryError> {
-        on!(&self.pool, connection => leave(connection, me)).map_err(registry_error)
+        with_connection!(&self.pool, connection => leave(connection, me)).map_err(registry_error)
     }
 
     async fn part(&self, me: IncarnationId) -> Result<(), RegistryError> {
-        on!(&self.pool, connection => part(connection, me)).map_err(registry_error)
+        with_connection!(&self.pool, connection => part(connection, me)).map_err(registry_error)
     }
 
     async fn declare_dead(&self, by: IncarnationId, member: IncarnationId) -> Result<bool, RegistryError> {
-        on!(&self.pool, connection => declare_dead(connection, by, member)).map_err(registry_error)
+        with_connection!(&self.pool, connection => declare_dead(connection, by, member))
+            .map_err(registry_error)
     }
 
     async fn take_over(&self, dead: IncarnationId) -> Result<Option<Box<dyn Takeover>>, RegistryError> {
@@ -97,7 +89,7 @@ impl Registry for PostgresRegistry {
     }
 
     async fn changed(&self) {
-        self.news.told().await;
+        self.listener.notified().await;
     }
 }
 
@@ -129,18 +121,6 @@ fn registry_error(error: TableError) -> RegistryError {
     }
 }
 
-/// Others look at once. Told when the transaction commits.
-pub(super) async fn tell(connection: &mut PgConnection) -> TableResult<()> {
-    sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL).execute(connection).await?;
-    Ok(())
-}
-
-/// Shares the incarnation's fence to the end of the transaction; `Fenced` when it may not write.
-pub(super) async fn fence(connection: &mut PgConnection, me: IncarnationId) -> TableResult<()> {
-    sqlx::query("SELECT fence($1, $2)").bind(id_bytes(me.0)).bind(fence_key(me)).execute(connection).await?;
-    Ok(())
-}
-
 async fn join(connection: &mut PgConnection, member: &Member, shop: ShopTime) -> TableResult<()> {
     let mut transaction = connection.begin().await?;
     sqlx::query(
@@ -156,7 +136,7 @@ async fn join(connection: &mut PgConnection, member: &Member, shop: ShopTime) ->
     .bind(MemberState::Live.as_str())
     .execute(&mut *transaction)
     .await?;
-    tell(&mut transaction).await?;
+    notify(&mut transaction).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -280,7 +260,7 @@ async fn claim(
             .fetch_all(&mut *transaction)
             .await?;
     if taken > 0 {
-        tell(&mut transaction).await?;
+        notify(&mut transaction).await?;
     }
     transaction.commit().await?;
     shard_rows(mine)
@@ -324,7 +304,7 @@ async fn hand_over(
     .bind(shards.iter().map(|(_, epoch)| signed(epoch.0)).collect::<Vec<_>>())
     .fetch_all(&mut *transaction)
     .await?;
-    tell(&mut transaction).await?;
+    notify(&mut transaction).await?;
     transaction.commit().await?;
     went.sort_unstable_by_key(|row| row.id);
     shard_rows(went)
@@ -342,7 +322,7 @@ async fn leave(connection: &mut PgConnection, me: IncarnationId) -> TableResult<
     if left == 0 {
         return Err(StoreError::Fenced.into());
     }
-    tell(&mut transaction).await?;
+    notify(&mut transaction).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -382,7 +362,7 @@ async fn part(connection: &mut PgConnection, me: IncarnationId) -> TableResult<(
     }
     forget(&mut transaction, &id).await?;
     forget_member(&mut transaction, &id).await?;
-    tell(&mut transaction).await?;
+    notify(&mut transaction).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -405,7 +385,7 @@ async fn declare_dead(
     if fence_key(by) > fence_key(member) {
         fence(&mut transaction, by).await?;
     }
-    tell(&mut transaction).await?;
+    notify(&mut transaction).await?;
     transaction.commit().await?;
     Ok(dead)
 }
@@ -458,7 +438,7 @@ async fn deal(
     .execute(&mut *transaction)
     .await?;
     forget_member(&mut transaction, &id).await?;
-    tell(&mut transaction).await?;
+    notify(&mut transaction).await?;
     transaction.commit().await?;
     Ok(())
 }

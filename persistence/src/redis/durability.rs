@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, str::FromStr};
 
 use redis::cmd;
 
-use super::Link;
+use super::link::Link;
 use crate::error::RedisError;
 
 /// What an answer of this Redis means.
@@ -107,10 +107,10 @@ const NEEDED: [(&str, &str, &str); 4] = [
 ];
 
 /// What a server says of itself.
-pub(super) struct Told(HashMap<String, String>);
+pub(super) struct ServerInfo(HashMap<String, String>);
 
-impl Told {
-    pub(super) async fn by(link: &Link) -> Result<Self, RedisError> {
+impl ServerInfo {
+    pub(super) async fn of(link: &Link) -> Result<Self, RedisError> {
         let info: String = link.ask(cmd("INFO").arg("everything")).await?;
         let pairs = info.lines().filter_map(|line| line.trim_end().split_once(':'));
         Ok(Self(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))

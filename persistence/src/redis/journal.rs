@@ -11,8 +11,8 @@ use smartcart_engine::journal::{AppendError, Journal, JournalError};
 use tokio::sync::Mutex;
 
 use super::{
-    Link, Server,
-    server::{Door, Node},
+    link::Link,
+    server::{FirstConnection, Node, Server},
 };
 use crate::error::RedisError;
 use smartcart_wire::{EntryName, decode_entry, encode_entry};
@@ -30,17 +30,17 @@ pub struct RedisJournal {
 /// One connection to each server that was needed so far.
 #[derive(Debug, Default)]
 struct Links {
-    door: Option<Door>,
+    first: Option<FirstConnection>,
     /// Of a cluster.
     primaries: HashMap<Node, Link>,
 }
 
 impl Links {
-    async fn door(&mut self, server: &Server) -> Result<Door, RedisError> {
-        if let Some(door) = &self.door {
-            return Ok(door.clone());
+    async fn first(&mut self, server: &Server) -> Result<FirstConnection, RedisError> {
+        if let Some(first) = &self.first {
+            return Ok(first.clone());
         }
-        Ok(self.door.insert(server.door().await?).clone())
+        Ok(self.first.insert(server.first_connection().await?).clone())
     }
 
     async fn to(&mut self, server: &Server, node: Node) -> Result<Link, RedisError> {
@@ -61,7 +61,7 @@ impl RedisJournal {
     /// To the one that keeps an incarnation's journal.
     async fn link(&self, incarnation: IncarnationId) -> Result<Link, RedisError> {
         let mut links = self.links.lock().await;
-        match links.door(&self.server).await?.into_parts() {
+        match links.first(&self.server).await?.into_parts() {
             (link, Some(_)) => Ok(link),
             (any, None) => {
                 let node = self.server.primary_of(&any, incarnation).await?;
@@ -73,7 +73,7 @@ impl RedisJournal {
     /// To every one that keeps journals.
     async fn every_link(&self) -> Result<Vec<Link>, RedisError> {
         let mut links = self.links.lock().await;
-        match links.door(&self.server).await?.into_parts() {
+        match links.first(&self.server).await?.into_parts() {
             (link, Some(_)) => Ok(vec![link]),
             (any, None) => {
                 let mut every = Vec::new();
@@ -95,7 +95,7 @@ impl RedisJournal {
     where
         W: Future<Output = Result<T, RedisError>>,
     {
-        let mut again = self.links.lock().await.door.is_some();
+        let mut again = self.links.lock().await.first.is_some();
         loop {
             match work().await {
                 Ok(done) => return Ok(done),

@@ -36,12 +36,12 @@ const CONFLICT: i64 = -1;
 
 /// Why entries could not be written again.
 #[derive(Debug)]
-pub(crate) enum Refused {
+pub(crate) enum PublishError {
     Sealed,
     Failed(String),
 }
 
-impl From<redis::RedisError> for Refused {
+impl From<redis::RedisError> for PublishError {
     fn from(error: redis::RedisError) -> Self {
         Self::Failed(error.to_string())
     }
@@ -120,9 +120,9 @@ impl Link {
         lane: Lane,
         base: u64,
         entries: &[(u64, std::sync::Arc<[u8]>)],
-    ) -> Result<(), Refused> {
+    ) -> Result<(), PublishError> {
         if self.ask::<i64>(call("begin_after", incarnation, lane).arg(base)).await? == SEALED {
-            return Err(Refused::Sealed);
+            return Err(PublishError::Sealed);
         }
         for some in entries.chunks(SENT_AT_ONCE) {
             let mut sent = redis::pipe();
@@ -133,8 +133,8 @@ impl Link {
             for ((sequence, _), answer) in some.iter().zip(answers) {
                 match accepted(*sequence, answer) {
                     Ok(()) => {}
-                    Err(AppendError::Sealed) => return Err(Refused::Sealed),
-                    Err(error) => return Err(Refused::Failed(error.to_string())),
+                    Err(AppendError::Sealed) => return Err(PublishError::Sealed),
+                    Err(error) => return Err(PublishError::Failed(error.to_string())),
                 }
             }
         }

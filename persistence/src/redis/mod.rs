@@ -2,7 +2,7 @@
 //! checks seal, sequence and repetition in the same step.
 //!
 //! By itself a Redis that fails over may forget a seal and the last entries. [`RedisJournal`] is the bare journal; a pod
-//! writes through [`crate::fast::FastJournal`], whose rules make up for it.
+//! writes through [`crate::failover::FailoverJournal`], whose rules make up for it.
 
 mod durability;
 mod journal;
@@ -12,5 +12,5 @@ mod server;
 pub use durability::{Class, Durability};
 pub(crate) use journal::LANES;
 pub use journal::RedisJournal;
-pub(crate) use link::{Link, Refused};
+pub(crate) use link::{Link, PublishError};
 pub use server::{Server, Settings};

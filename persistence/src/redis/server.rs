@@ -8,7 +8,10 @@ use redis::{
 };
 use smartcart_domain::id::IncarnationId;
 
-use super::{Class, Durability, Link, durability::Told, link};
+use super::{
+    durability::{Class, Durability, ServerInfo},
+    link::{self, Link},
+};
 use crate::error::RedisError;
 
 const FUNCTIONS: &str = include_str!("functions.lua");
@@ -47,7 +50,7 @@ pub struct Server {
 
 /// A first connection: to the server, or to any of a cluster.
 #[derive(Debug, Clone)]
-pub(super) struct Door {
+pub(super) struct FirstConnection {
     link: Link,
     /// Of a single server: it is the one.
     durability: Option<Durability>,
@@ -74,10 +77,10 @@ impl Server {
         Ok(Self { client, node, class: settings.class, certificates })
     }
 
-    /// A new connection to the one that keeps an incarnation's journal, and is known to keep what it acknowledges. It never
+    /// A new connection to the server that keeps an incarnation's journal, and is known to keep what it acknowledges. It never
     /// connects again by itself.
     pub(crate) async fn connect(&self, incarnation: IncarnationId) -> Result<(Link, Durability), RedisError> {
-        let Door { link, durability } = self.door().await?;
+        let FirstConnection { link, durability } = self.first_connection().await?;
         match durability {
             Some(durability) => Ok((link, durability)),
             None => self.connect_to(&self.primary_of(&link, incarnation).await?).await,
@@ -94,12 +97,13 @@ impl Server {
         self.connect(IncarnationId(0)).await.map(|(_, durability)| durability)
     }
 
-    pub(super) async fn door(&self) -> Result<Door, RedisError> {
+    /// To the server itself, or to any of a cluster.
+    pub(super) async fn first_connection(&self) -> Result<FirstConnection, RedisError> {
         let link = self.dial(&self.client).await?;
-        let told = Told::by(&link).await?;
+        let info = ServerInfo::of(&link).await?;
         let durability =
-            if told.is_of_a_cluster() { None } else { Some(self.make_ready(&link, &told).await?) };
-        Ok(Door { link, durability })
+            if info.is_of_a_cluster() { None } else { Some(self.make_ready(&link, &info).await?) };
+        Ok(FirstConnection { link, durability })
     }
 
     /// To one of a cluster.
@@ -113,8 +117,8 @@ impl Server {
             _ => ConnectionAddr::Tcp(host, port),
         };
         let link = self.dial(&client(info.set_addr(addr), self.certificates.as_ref())?).await?;
-        let told = Told::by(&link).await?;
-        let durability = self.make_ready(&link, &told).await?;
+        let info = ServerInfo::of(&link).await?;
+        let durability = self.make_ready(&link, &info).await?;
         Ok((link, durability))
     }
 
@@ -126,8 +130,8 @@ impl Server {
         Ok(Link::new(connection, self.class.confirming()))
     }
 
-    async fn make_ready(&self, link: &Link, told: &Told) -> Result<Durability, RedisError> {
-        let durability = told.durability(self.class, link).await?;
+    async fn make_ready(&self, link: &Link, info: &ServerInfo) -> Result<Durability, RedisError> {
+        let durability = info.durability(self.class, link).await?;
         // Over a connection that may write: a replica refuses.
         link.ask::<String>(cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(FUNCTIONS)).await?;
         link.confirm().await.map_err(|error| match error.kind() {
@@ -164,7 +168,7 @@ impl Server {
         ranges.into_iter().map(|range| self.range(range)).collect()
     }
 
-    /// First and last slot, and then its servers, the primary first. Who does not know its own name leaves it out.
+    /// First and last slot, and then its servers, the primary first. A server that does not know its own name leaves it out.
     fn range(&self, range: Vec<Value>) -> Result<(u16, u16, Node), RedisError> {
         let odd = || RedisError::Unreachable("what it says of its slots cannot be read".to_owned());
         let mut parts = range.into_iter();
@@ -179,7 +183,7 @@ impl Server {
     }
 }
 
-impl Door {
+impl FirstConnection {
     pub(super) fn into_parts(self) -> (Link, Option<Durability>) {
         (self.link, self.durability)
     }

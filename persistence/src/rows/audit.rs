@@ -55,7 +55,7 @@ pub(crate) struct StockColumns {
     pub(crate) next_deadline: Option<i64>,
 }
 
-type Loaded<I> = Result<Option<Stored<I>>, StoreError>;
+type Loaded<S> = Result<Option<Stored<S>>, StoreError>;
 
 impl Audit {
     pub(crate) fn find(&mut self, subject: impl Display, what: impl Display) {
@@ -67,7 +67,7 @@ impl Audit {
     }
 
     /// What was loaded, when it could be read. Errors that are not damage end the audit.
-    fn readable<I>(&mut self, subject: &str, loaded: Loaded<I>) -> Result<Option<Stored<I>>, StoreError> {
+    fn readable<S>(&mut self, subject: &str, loaded: Loaded<S>) -> Result<Option<Stored<S>>, StoreError> {
         match loaded {
             Err(StoreError::Corrupt(what)) => {
                 self.find(subject, what);
@@ -87,7 +87,7 @@ impl Audit {
         let Some(stored) = self.readable(&subject, loaded)? else { return Ok(()) };
         let cart = replay(Cart::clone(&stored.snapshot.cart), &stored.tail);
         if cart.id != id {
-            self.find(&subject, format_args!("its image is that of cart {}", cart.id));
+            self.find(&subject, format_args!("its snapshot is that of cart {}", cart.id));
         }
         if let Some(order) = cart.last_order {
             let settled = cart.checkout.as_ref().is_none_or(|checkout| checkout.order != order);
@@ -229,7 +229,7 @@ fn stock_defects(sku: &Sku, stock: &Stock) -> Vec<String> {
     let mut defects = Vec::new();
     let level = stock.level;
     if stock.sku != *sku {
-        defects.push(format!("its image is that of {}", stock.sku));
+        defects.push(format!("its snapshot is that of {}", stock.sku));
     }
     if !level.is_sound() {
         defects.push(format!(

@@ -27,54 +27,60 @@ pub(crate) struct StockRow<'a> {
     pub(crate) snapshot: Option<&'a StockSnapshot>,
 }
 
-pub(crate) fn by_kind(rows: &[Arc<Row>]) -> Result<(Vec<CartRow<'_>>, Vec<StockRow<'_>>), StoreError> {
-    let (mut carts, mut stock) = (Vec::with_capacity(rows.len()), Vec::new());
-    for row in rows.iter().map(AsRef::as_ref) {
-        let image_version = match (&row.entity, &row.columns, &row.snapshot) {
-            (EntityKey::Cart(id), IndexedColumns::Cart(cart), None) => {
-                carts.push(CartRow { id: *id, row, cart, snapshot: None });
-                None
-            }
-            (EntityKey::Cart(id), IndexedColumns::Cart(cart), Some(Snapshot::Cart(snapshot))) => {
-                carts.push(CartRow { id: *id, row, cart, snapshot: Some(snapshot) });
-                Some(snapshot.cart.version)
-            }
-            (EntityKey::Stock(sku), IndexedColumns::Stock { level, next_deadline }, None) => {
-                stock.push(StockRow { sku, row, level, next_deadline: *next_deadline, snapshot: None });
-                None
-            }
-            (
-                EntityKey::Stock(sku),
-                IndexedColumns::Stock { level, next_deadline },
-                Some(Snapshot::Stock(snapshot)),
-            ) => {
-                stock.push(StockRow {
-                    sku,
-                    row,
-                    level,
-                    next_deadline: *next_deadline,
-                    snapshot: Some(snapshot),
-                });
-                Some(snapshot.stock.level.version)
-            }
-            _ => return Err(invariant(format!("the row of {} is of two kinds", row.entity))),
-        };
-        if !is_whole(row, image_version) {
-            return Err(invariant(format!(
-                "the row of {} has a gap before version {}",
-                row.entity, row.version
-            )));
+/// The rows of one flush, in the order of their keys, so that one lookup ends near the next.
+#[derive(Default)]
+pub(crate) struct RowsByKind<'a> {
+    pub(crate) carts: Vec<CartRow<'a>>,
+    pub(crate) stock: Vec<StockRow<'a>>,
+}
+
+impl<'a> RowsByKind<'a> {
+    pub(crate) fn of(rows: &'a [Arc<Row>]) -> Result<Self, StoreError> {
+        let mut by_kind = Self::default();
+        for row in rows {
+            by_kind.add(row)?;
         }
+        by_kind.carts.sort_unstable_by_key(|row| row.id);
+        by_kind.stock.sort_unstable_by_key(|row| row.sku);
+        Ok(by_kind)
     }
-    // In the order of their keys, so that one lookup ends near the next.
-    carts.sort_unstable_by_key(|row| row.id);
-    stock.sort_unstable_by_key(|row| row.sku);
-    Ok((carts, stock))
+
+    fn add(&mut self, row: &'a Row) -> Result<(), StoreError> {
+        let of_two_kinds = || invariant(format!("the row of {} is of two kinds", row.entity));
+        let snapshot_version = match &row.entity {
+            EntityKey::Cart(id) => {
+                let IndexedColumns::Cart(cart) = &row.columns else { return Err(of_two_kinds()) };
+                let snapshot = match &row.snapshot {
+                    None => None,
+                    Some(Snapshot::Cart(snapshot)) => Some(snapshot),
+                    Some(Snapshot::Stock(_)) => return Err(of_two_kinds()),
+                };
+                self.carts.push(CartRow { id: *id, row, cart, snapshot });
+                snapshot.map(|snapshot| snapshot.cart.version)
+            }
+            EntityKey::Stock(sku) => {
+                let IndexedColumns::Stock { level, next_deadline } = &row.columns else {
+                    return Err(of_two_kinds());
+                };
+                let snapshot = match &row.snapshot {
+                    None => None,
+                    Some(Snapshot::Stock(snapshot)) => Some(snapshot),
+                    Some(Snapshot::Cart(_)) => return Err(of_two_kinds()),
+                };
+                self.stock.push(StockRow { sku, row, level, next_deadline: *next_deadline, snapshot });
+                snapshot.map(|snapshot| snapshot.stock.level.version)
+            }
+        };
+        if is_whole(row, snapshot_version) {
+            return Ok(());
+        }
+        Err(invariant(format!("the row of {} has a gap before version {}", row.entity, row.version)))
+    }
 }
 
 /// Snapshot and tail lead, version by version, to the row's.
-fn is_whole(row: &Row, image_version: Option<u64>) -> bool {
-    let Some(start) = image_version.or_else(|| row.tail.first()?.version.checked_sub(1)) else {
+fn is_whole(row: &Row, snapshot_version: Option<u64>) -> bool {
+    let Some(start) = snapshot_version.or_else(|| row.tail.first()?.version.checked_sub(1)) else {
         return false;
     };
     (start + 1..).zip(&row.tail).all(|(version, change)| change.version == version)

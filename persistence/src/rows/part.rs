@@ -6,25 +6,25 @@ use smartcart_engine::store::StoreError;
 use crate::{columns::unsigned, error::corrupt};
 use smartcart_wire::decode_changes;
 
-/// An image or a part of its tail.
+/// A snapshot or a part of its tail.
 #[derive(sqlx::FromRow)]
 pub(crate) struct Part {
-    /// For an image: the version that its tail leads to.
+    /// Of a snapshot: the version that its tail leads to.
     pub(crate) version: i64,
     pub(crate) bytes: Vec<u8>,
 }
 
-/// The image, and the changes that lead from it to the row's version, in order, each once: tails of flushes may
+/// The snapshot, and the changes that lead from it to the row's version, in order, each once: tails of flushes may
 /// overlap. A gap is damage.
-pub(crate) fn assemble<I>(
+pub(crate) fn assemble<S>(
     parts: &[Part],
     subject: impl Display + Copy,
-    decode: impl Fn(&[u8]) -> Result<I, smartcart_wire::Malformed>,
-    version_of: impl Fn(&I) -> u64,
-) -> Result<Option<(I, Vec<Change>)>, StoreError> {
+    decode: impl Fn(&[u8]) -> Result<S, smartcart_wire::Malformed>,
+    version_of: impl Fn(&S) -> u64,
+) -> Result<Option<(S, Vec<Change>)>, StoreError> {
     let Some((head, tail)) = parts.split_first() else { return Ok(None) };
-    let image = decode(&head.bytes).map_err(corrupt(subject))?;
-    let mut version = version_of(&image);
+    let snapshot = decode(&head.bytes).map_err(corrupt(subject))?;
+    let mut version = version_of(&snapshot);
     let mut changes = Vec::new();
     for part in tail {
         for change in decode_changes(&part.bytes).map_err(corrupt(subject))? {
@@ -37,5 +37,5 @@ pub(crate) fn assemble<I>(
     if version != unsigned(head.version) {
         return Err(StoreError::Corrupt(format!("{subject}: version {} is missing", version + 1)));
     }
-    Ok(Some((image, changes)))
+    Ok(Some((snapshot, changes)))
 }

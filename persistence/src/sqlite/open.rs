@@ -14,7 +14,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous},
 };
 
-use super::{SqliteJournal, SqliteStore};
+use super::{journal::SqliteJournal, tables::SqliteStore};
 use crate::error::{OpenError, Severity, severity};
 
 static JOURNAL: Migrator = sqlx::migrate!("migrations/sqlite/journal");

@@ -101,13 +101,13 @@ async fn a_version_is_missing() {
 }
 
 #[tokio::test]
-async fn an_image_cannot_be_read() {
+async fn a_snapshot_cannot_be_read() {
     finds("UPDATE cart SET image = x'01ff' WHERE hex(id) LIKE '%01'", CART_1, "does not decode").await;
 }
 
 #[tokio::test]
 async fn changes_belong_to_nothing() {
-    finds("DELETE FROM stock", "stock 85123A", "changes, but no image").await;
+    finds("DELETE FROM stock", "stock 85123A", "changes, but no snapshot").await;
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ struct Arguments {
     /// The server's binary.
     #[arg(long)]
     server: PathBuf,
-    /// The next version's binary, built with the feature `next`.
+    /// The next version: what `scripts/next-version.sh` writes beside a server that was built with the feature `next`.
     #[arg(long)]
     next: Option<PathBuf>,
     /// The binary `replay` [beside this one]

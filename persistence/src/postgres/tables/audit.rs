@@ -1,8 +1,12 @@
 //! Reads all tables for the audit.
 
-use smartcart_domain::id::{CartId, Sku};
+use smartcart_domain::{
+    change::EntityKind,
+    id::{CartId, Sku},
+};
 use smartcart_engine::store::Finding;
 use sqlx::{Connection as _, PgConnection};
+use strum::VariantArray as _;
 
 use super::{entities, orders};
 use crate::{
@@ -16,10 +20,20 @@ pub(super) async fn audit(connection: &mut PgConnection) -> TableResult<Vec<Find
     let mut snapshot = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let mut audit = Audit::default();
     journals(&mut audit, &mut snapshot).await?;
-    all_carts(&mut audit, &mut snapshot).await?;
-    all_orders(&mut audit, &mut snapshot).await?;
-    all_stock(&mut audit, &mut snapshot).await?;
-    tails(&mut audit, &mut snapshot).await?;
+    for kind in EntityKind::VARIANTS {
+        match kind {
+            // Orders are compared with the carts that placed them, and stock with the orders.
+            EntityKind::Cart => {
+                all_carts(&mut audit, &mut snapshot).await?;
+                cart_tails(&mut audit, &mut snapshot).await?;
+                all_orders(&mut audit, &mut snapshot).await?;
+            }
+            EntityKind::Stock => {
+                all_stock(&mut audit, &mut snapshot).await?;
+                stock_tails(&mut audit, &mut snapshot).await?;
+            }
+        }
+    }
     snapshot.commit().await?;
     Ok(audit.findings())
 }
@@ -103,21 +117,26 @@ async fn all_stock(audit: &mut Audit, connection: &mut PgConnection) -> TableRes
     Ok(())
 }
 
-/// Changes of an entity that is not there.
-async fn tails(audit: &mut Audit, connection: &mut PgConnection) -> TableResult<()> {
+/// Changes of a cart that is not there.
+async fn cart_tails(audit: &mut Audit, connection: &mut PgConnection) -> TableResult<()> {
     let carts: Vec<Vec<u8>> =
         sqlx::query_scalar("SELECT DISTINCT cart FROM cart_tail WHERE cart NOT IN (SELECT id FROM cart)")
-            .fetch_all(&mut *connection)
+            .fetch_all(connection)
             .await?;
     for id in carts {
-        audit.find(format_args!("cart {}", CartId(id_of(&id)?)), "it has changes, but no image");
+        audit.find(format_args!("cart {}", CartId(id_of(&id)?)), "it has changes, but no snapshot");
     }
+    Ok(())
+}
+
+/// Changes of a stock that is not there.
+async fn stock_tails(audit: &mut Audit, connection: &mut PgConnection) -> TableResult<()> {
     let skus: Vec<String> =
         sqlx::query_scalar("SELECT DISTINCT sku FROM stock_tail WHERE sku NOT IN (SELECT sku FROM stock)")
             .fetch_all(connection)
             .await?;
     for sku in skus {
-        audit.find(format_args!("stock {sku}"), "it has changes, but no image");
+        audit.find(format_args!("stock {sku}"), "it has changes, but no snapshot");
     }
     Ok(())
 }

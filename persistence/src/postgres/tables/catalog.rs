@@ -8,10 +8,11 @@ use smartcart_domain::{
 use smartcart_engine::store::{Conflict, StoreError, TableKey, Written};
 use sqlx::{Connection as _, PgConnection};
 
-use super::{super::registry::tell, keys};
+use super::keys;
 use crate::{
     columns::unsigned,
     error::{TableResult, corrupt},
+    postgres::notifications::notify,
     rows::{
         ProductColumns, VariantColumns,
         json::{encode_attributes, encode_images, encode_prices},
@@ -42,7 +43,7 @@ async fn raise_generation(connection: &mut PgConnection) -> TableResult<()> {
     sqlx::query("UPDATE shop SET catalog_generation = catalog_generation + 1")
         .execute(&mut *connection)
         .await?;
-    tell(connection).await
+    notify(connection).await
 }
 
 pub(super) async fn put(

@@ -1,7 +1,7 @@
 //! Carts and stock: one fenced transaction for what the write-behind brings, and reading it back.
 
 use smartcart_domain::{
-    entry::{Lane, Watermark},
+    entry::Watermark,
     id::{CartId, IdSecret, IncarnationId, Sku, random_bytes},
     snapshot::{CartSnapshot, StockSnapshot},
     time::ShopTime,
@@ -9,28 +9,26 @@ use smartcart_domain::{
 use smartcart_engine::store::{StoreError, Stored, TableBatch};
 use sqlx::{Connection as _, PgConnection};
 
-use super::{
-    super::{journal::number, registry::fence},
-    images, orders,
-};
+use super::{orders, snapshots};
 use crate::{
-    columns::{id_bytes, id_of, signed, unsigned},
+    columns::{id_bytes, ids_of, lane_column, lane_of, signed, skus_of, unsigned},
     error::TableResult,
-    rows::{CartRow, Part, StockRow, assemble, by_kind},
+    postgres::fence::fence,
+    rows::{CartRow, Part, RowsByKind, StockRow, assemble},
 };
 use smartcart_wire::{decode_cart_snapshot, decode_stock_snapshot};
 
 #[derive(Debug)]
 pub(super) struct Statements {
-    carts: images::Statements,
-    stock: images::Statements,
+    carts: snapshots::Statements,
+    stock: snapshots::Statements,
 }
 
 impl Default for Statements {
     fn default() -> Self {
         Self {
-            carts: images::Statements::of::<CartRow<'_>>(),
-            stock: images::Statements::of::<StockRow<'_>>(),
+            carts: snapshots::Statements::of::<CartRow<'_>>(),
+            stock: snapshots::Statements::of::<StockRow<'_>>(),
         }
     }
 }
@@ -41,22 +39,26 @@ pub(super) async fn flush(
     writer: IncarnationId,
     batch: &TableBatch,
 ) -> TableResult<()> {
-    let (carts, stock) = by_kind(&batch.rows)?;
+    let RowsByKind { carts, stock } = RowsByKind::of(&batch.rows)?;
     let mut transaction = connection.begin().await?;
     fence(&mut transaction, writer).await?;
-    images::flush(&mut transaction, &statements.carts, &carts).await?;
-    images::flush(&mut transaction, &statements.stock, &stock).await?;
+    snapshots::flush(&mut transaction, &statements.carts, &carts).await?;
+    snapshots::flush(&mut transaction, &statements.stock, &stock).await?;
     orders::insert(&mut transaction, &batch.orders).await?;
     raise(&mut transaction, &batch.watermarks).await?;
     if !batch.watermarks.is_empty() || (carts.is_empty() && stock.is_empty()) {
-        keep_time(&mut transaction, writer, batch.shop).await?;
+        persist_shop_time(&mut transaction, writer, batch.shop).await?;
     }
     transaction.commit().await?;
     Ok(())
 }
 
 /// With each round of the write-behind. Each member's own row: one row for all would be waited for by all.
-async fn keep_time(connection: &mut PgConnection, writer: IncarnationId, shop: ShopTime) -> TableResult<()> {
+async fn persist_shop_time(
+    connection: &mut PgConnection,
+    writer: IncarnationId,
+    shop: ShopTime,
+) -> TableResult<()> {
     sqlx::query("UPDATE member SET shop_time = $2 WHERE incarnation = $1 AND shop_time < $2")
         .bind(id_bytes(writer.0))
         .bind(shop.0)
@@ -77,7 +79,7 @@ async fn raise(connection: &mut PgConnection, watermarks: &[Watermark]) -> Table
          WHERE watermark.sequence < excluded.sequence",
     )
     .bind(watermarks.iter().map(|watermark| id_bytes(watermark.incarnation.0)).collect::<Vec<_>>())
-    .bind(watermarks.iter().map(|watermark| number(watermark.lane)).collect::<Vec<_>>())
+    .bind(watermarks.iter().map(|watermark| lane_column(watermark.lane)).collect::<Vec<_>>())
     .bind(watermarks.iter().map(|watermark| signed(watermark.sequence)).collect::<Vec<_>>())
     .execute(connection)
     .await?;
@@ -88,7 +90,7 @@ pub(super) async fn load_cart(
     connection: &mut PgConnection,
     id: CartId,
 ) -> TableResult<Option<Stored<CartSnapshot>>> {
-    // One statement, so that image and tail are of one moment.
+    // One statement, so that snapshot and tail are of one moment.
     let parts: Vec<Part> = sqlx::query_as(
         "SELECT version, bytes FROM (
              SELECT 0 AS place, version, image AS bytes FROM cart WHERE id = $1
@@ -101,7 +103,7 @@ pub(super) async fn load_cart(
     .fetch_all(connection)
     .await?;
     let subject = format_args!("cart {id}");
-    let stored = assemble(&parts, subject, decode_cart_snapshot, |image| image.cart.version)?;
+    let stored = assemble(&parts, subject, decode_cart_snapshot, |snapshot| snapshot.cart.version)?;
     Ok(stored.map(|(snapshot, tail)| Stored { snapshot, tail }))
 }
 
@@ -121,7 +123,7 @@ pub(super) async fn load_stock(
     .fetch_all(connection)
     .await?;
     let subject = format_args!("stock {sku}");
-    let stored = assemble(&parts, subject, decode_stock_snapshot, |image| image.stock.level.version)?;
+    let stored = assemble(&parts, subject, decode_stock_snapshot, |snapshot| snapshot.stock.level.version)?;
     Ok(stored.map(|(snapshot, tail)| Stored { snapshot, tail }))
 }
 
@@ -136,7 +138,7 @@ pub(super) async fn watermarks(
             .await?;
     let watermark = |(lane, sequence): (i16, i64)| Watermark {
         incarnation,
-        lane: Lane(lane.cast_unsigned()),
+        lane: lane_of(lane),
         sequence: unsigned(sequence),
     };
     Ok(rows.into_iter().map(watermark).collect())
@@ -165,7 +167,7 @@ pub(super) async fn carts_checking_out(connection: &mut PgConnection) -> TableRe
     let column: Vec<Vec<u8>> = sqlx::query_scalar("SELECT id FROM cart WHERE checking_out ORDER BY id")
         .fetch_all(connection)
         .await?;
-    ids(&column, CartId)
+    Ok(ids_of(&column, CartId)?)
 }
 
 /// The hold that ends first comes first.
@@ -174,8 +176,7 @@ pub(super) async fn stocks_with_holds(connection: &mut PgConnection) -> TableRes
         sqlx::query_scalar("SELECT sku FROM stock WHERE has_holds ORDER BY next_deadline")
             .fetch_all(connection)
             .await?;
-    let sku = |text: String| text.parse().map_err(|_| StoreError::Corrupt(format!("'{text}' is not a SKU")));
-    Ok(column.into_iter().map(sku).collect::<Result<_, _>>()?)
+    Ok(skus_of(column)?)
 }
 
 pub(super) async fn secret(connection: &mut PgConnection) -> TableResult<IdSecret> {
@@ -187,9 +188,4 @@ pub(super) async fn secret(connection: &mut PgConnection) -> TableResult<IdSecre
     let bytes =
         secret.try_into().map_err(|_| StoreError::Corrupt("the shop's secret is not 32 bytes".into()))?;
     Ok(IdSecret::new(bytes))
-}
-
-/// A column of ids.
-pub(super) fn ids<T>(column: &[Vec<u8>], id: impl Fn(u128) -> T) -> TableResult<Vec<T>> {
-    Ok(column.iter().map(|bytes| id_of(bytes).map(&id)).collect::<Result<_, _>>()?)
 }

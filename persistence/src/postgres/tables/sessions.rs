@@ -8,10 +8,11 @@ use smartcart_domain::{
 use smartcart_engine::store::{StoreError, TableKey, Written};
 use sqlx::{Connection as _, PgConnection};
 
-use super::{super::registry::tell, entities::ids, keys};
+use super::keys;
 use crate::{
-    columns::{id_bytes, id_of, signed},
+    columns::{id_bytes, id_of, ids_of, signed},
     error::TableResult,
+    postgres::notifications::notify,
     rows::SessionColumns,
 };
 
@@ -106,7 +107,7 @@ pub(super) async fn revoke(connection: &mut PgConnection, id: SessionId) -> Tabl
         .bind(id_bytes(id.0))
         .execute(&mut *transaction)
         .await?;
-    tell(&mut transaction).await?;
+    notify(&mut transaction).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -125,9 +126,9 @@ pub(super) async fn revoke_all_of(
     .bind(but.map(|id| id_bytes(id.0)))
     .fetch_all(&mut *transaction)
     .await?;
-    tell(&mut transaction).await?;
+    notify(&mut transaction).await?;
     transaction.commit().await?;
-    ids(&revoked, SessionId)
+    Ok(ids_of(&revoked, SessionId)?)
 }
 
 pub(super) async fn revoked(connection: &mut PgConnection, now: Timestamp) -> TableResult<Vec<SessionId>> {
@@ -136,5 +137,5 @@ pub(super) async fn revoked(connection: &mut PgConnection, now: Timestamp) -> Ta
             .bind(now.0)
             .fetch_all(connection)
             .await?;
-    ids(&revoked, SessionId)
+    Ok(ids_of(&revoked, SessionId)?)
 }

@@ -2,10 +2,10 @@ use smartcart_domain::{id::CartId, snapshot::CartSnapshot};
 use smartcart_engine::store::{Row, Stored};
 use sqlx::SqliteConnection;
 
-use super::{entities::ids, images::EntityRow};
+use super::snapshots::EntityRow;
 use crate::error::TableResult;
 use crate::{
-    columns::{id_bytes, signed},
+    columns::{id_bytes, ids_of, signed},
     rows::{CartRow, Part, assemble},
     sqlite::bulk::Bound,
 };
@@ -14,7 +14,7 @@ use smartcart_wire::{decode_cart_snapshot, encode_cart_snapshot};
 impl EntityRow for CartRow<'_> {
     const TABLE: &'static str = "cart";
     const KEYS: (&'static str, &'static str) = ("id", "cart");
-    const HEADER: &'static [&'static str] = &[
+    const COLUMNS: &'static [&'static str] = &[
         "owner",
         "checking_out",
         "last_order",
@@ -33,7 +33,7 @@ impl EntityRow for CartRow<'_> {
         query.bind(id_bytes(self.id.0))
     }
 
-    fn bind_header(&self, query: Bound) -> Bound {
+    fn bind_columns(&self, query: Bound) -> Bound {
         let cart = self.cart;
         query
             .bind(cart.owner.map(|user| id_bytes(user.0)))
@@ -56,7 +56,7 @@ pub(super) async fn load(
     id: CartId,
 ) -> TableResult<Option<Stored<CartSnapshot>>> {
     let key = id_bytes(id.0);
-    // One statement, so that image and tail are of one moment.
+    // One statement, so that snapshot and tail are of one moment.
     let parts = sqlx::query_as!(
         Part,
         r#"SELECT version AS "version!", bytes AS "bytes!: Vec<u8>" FROM (
@@ -70,7 +70,7 @@ pub(super) async fn load(
     .fetch_all(connection)
     .await?;
     let subject = format_args!("cart {id}");
-    let stored = assemble(&parts, subject, decode_cart_snapshot, |image| image.cart.version)?;
+    let stored = assemble(&parts, subject, decode_cart_snapshot, |snapshot| snapshot.cart.version)?;
     Ok(stored.map(|(snapshot, tail)| Stored { snapshot, tail }))
 }
 
@@ -78,5 +78,5 @@ pub(super) async fn checking_out(connection: &mut SqliteConnection) -> TableResu
     let column = sqlx::query_scalar!("SELECT id FROM cart WHERE checking_out = 1 ORDER BY id")
         .fetch_all(connection)
         .await?;
-    ids(&column, CartId)
+    Ok(ids_of(&column, CartId)?)
 }

@@ -8,23 +8,23 @@ use smartcart_domain::{
 use smartcart_engine::store::{StoreError, TableBatch};
 use sqlx::{Connection, SqliteConnection};
 
-use super::{images, orders};
-use crate::columns::{id_bytes, id_of, signed, unsigned};
+use super::{orders, snapshots};
+use crate::columns::{id_bytes, signed, unsigned};
 use crate::error::TableResult;
-use crate::rows::{CartRow, StockRow, by_kind};
+use crate::rows::{CartRow, RowsByKind, StockRow};
 
 #[derive(Debug)]
 pub(super) struct Statements {
-    carts: images::Statements,
-    stock: images::Statements,
+    carts: snapshots::Statements,
+    stock: snapshots::Statements,
     orders: orders::Statements,
 }
 
 impl Default for Statements {
     fn default() -> Self {
         Self {
-            carts: images::Statements::of::<CartRow<'_>>(),
-            stock: images::Statements::of::<StockRow<'_>>(),
+            carts: snapshots::Statements::of::<CartRow<'_>>(),
+            stock: snapshots::Statements::of::<StockRow<'_>>(),
             orders: orders::Statements::default(),
         }
     }
@@ -35,10 +35,10 @@ pub(super) async fn flush(
     statements: &Statements,
     batch: &TableBatch,
 ) -> TableResult<()> {
-    let (carts, stock) = by_kind(&batch.rows)?;
+    let RowsByKind { carts, stock } = RowsByKind::of(&batch.rows)?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    images::flush(&mut transaction, &statements.carts, carts).await?;
-    images::flush(&mut transaction, &statements.stock, stock).await?;
+    snapshots::flush(&mut transaction, &statements.carts, carts).await?;
+    snapshots::flush(&mut transaction, &statements.stock, stock).await?;
     orders::insert(&mut transaction, &statements.orders, &batch.orders).await?;
     for watermark in &batch.watermarks {
         raise(&mut transaction, watermark).await?;
@@ -101,9 +101,4 @@ pub(super) async fn secret(connection: &mut SqliteConnection) -> TableResult<IdS
     let bytes =
         secret.try_into().map_err(|_| StoreError::Corrupt("the shop's secret is not 32 bytes".into()))?;
     Ok(IdSecret::new(bytes))
-}
-
-/// A column of ids.
-pub(super) fn ids<T>(column: &[Vec<u8>], id: impl Fn(u128) -> T) -> TableResult<Vec<T>> {
-    Ok(column.iter().map(|bytes| id_of(bytes).map(&id)).collect::<Result<_, _>>()?)
 }

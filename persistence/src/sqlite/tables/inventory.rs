@@ -1,10 +1,11 @@
 use smartcart_domain::{id::Sku, inventory::StockLevel, snapshot::StockSnapshot};
-use smartcart_engine::store::{Row, StoreError, Stored};
+use smartcart_engine::store::{Row, Stored};
 use sqlx::SqliteConnection;
 
-use super::images::EntityRow;
+use super::snapshots::EntityRow;
 use crate::error::TableResult;
 use crate::{
+    columns::skus_of,
     rows::{Part, StockRow, assemble},
     sqlite::bulk::Bound,
 };
@@ -13,7 +14,7 @@ use smartcart_wire::{decode_stock_snapshot, encode_stock_snapshot};
 impl EntityRow for StockRow<'_> {
     const TABLE: &'static str = "stock";
     const KEYS: (&'static str, &'static str) = ("sku", "sku");
-    const HEADER: &'static [&'static str] = &["on_hand", "held", "sold", "stocked", "next_deadline"];
+    const COLUMNS: &'static [&'static str] = &["on_hand", "held", "sold", "stocked", "next_deadline"];
 
     fn row(&self) -> &Row {
         self.row
@@ -23,7 +24,7 @@ impl EntityRow for StockRow<'_> {
         query.bind(self.sku.to_string())
     }
 
-    fn bind_header(&self, query: Bound) -> Bound {
+    fn bind_columns(&self, query: Bound) -> Bound {
         let StockLevel { on_hand, held, sold, stocked, .. } = *self.level;
         let deadline = self.next_deadline.map(|deadline| deadline.0);
         query.bind(on_hand).bind(held).bind(sold).bind(stocked).bind(deadline)
@@ -39,7 +40,7 @@ pub(super) async fn load(
     sku: &Sku,
 ) -> TableResult<Option<Stored<StockSnapshot>>> {
     let key = sku.as_str();
-    // One statement, so that image and tail are of one moment.
+    // One statement, so that snapshot and tail are of one moment.
     let parts = sqlx::query_as!(
         Part,
         r#"SELECT version AS "version!", bytes AS "bytes!: Vec<u8>" FROM (
@@ -53,7 +54,7 @@ pub(super) async fn load(
     .fetch_all(connection)
     .await?;
     let subject = format_args!("stock {sku}");
-    let stored = assemble(&parts, subject, decode_stock_snapshot, |image| image.stock.level.version)?;
+    let stored = assemble(&parts, subject, decode_stock_snapshot, |snapshot| snapshot.stock.level.version)?;
     Ok(stored.map(|(snapshot, tail)| Stored { snapshot, tail }))
 }
 
@@ -63,6 +64,5 @@ pub(super) async fn with_holds(connection: &mut SqliteConnection) -> TableResult
         sqlx::query_scalar!("SELECT sku FROM stock WHERE next_deadline IS NOT NULL ORDER BY next_deadline")
             .fetch_all(connection)
             .await?;
-    let sku = |text: String| text.parse().map_err(|_| StoreError::Corrupt(format!("'{text}' is not a SKU")));
-    Ok(column.into_iter().map(sku).collect::<Result<_, _>>()?)
+    Ok(skus_of(column)?)
 }

@@ -8,8 +8,8 @@ use smartcart_domain::{
 use smartcart_engine::store::{StoreError, TableKey, Written};
 use sqlx::{Connection, SqliteConnection};
 
-use super::{entities::ids, keys};
-use crate::columns::{id_bytes, id_of, signed};
+use super::keys;
+use crate::columns::{id_bytes, id_of, ids_of, signed};
 use crate::error::TableResult;
 use crate::rows::SessionColumns;
 
@@ -112,7 +112,7 @@ pub(super) async fn revoke_all_of(
     )
     .fetch_all(connection)
     .await?;
-    ids(&revoked, SessionId)
+    Ok(ids_of(&revoked, SessionId)?)
 }
 
 pub(super) async fn revoked(
@@ -122,5 +122,5 @@ pub(super) async fn revoked(
     let revoked = sqlx::query_scalar!("SELECT id FROM session WHERE revoked = 1 AND expires_at > ?", now.0)
         .fetch_all(connection)
         .await?;
-    ids(&revoked, SessionId)
+    Ok(ids_of(&revoked, SessionId)?)
 }

@@ -8,12 +8,12 @@ use smartcart_domain::{
 };
 use smartcart_engine::journal::{AppendError, Journal as _};
 use smartcart_persistence::{
-    fast::FastJournal,
+    failover::FailoverJournal,
     postgres::{self, Shared},
     redis::{Class, RedisJournal, Settings},
 };
 
-use super::{door::Door, server::RedisServer};
+use super::{breakable_proxy::BreakableProxy, server::RedisServer};
 use crate::{
     backend::{Postgres, journal_at},
     samples::entry,
@@ -26,12 +26,12 @@ pub(super) struct Fleet {
     pub(super) postgres: Postgres,
     pub(super) redis: RedisServer,
     /// Of pod 1.
-    pub(super) to_postgres: Door,
-    pub(super) to_redis: Door,
+    pub(super) to_postgres: BreakableProxy,
+    pub(super) to_redis: BreakableProxy,
     /// What pod 1 has PostgreSQL open by.
     _opened: Shared,
-    pub(super) one: FastJournal,
-    pub(super) other: FastJournal,
+    pub(super) one: FailoverJournal,
+    pub(super) other: FailoverJournal,
 }
 
 impl Fleet {
@@ -43,17 +43,17 @@ impl Fleet {
         let postgres = Postgres::new().await;
         let (place, database) = postgres.address.rsplit_once('/').unwrap();
         let (user, port) = place.rsplit_once(':').unwrap();
-        let to_postgres = Door::to(port.parse().unwrap()).await;
-        let to_redis = Door::to(redis.port).await;
+        let to_postgres = BreakableProxy::to(port.parse().unwrap()).await;
+        let to_redis = BreakableProxy::to(redis.port).await;
         let address = format!("{user}:{}/{database}", to_postgres.port);
         let opened = postgres::open(&address, Some(ONE)).await.unwrap();
         let url = format!("redis://127.0.0.1:{}", to_redis.port);
         let settings = Settings { class, ..Settings::at(url) };
-        let one = FastJournal::open(&settings, opened.journal.clone(), ONE).await.unwrap();
+        let one = FailoverJournal::open(&settings, opened.journal.clone(), ONE).await.unwrap();
         one.joined();
         let other = postgres.shared.journal.clone();
         let settings = Settings { class, ..Settings::at(redis.address()) };
-        let other = FastJournal::open(&settings, other, IncarnationId(2)).await.unwrap();
+        let other = FailoverJournal::open(&settings, other, IncarnationId(2)).await.unwrap();
         Self { postgres, redis, to_postgres, to_redis, _opened: opened, one, other }
     }
 
@@ -120,7 +120,7 @@ fn numbers(entries: Vec<Entry>) -> Vec<u64> {
 }
 
 /// As the committer does: an unknown outcome is asked again.
-pub(super) async fn settled(journal: &FastJournal, entry: &Entry) -> Result<(), AppendError> {
+pub(super) async fn settled(journal: &FailoverJournal, entry: &Entry) -> Result<(), AppendError> {
     let began = Instant::now();
     loop {
         match journal.append(entry).await {

@@ -81,14 +81,14 @@ async fn a_zombie_meets_its_seal() {
 #[tokio::test]
 async fn connections_that_break_under_way_make_no_duplicate_and_no_gap() {
     let fleet = Fleet::new().await;
-    let slamming = async {
+    let breaking = async {
         for _ in 0..20 {
             tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-            fleet.to_redis.slam().await;
+            fleet.to_redis.break_connections().await;
         }
     };
     let appending = fleet.append(1..=300);
-    tokio::join!(slamming, appending);
+    tokio::join!(breaking, appending);
     let expected: Vec<u64> = (1..=300).collect();
     assert_eq!(fleet.found().await, expected);
 }

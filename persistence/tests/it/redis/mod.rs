@@ -1,12 +1,12 @@
 //! What only a Redis can suffer.
 
+mod breakable_proxy;
 pub(crate) mod cluster;
-mod door;
+mod durability_settings;
 mod fleet;
 mod forgetting;
-mod in_a_cluster;
-mod places;
+mod journals_in_a_cluster;
+mod placement;
 mod replicas;
 pub(crate) mod server;
 mod tls;
-mod weak;

@@ -1,5 +1,5 @@
-//! What the tables of carts and of stock have in common: a row is a header for SQL and an image; beside it lie the
-//! changes since that image, its tail. Each statement takes all rows of a flush, as an array for each column.
+//! What the tables of carts and of stock have in common: a row is a snapshot and columns for SQL; beside it lie the
+//! changes since that snapshot, its tail. Each statement takes all rows of a flush, as an array for each column.
 
 use std::sync::Arc;
 
@@ -22,12 +22,12 @@ pub(super) trait EntityRow: Sync + Sized {
     /// The entity's key in its table, and in the table of its tail; its type.
     const KEYS: (&'static str, &'static str);
     const KEY_TYPE: &'static str;
-    /// The header's columns beside key and version, with their types.
-    const HEADER: &'static [(&'static str, &'static str)];
+    /// The indexed columns beside key and version, with their types.
+    const COLUMNS: &'static [(&'static str, &'static str)];
 
     fn row(&self) -> &Row;
     fn bind_keys(query: Bound, rows: &[&Self]) -> Bound;
-    fn bind_headers(query: Bound, rows: &[&Self]) -> Bound;
+    fn bind_columns(query: Bound, rows: &[&Self]) -> Bound;
     /// Its version and its bytes, when the row has one.
     fn snapshot(&self) -> Option<(u64, Vec<u8>)>;
 }
@@ -35,8 +35,8 @@ pub(super) trait EntityRow: Sync + Sized {
 #[derive(Debug)]
 pub(super) struct Statements {
     /// With the tails that they overtake.
-    put_images: Arc<str>,
-    put_headers: Arc<str>,
+    put_snapshots: Arc<str>,
+    put_columns: Arc<str>,
     put_tails: Arc<str>,
     unknown: Arc<str>,
 }
@@ -44,22 +44,22 @@ pub(super) struct Statements {
 impl Statements {
     pub(super) fn of<R: EntityRow>() -> Self {
         let (table, (key, tail_key), key_type) = (R::TABLE, R::KEYS, R::KEY_TYPE);
-        let names: Vec<_> = R::HEADER.iter().map(|(name, _)| *name).collect();
-        let header = names.join(", ");
+        let names: Vec<_> = R::COLUMNS.iter().map(|(name, _)| *name).collect();
+        let columns = names.join(", ");
         let set = |from: &str| {
             let columns = names.iter().map(|column| format!(", {column} = {from}.{column}"));
             format!("SET version = {from}.version{}", columns.collect::<String>())
         };
         let mut types = vec![key_type, "bigint"];
-        types.extend(R::HEADER.iter().map(|(_, kind)| *kind));
+        types.extend(R::COLUMNS.iter().map(|(_, kind)| *kind));
         let arrays = |more: &[&str]| {
             let all = types.iter().chain(more).enumerate();
             all.map(|(place, kind)| format!("${}::{kind}[]", place + 1)).collect::<Vec<_>>().join(", ")
         };
         Self {
-            put_images: format!(
+            put_snapshots: format!(
                 "WITH put AS (
-                     INSERT INTO {table} ({key}, version, {header}, image_version, image)
+                     INSERT INTO {table} ({key}, version, {columns}, image_version, image)
                      SELECT * FROM unnest({})
                      ON CONFLICT ({key}) DO UPDATE {}, image_version = excluded.image_version, image = excluded.image
                      WHERE excluded.version > {table}.version RETURNING {key} AS of, image_version AS upto)
@@ -68,8 +68,8 @@ impl Statements {
                 set("excluded")
             )
             .into(),
-            put_headers: format!(
-                "UPDATE {table} {} FROM unnest({}) AS given ({key}, version, {header}, first)
+            put_columns: format!(
+                "UPDATE {table} {} FROM unnest({}) AS given ({key}, version, {columns}, first)
                  WHERE {table}.{key} = given.{key}
                  AND {table}.version < given.version AND {table}.version >= given.first - 1",
                 set("given"),
@@ -108,19 +108,23 @@ pub(super) async fn flush<R: EntityRow>(
 ) -> TableResult<()> {
     let (whole, changed): (Vec<&R>, Vec<&R>) = rows.iter().partition(|row| row.row().snapshot.is_some());
     if !whole.is_empty() {
-        let (image_versions, images): (Vec<_>, Vec<_>) = whole
+        let (snapshot_versions, snapshots): (Vec<_>, Vec<_>) = whole
             .iter()
             .filter_map(|row| row.snapshot())
             .map(|(version, bytes)| (signed(version), bytes))
             .unzip();
-        let query = R::bind_keys(statement(&statements.put_images), &whole).bind(versions(&whole));
-        R::bind_headers(query, &whole).bind(image_versions).bind(images).execute(&mut *connection).await?;
+        let query = R::bind_keys(statement(&statements.put_snapshots), &whole).bind(versions(&whole));
+        R::bind_columns(query, &whole)
+            .bind(snapshot_versions)
+            .bind(snapshots)
+            .execute(&mut *connection)
+            .await?;
     }
     if !changed.is_empty() {
         let first =
             |row: &&R| signed(row.row().tail.first().map_or(row.row().version, |change| change.version));
-        let query = R::bind_keys(statement(&statements.put_headers), &changed).bind(versions(&changed));
-        let query = R::bind_headers(query, &changed).bind(changed.iter().map(first).collect::<Vec<_>>());
+        let query = R::bind_keys(statement(&statements.put_columns), &changed).bind(versions(&changed));
+        let query = R::bind_columns(query, &changed).bind(changed.iter().map(first).collect::<Vec<_>>());
         let updated = query.execute(&mut *connection).await?.rows_affected();
         if updated < changed.len() as u64 {
             must_be_known(connection, statements, &changed).await?;
@@ -135,7 +139,7 @@ pub(super) async fn flush<R: EntityRow>(
     Ok(())
 }
 
-/// Changes without an image were not all taken: either the tables have them already, or what they follow is missing.
+/// Changes without a snapshot were not all taken: either the tables have them already, or what they follow is missing.
 async fn must_be_known<R: EntityRow>(
     connection: &mut PgConnection,
     statements: &Statements,
@@ -159,7 +163,7 @@ impl EntityRow for CartRow<'_> {
     const TABLE: &'static str = "cart";
     const KEYS: (&'static str, &'static str) = ("id", "cart");
     const KEY_TYPE: &'static str = "bytea";
-    const HEADER: &'static [(&'static str, &'static str)] = &[
+    const COLUMNS: &'static [(&'static str, &'static str)] = &[
         ("owner", "bytea"),
         ("checking_out", "boolean"),
         ("last_order", "bytea"),
@@ -178,7 +182,7 @@ impl EntityRow for CartRow<'_> {
         query.bind(column(rows, |row| id_bytes(row.id.0)))
     }
 
-    fn bind_headers(query: Bound, rows: &[&Self]) -> Bound {
+    fn bind_columns(query: Bound, rows: &[&Self]) -> Bound {
         let carts: Vec<&Cart> = column(rows, |row| row.cart);
         query
             .bind(column(&carts, |cart| cart.owner.map(|user| id_bytes(user.0))))
@@ -200,7 +204,7 @@ impl EntityRow for StockRow<'_> {
     const TABLE: &'static str = "stock";
     const KEYS: (&'static str, &'static str) = ("sku", "sku");
     const KEY_TYPE: &'static str = "text";
-    const HEADER: &'static [(&'static str, &'static str)] = &[
+    const COLUMNS: &'static [(&'static str, &'static str)] = &[
         ("on_hand", "bigint"),
         ("held", "bigint"),
         ("sold", "bigint"),
@@ -217,7 +221,7 @@ impl EntityRow for StockRow<'_> {
         query.bind(column(rows, |row| row.sku.to_string()))
     }
 
-    fn bind_headers(query: Bound, rows: &[&Self]) -> Bound {
+    fn bind_columns(query: Bound, rows: &[&Self]) -> Bound {
         query
             .bind(column(rows, |row| row.level.on_hand))
             .bind(column(rows, |row| row.level.held))

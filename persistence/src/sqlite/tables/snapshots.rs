@@ -1,5 +1,5 @@
-//! What the tables of carts and of stock have in common: a row is a header for SQL and an image; beside it lie the
-//! changes since that image, its tail.
+//! What the tables of carts and of stock have in common: a row is a snapshot and columns for SQL; beside it lie the
+//! changes since that snapshot, its tail.
 
 use std::sync::Arc;
 
@@ -18,47 +18,47 @@ pub(super) trait EntityRow: Sync {
     const TABLE: &'static str;
     /// The entity's key in its table, and in the table of its tail.
     const KEYS: (&'static str, &'static str);
-    /// The header's columns beside key and version.
-    const HEADER: &'static [&'static str];
+    /// The indexed columns beside key and version.
+    const COLUMNS: &'static [&'static str];
 
     fn row(&self) -> &Row;
     fn bind_key(&self, query: Bound) -> Bound;
-    fn bind_header(&self, query: Bound) -> Bound;
+    fn bind_columns(&self, query: Bound) -> Bound;
     /// Its version and its bytes, when the row has one.
     fn snapshot(&self) -> Option<(u64, Vec<u8>)>;
 }
 
 #[derive(Debug)]
 pub(super) struct Statements {
-    put_image: Bulk,
-    put_header: Bulk,
+    put_snapshot: Bulk,
+    put_columns: Bulk,
     put_tail: Bulk,
-    /// Tails that an image has overtaken.
+    /// Tails that a snapshot has overtaken.
     drop_tails: Bulk,
     version: Arc<str>,
 }
 
 impl Statements {
     pub(super) fn of<R: EntityRow>() -> Self {
-        let (table, (key, tail_key), header) = (R::TABLE, R::KEYS, R::HEADER.join(", "));
+        let (table, (key, tail_key), columns) = (R::TABLE, R::KEYS, R::COLUMNS.join(", "));
         let set = |from: &str| {
-            let columns = R::HEADER.iter().map(|column| format!(", {column} = {from}.{column}"));
-            format!("SET version = {from}.version{}", columns.collect::<String>())
+            let all = R::COLUMNS.iter().map(|column| format!(", {column} = {from}.{column}"));
+            format!("SET version = {from}.version{}", all.collect::<String>())
         };
-        let columns = R::HEADER.len();
+        let count = R::COLUMNS.len();
         Self {
-            put_image: Bulk::new(
-                &format!("INSERT INTO {table} ({key}, version, {header}, image_version, image) VALUES"),
-                columns + 4,
+            put_snapshot: Bulk::new(
+                &format!("INSERT INTO {table} ({key}, version, {columns}, image_version, image) VALUES"),
+                count + 4,
                 &format!(
                     "ON CONFLICT ({key}) DO UPDATE {}, image_version = excluded.image_version,
                      image = excluded.image WHERE excluded.version > {table}.version",
                     set("excluded")
                 ),
             ),
-            put_header: Bulk::new(
-                &format!("WITH given ({key}, version, {header}, first) AS (VALUES"),
-                columns + 3,
+            put_columns: Bulk::new(
+                &format!("WITH given ({key}, version, {columns}, first) AS (VALUES"),
+                count + 3,
                 &format!(
                     ") UPDATE {table} {} FROM given WHERE {table}.{key} = given.{key}
                      AND {table}.version < given.version AND {table}.version >= given.first - 1",
@@ -89,9 +89,9 @@ pub(super) async fn flush<R: EntityRow>(
     rows: Vec<R>,
 ) -> TableResult<()> {
     let (whole, changed): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.row().snapshot.is_some());
-    statements.put_image.execute(connection, &whole, bind_image).await?;
+    statements.put_snapshot.execute(connection, &whole, bind_snapshot).await?;
     statements.drop_tails.execute(connection, &whole, |query, row| row.bind_key(query)).await?;
-    let updated = statements.put_header.execute(connection, &changed, bind_header).await?;
+    let updated = statements.put_columns.execute(connection, &changed, bind_columns).await?;
     if updated < changed.len() as u64 {
         must_be_known(connection, statements, &changed).await?;
     }
@@ -100,15 +100,17 @@ pub(super) async fn flush<R: EntityRow>(
     Ok(())
 }
 
-fn bind_image<R: EntityRow>(query: Bound, row: &R) -> Bound {
+fn bind_snapshot<R: EntityRow>(query: Bound, row: &R) -> Bound {
     let (version, bytes) = row.snapshot().unzip();
-    row.bind_header(row.bind_key(query).bind(signed(row.row().version))).bind(version.map(signed)).bind(bytes)
+    row.bind_columns(row.bind_key(query).bind(signed(row.row().version)))
+        .bind(version.map(signed))
+        .bind(bytes)
 }
 
-fn bind_header<R: EntityRow>(query: Bound, row: &R) -> Bound {
+fn bind_columns<R: EntityRow>(query: Bound, row: &R) -> Bound {
     let Row { version, tail, .. } = row.row();
     let first = tail.first().map_or(*version, |change| change.version);
-    row.bind_header(row.bind_key(query).bind(signed(*version))).bind(signed(first))
+    row.bind_columns(row.bind_key(query).bind(signed(*version))).bind(signed(first))
 }
 
 fn bind_tail<R: EntityRow>(query: Bound, row: &R) -> Bound {
@@ -116,7 +118,7 @@ fn bind_tail<R: EntityRow>(query: Bound, row: &R) -> Bound {
     row.bind_key(query).bind(signed(*version)).bind(encode_changes(tail))
 }
 
-/// Changes without an image were not all taken: either the tables have them already, or what they follow is missing.
+/// Changes without a snapshot were not all taken: either the tables have them already, or what they follow is missing.
 async fn must_be_known<R: EntityRow>(
     connection: &mut SqliteConnection,
     statements: &Statements,

@@ -14,9 +14,9 @@ use crate::error::{TableError, TableResult, postgres_refusal};
 /// A little more than the database's own time-outs (`open.rs`), which give the better answer.
 const LONGEST: Duration = Duration::from_secs(6);
 
-pub(super) struct Lease(Option<PoolConnection<Postgres>>);
+pub(super) struct PooledConnection(Option<PoolConnection<Postgres>>);
 
-impl Lease {
+impl PooledConnection {
     pub(super) async fn of(pool: &PgPool) -> Result<Self, sqlx::Error> {
         pool.acquire().await.map(|connection| Self(Some(connection)))
     }
@@ -39,7 +39,7 @@ fn is_broken(error: &sqlx::Error) -> bool {
         )
 }
 
-impl Drop for Lease {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
             // Without a word: the other side may not be there.
@@ -48,16 +48,16 @@ impl Drop for Lease {
     }
 }
 
-const EMPTY: &str = "a lease holds its connection until it ends";
+const EMPTY: &str = "it holds the connection until it is dropped";
 
-impl Deref for Lease {
+impl Deref for PooledConnection {
     type Target = PgConnection;
     fn deref(&self) -> &PgConnection {
         self.0.as_deref().expect(EMPTY)
     }
 }
 
-impl DerefMut for Lease {
+impl DerefMut for PooledConnection {
     fn deref_mut(&mut self) -> &mut PgConnection {
         self.0.as_deref_mut().expect(EMPTY)
     }
@@ -70,15 +70,15 @@ pub(super) async fn within<T>(work: impl Future<Output = TableResult<T>>) -> Tab
 }
 
 /// Does one piece of work on a connection of a pool.
-macro_rules! on {
+macro_rules! with_connection {
     ($pool:expr, $connection:ident => $work:expr) => {
         async {
-            let mut lease = $crate::postgres::lease::Lease::of($pool).await?;
-            let $connection: &mut sqlx::PgConnection = &mut lease;
-            let result = $crate::postgres::lease::within($work).await;
-            lease.give_back(result)
+            let mut pooled = $crate::postgres::pooled_connection::PooledConnection::of($pool).await?;
+            let $connection: &mut sqlx::PgConnection = &mut pooled;
+            let result = $crate::postgres::pooled_connection::within($work).await;
+            pooled.give_back(result)
         }
         .await
     };
 }
-pub(super) use on;
+pub(super) use with_connection;

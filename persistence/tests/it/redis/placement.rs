@@ -79,7 +79,7 @@ async fn postgres_away_appends_go_on_but_not_over_a_new_connection() {
     fleet.to_postgres.set_open(false);
     fleet.append(3..=5).await;
     assert!(fleet.one.vouches_for(ONE).await);
-    fleet.to_redis.slam().await;
+    fleet.to_redis.break_connections().await;
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(2) {
         let unknown = fleet.one.append(&entry(1, 0, 6)).await;
@@ -167,7 +167,7 @@ async fn without_its_copies_the_journal_begins_nowhere_before_the_tables_have_th
         assert_eq!(fleet.one.held(), 0);
         fleet.append(6..=6).await;
         if redis_comes_back {
-            fleet.to_redis.slam().await;
+            fleet.to_redis.break_connections().await;
         } else {
             fleet.redis.kill();
         }

@@ -7,17 +7,17 @@ use tokio::{
     sync::watch,
 };
 
-pub(crate) struct Door {
+pub(crate) struct BreakableProxy {
     pub(crate) port: u16,
     open: Arc<watch::Sender<bool>>,
 }
 
-impl Door {
+impl BreakableProxy {
     pub(crate) async fn to(port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let door =
+        let proxy =
             Self { port: listener.local_addr().unwrap().port(), open: Arc::new(watch::Sender::new(true)) };
-        let open = door.open.clone();
+        let open = proxy.open.clone();
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 let mut open = open.subscribe();
@@ -30,7 +30,7 @@ impl Door {
                 });
             }
         });
-        door
+        proxy
     }
 
     pub(crate) fn set_open(&self, open: bool) {
@@ -38,7 +38,7 @@ impl Door {
     }
 
     /// Every connection breaks; new ones are let through.
-    pub(crate) async fn slam(&self) {
+    pub(crate) async fn break_connections(&self) {
         self.set_open(false);
         tokio::task::yield_now().await;
         self.set_open(true);

@@ -3,7 +3,7 @@
 use smartcart_domain::{entry::Entry, id::IncarnationId};
 use smartcart_engine::journal::{AppendError, Journal as _};
 use smartcart_persistence::{
-    fast::FastJournal,
+    failover::FailoverJournal,
     redis::{RedisJournal, Settings},
 };
 
@@ -34,13 +34,13 @@ async fn journals_are_spread_over_the_primaries_and_found_again() {
 async fn when_its_primary_fails_over_the_journal_goes_on_at_the_replica() {
     let mut cluster = Cluster::new().await;
     let me = IncarnationId(1);
-    let place = place_of(&cluster, me).await;
+    let place = primary_of(&cluster, me).await;
     let replica = cluster.replica_of(&cluster.primaries[place]).await;
     let postgres = Postgres::new().await;
     let opened = postgres.as_pod(1).await;
     // By the name of one that lives on.
     let settings = Settings::at(cluster.primaries[(place + 1) % 3].address());
-    let one = FastJournal::open(&settings, opened.journal.clone(), me).await.unwrap();
+    let one = FailoverJournal::open(&settings, opened.journal.clone(), me).await.unwrap();
     one.joined();
     for sequence in 1..=5 {
         settled(&one, &entry(1, 0, sequence)).await.unwrap();
@@ -60,7 +60,7 @@ async fn when_its_primary_fails_over_the_journal_goes_on_at_the_replica() {
     settled(&one, &entry(1, 0, 9)).await.unwrap();
 
     let other = postgres.shared.journal.clone();
-    let other = FastJournal::open(&settings, other, IncarnationId(2)).await.unwrap();
+    let other = FailoverJournal::open(&settings, other, IncarnationId(2)).await.unwrap();
     other.seal(me).await.unwrap();
     let found: Vec<Entry> = other.read(me, entry(1, 0, 1).lane, 0, 100).await.unwrap();
     assert_eq!(found.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), (1..=9).collect::<Vec<u64>>());
@@ -69,7 +69,7 @@ async fn when_its_primary_fails_over_the_journal_goes_on_at_the_replica() {
 }
 
 /// Which primary has an incarnation's journal.
-async fn place_of(cluster: &Cluster, incarnation: IncarnationId) -> usize {
+async fn primary_of(cluster: &Cluster, incarnation: IncarnationId) -> usize {
     let key = format!("smartcart:{{{incarnation}}}:state");
     let slot = cluster.primaries[0].ask(&["CLUSTER", "KEYSLOT", &key]).await.unwrap();
     let slot: u16 = redis::from_redis_value(slot).unwrap();

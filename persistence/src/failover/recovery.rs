@@ -11,8 +11,8 @@ use smartcart_engine::{
     limits::READS_WITHOUT_ASKING,
 };
 
-use super::Shared;
-use crate::postgres::Place;
+use super::target::Shared;
+use crate::postgres::JournalLocation;
 
 type Known = Vec<(IncarnationId, Vec<(Lane, u64)>)>;
 
@@ -30,7 +30,7 @@ impl Shared {
     }
 
     async fn is_in_redis(&self, incarnation: IncarnationId) -> Result<bool, JournalError> {
-        Ok(self.postgres.place_of(incarnation).await? == Some(Place::Redis))
+        Ok(self.postgres.location_of(incarnation).await? == Some(JournalLocation::Redis))
     }
 
     /// The union, by sequence. What is in both must be the same.
