@@ -7,6 +7,7 @@ use smartcart_engine::{clock::Clock, engine::Engine};
 use tokio::task::JoinHandle;
 
 use crate::{
+    app_state::AppState,
     auth::{Auth, Revoked, ServiceToken},
     config::{Config, Seed},
     demo, metrics,
@@ -14,7 +15,6 @@ use crate::{
     pod::Pod,
     router,
     server::Server,
-    shop::Shop,
     target::Target,
 };
 
@@ -57,7 +57,7 @@ impl App {
                 "filled the shop with the demo catalogue"
             );
         }
-        let shop = Arc::new(Shop {
+        let state = Arc::new(AppState {
             auth: authentication(&config, &engine, token).await?,
             currency: config.shop.currency,
             body_limit: config.requests.body,
@@ -66,10 +66,10 @@ impl App {
         });
         let in_fleet = config.storage.is_shared();
         if in_fleet {
-            chores.push(tokio::spawn(follow_sessions(shop.clone())));
+            chores.push(tokio::spawn(follow_sessions(state.clone())));
         }
         let (api, _) = router::api(config.requests.deadline, target);
-        let api_server = Server::start(config.api, api.with_state(shop)).await?;
+        let api_server = Server::start(config.api, api.with_state(state)).await?;
         control.opened(engine);
         Ok(Self {
             api: api_server.address,
@@ -115,12 +115,12 @@ impl App {
 }
 
 /// Sessions that end on one pod end on all.
-async fn follow_sessions(shop: Arc<Shop>) {
+async fn follow_sessions(state: Arc<AppState>) {
     loop {
         tokio::time::sleep(SESSIONS_INTERVAL).await;
-        let now = shop.engine.clock().wall();
-        match shop.engine.store().revoked_sessions(now).await {
-            Ok(ended) => shop.auth.end_sessions(ended, now),
+        let now = state.engine.clock().wall();
+        match state.engine.store().revoked_sessions(now).await {
+            Ok(ended) => state.auth.end_sessions(ended, now),
             Err(error) => tracing::warn!(%error, "sessions that ended elsewhere cannot be read now"),
         }
     }

@@ -67,9 +67,9 @@ async fn stock(engine: &Engine, sku: &Sku, on_hand: i64) -> anyhow::Result<()> {
 }
 
 /// The products, and each SKU's stock.
-type Shop = (Vec<Product>, Vec<(Sku, i64)>);
+type Contents = (Vec<Product>, Vec<(Sku, i64)>);
 
-fn read(table: &str, now: Timestamp) -> anyhow::Result<Shop> {
+fn read(table: &str, now: Timestamp) -> anyhow::Result<Contents> {
     let mut products: Vec<Product> = Vec::new();
     let mut stocks = Vec::new();
     for (index, line) in table.lines().enumerate().skip(1) {

@@ -7,7 +7,7 @@ use smartcart_engine::{clock::Clock, engine::Engine};
 
 use crate::{
     config::{Config, PeerConfig, TrustConfig},
-    storage::{Introduction, Storage},
+    storage::{PeerIdentity, Storage},
 };
 use smartcart_peers::{GrpcPeers, MessageSigner, PeerServer, PeerTls, Trust};
 
@@ -35,14 +35,14 @@ impl Pod {
         // Bound before anybody is told of it; answered as soon as the engine is there.
         let listener = PeerServer::bind(peers.listen).await?;
         let address = advertised(peers, listener.local_addr()?);
-        let introduction = Introduction {
+        let identity = PeerIdentity {
             pod: peers.pod.clone(),
             address,
             owns_shards,
             peers: Arc::new(GrpcPeers::new(trust.clone())),
         };
         let engine =
-            storage.engine(config, Some(introduction), clock).await.context("the fleet cannot be joined")?;
+            storage.engine(config, Some(identity), clock).await.context("the fleet cannot be joined")?;
         if let Trust::Secret(seal) = &trust {
             seal.keep_time_by(engine.clock());
         }

@@ -1,6 +1,4 @@
-//! Answers: JSON straight into a buffer, and the headers that the contract promises.
-
-use std::cell::RefCell;
+//! Successful answers, with the headers that the contract promises.
 
 use axum::{
     body::Body,
@@ -8,16 +6,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use serde::Serialize;
 
-use crate::extract::KnownVersions;
+use crate::etag::{KnownVersions, etag};
 
 pub const DURABILITY: HeaderName = HeaderName::from_static("smartcart-durability");
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-/// Bytes that a thread keeps for its next answer: more than a full cart takes.
-const LARGEST_SCRATCH: usize = 64 * 1024;
 
 /// How a change was made durable before it was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,42 +31,6 @@ pub struct Reply {
     durability: Option<Durability>,
     replayed: bool,
     location: Option<String>,
-}
-
-/// The JSON of a view. Views hold only strings, numbers and lists, which always have a JSON form.
-pub fn encode(view: &impl Serialize) -> Bytes {
-    written(|text| serde_json::to_writer(text, view).expect("a view has a JSON form"))
-}
-
-/// What `write` writes.
-pub fn written(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
-    thread_local! {
-        /// Grown once for each thread: the answer itself, which may be kept, is exactly as long as its text.
-        static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    }
-    SCRATCH.with_borrow_mut(|scratch| {
-        scratch.clear();
-        write(scratch);
-        let text = Bytes::copy_from_slice(scratch);
-        scratch.shrink_to(LARGEST_SCRATCH);
-        text
-    })
-}
-
-/// Without the formatting machinery: every answer about a cart or a SKU has one.
-pub fn etag(version: u64) -> HeaderValue {
-    // A `u64` has twenty digits at most.
-    let mut text = [b'"'; 22];
-    let (mut start, mut rest) = (text.len() - 1, version);
-    loop {
-        start -= 1;
-        text[start] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    HeaderValue::from_bytes(&text[start - 1..]).expect("digits and quotes make a header")
 }
 
 impl Reply {
@@ -144,17 +102,5 @@ impl IntoResponse for Reply {
             headers.insert(header::LOCATION, location);
         }
         response
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_etag_is_the_version_in_quotes() {
-        for version in [0, 7, 10, 12_345, u64::MAX] {
-            assert_eq!(etag(version), format!("\"{version}\""));
-        }
     }
 }

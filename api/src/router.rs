@@ -15,11 +15,11 @@ use utoipa_axum::{
 };
 
 use crate::{
+    app_state::AppState,
     docs,
     observe::Observe,
     openapi,
     routes::{carts, inventory, method_not_allowed, not_found, orders, products, sessions, users},
-    shop::Shop,
     target::Target,
 };
 
@@ -35,7 +35,7 @@ macro_rules! endpoints {
 }
 
 /// A target's part of the public service, and its description. A request that is not answered within `deadline` is given up.
-pub fn api(deadline: Duration, target: Target) -> (Router<Arc<Shop>>, OpenApi) {
+pub fn api(deadline: Duration, target: Target) -> (Router<Arc<AppState>>, OpenApi) {
     let (router, mut description) = endpoints! { deadline, target:
         POST   "/v1/carts" => carts::create::create_cart,
         GET    "/v1/carts/mine" => carts::mine::read_my_cart,
@@ -96,9 +96,9 @@ pub fn api(deadline: Duration, target: Target) -> (Router<Arc<Shop>>, OpenApi) {
 fn endpoint<T: 'static>(
     method: Method,
     path: &'static str,
-    (schemas, paths, _): UtoipaMethodRouter<Arc<Shop>>,
-    handler: impl Handler<T, Arc<Shop>>,
-) -> UtoipaMethodRouter<Arc<Shop>> {
+    (schemas, paths, _): UtoipaMethodRouter<Arc<AppState>>,
+    handler: impl Handler<T, Arc<AppState>>,
+) -> UtoipaMethodRouter<Arc<AppState>> {
     let described = &paths.paths;
     assert!(described.contains_key(path), "{method} {path} describes itself as {:?}", described.keys());
     let filter = MethodFilter::try_from(method).expect("a method that axum routes");

@@ -32,7 +32,7 @@ pub enum Storage {
 
 /// How a pod is known to its peers.
 #[derive(Debug)]
-pub struct Introduction {
+pub struct PeerIdentity {
     pub pod: String,
     pub address: String,
     pub owns_shards: bool,
@@ -84,14 +84,14 @@ impl Storage {
     pub async fn engine(
         &self,
         config: &Config,
-        introduction: Option<Introduction>,
+        identity: Option<PeerIdentity>,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Engine>, StartError> {
         let (journal, store) = (self.journal(), self.store());
         let gateway = Arc::new(InvoiceGateway);
-        match (self, introduction) {
-            (Self::Shared(shared, incarnation, _), Some(introduction)) => {
-                let Introduction { pod, address, owns_shards, peers } = introduction;
+        match (self, identity) {
+            (Self::Shared(shared, incarnation, _), Some(identity)) => {
+                let PeerIdentity { pod, address, owns_shards, peers } = identity;
                 let member = Member {
                     incarnation: *incarnation,
                     pod,

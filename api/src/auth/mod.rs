@@ -7,12 +7,9 @@ mod revoked;
 mod secret;
 mod service;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use axum::{
-    extract::FromRequestParts,
-    http::{HeaderMap, header, request::Parts},
-};
+use axum::http::{HeaderMap, header};
 use smartcart_domain::{
     id::{IdSecret, SessionId, UserId},
     idempotency::Caller,
@@ -26,10 +23,7 @@ pub use revoked::Revoked;
 pub use secret::Secret;
 pub use service::ServiceToken;
 
-use crate::{
-    problem::{Code, Problem},
-    shop::Shop,
-};
+use crate::problem::{Code, Problem};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuthConfig {
@@ -121,13 +115,5 @@ impl Identity {
                 Err(Problem::new(Code::Forbidden, "this call needs a service token"))
             }
         }
-    }
-}
-
-impl FromRequestParts<Arc<Shop>> for Identity {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, shop: &Arc<Shop>) -> Result<Self, Problem> {
-        shop.auth.identify(&parts.headers, shop.engine.clock().wall())
     }
 }

@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    config::{Config, LogConfig, LogFormat, Settings},
+    config::{Config, ConfigError, LogConfig, LogFormat, Settings, renamed},
     target::Target,
 };
 
@@ -49,6 +49,10 @@ enum Command {
 
 /// Runs what the command line says. 0: done; 1: it failed; 2: it was not understood.
 pub fn run() -> ExitCode {
+    if let Err(error) = refuse_renamed_settings() {
+        eprintln!("error: {error:#}");
+        return ExitCode::from(2);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -67,6 +71,12 @@ pub fn run() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Before the command line is read: there an old flag is merely unknown, and an old variable is not seen at all.
+fn refuse_renamed_settings() -> Result<(), ConfigError> {
+    renamed::check_arguments(std::env::args_os().skip(1))?;
+    renamed::check_environment(|name| std::env::var_os(name).is_some())
 }
 
 fn configured(file: Option<PathBuf>, settings: Settings) -> anyhow::Result<Config> {

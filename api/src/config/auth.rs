@@ -1,6 +1,9 @@
 use std::{path::PathBuf, time::Duration};
 
-use super::{ConfigError, StorageConfig, positive, settings};
+use super::{
+    setting::{ConfigError, positive, settings},
+    storage::StorageConfig,
+};
 use crate::auth::{AuthConfig, PasswordConfig};
 
 settings! {

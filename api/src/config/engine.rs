@@ -5,7 +5,7 @@ use smartcart_engine::{
     admission::AdmissionConfig, commit::WriteBehindConfig, directory::ResidencyConfig, engine::Config,
 };
 
-use super::{ConfigError, positive, settings};
+use super::setting::{ConfigError, positive, settings};
 
 settings! {
     /// Memory, shedding, and the pace of the tables.
@@ -20,9 +20,9 @@ settings! {
         change_deadline_ms: u64 = "SMARTCART_CHANGE_DEADLINE_MS",
         /// MiB for carts in memory, and as much again for stock [1024]
         memory_mib: usize = "SMARTCART_MEMORY_MIB",
-        /// Seconds without work after which an actor goes to rest [10]
-        park_after_seconds: u64 = "SMARTCART_PARK_AFTER_SECONDS",
-        /// Seconds at rest after which a cart or stock leaves memory [1800]
+        /// Seconds without work after which an actor is passivated [10]
+        passivate_after_seconds: u64 = "SMARTCART_PASSIVATE_AFTER_SECONDS",
+        /// Seconds without an actor after which a cart or stock is evicted from memory [1800]
         evict_after_seconds: u64 = "SMARTCART_EVICT_AFTER_SECONDS",
         /// Milliseconds between two flushes to the tables [1000]
         flush_interval_ms: u64 = "SMARTCART_FLUSH_INTERVAL_MS",
@@ -62,8 +62,8 @@ impl EngineSettings {
             },
             residency: ResidencyConfig {
                 passivate_after: seconds(
-                    "park_after_seconds",
-                    self.park_after_seconds,
+                    "passivate_after_seconds",
+                    self.passivate_after_seconds,
                     residency.passivate_after,
                 )?,
                 evict_after: seconds("evict_after_seconds", self.evict_after_seconds, residency.evict_after)?,

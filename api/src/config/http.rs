@@ -3,8 +3,8 @@ use std::{
     time::Duration,
 };
 
-use super::{ConfigError, positive, settings};
-use crate::{extract::BodyLimit, server::ServerConfig};
+use super::setting::{ConfigError, positive, settings};
+use crate::{limits::BodyLimit, server::ServerConfig};
 
 settings! {
     /// The public listener.

@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::settings;
+use super::setting::settings;
 
 settings! {
     /// The log, on standard error.

@@ -7,6 +7,8 @@ mod http;
 mod log;
 mod ops;
 mod peers;
+pub mod renamed;
+mod setting;
 mod shop;
 mod storage;
 
@@ -20,48 +22,11 @@ pub use http::{HttpSettings, RequestConfig};
 pub use log::{LogConfig, LogFormat, LogSettings};
 pub use ops::OpsSettings;
 pub use peers::{PeerConfig, PeerSettings, TrustConfig};
+pub use setting::ConfigError;
 pub use shop::{Seed, ShopConfig, ShopSettings};
 pub use storage::{StorageConfig, StorageSettings};
 
 use crate::{auth::AuthConfig, server::ServerConfig};
-
-/// A section: each setting may come from a flag, from a variable, or from the file.
-macro_rules! settings {
-    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $kind:ty = $env:literal,)* }) => {
-        $(#[$about])*
-        #[derive(Debug, Clone, Default, clap::Args, serde::Deserialize)]
-        #[group(skip)]
-        #[serde(deny_unknown_fields, default)]
-        pub struct $name {
-            $($(#[$doc])* #[arg(long, global = true, env = $env)] pub $field: Option<$kind>,)*
-        }
-
-        impl $name {
-            /// What is not set here is taken from there.
-            #[must_use]
-            pub fn or(self, other: Self) -> Self {
-                Self { $($field: self.$field.or(other.$field),)* }
-            }
-        }
-    };
-}
-pub(crate) use settings;
-
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    #[error("the settings file {path} cannot be read: {error}")]
-    Read { path: PathBuf, error: std::io::Error },
-    #[error("the settings file {path} is not right: {error}")]
-    Parse { path: PathBuf, error: Box<toml::de::Error> },
-    #[error("{setting}: {reason}")]
-    Value { setting: &'static str, reason: String },
-}
-
-impl ConfigError {
-    pub fn value(setting: &'static str, reason: impl Into<String>) -> Self {
-        Self::Value { setting, reason: reason.into() }
-    }
-}
 
 /// Every section. In the file each is a table: `[http]`, `[shop]`, ...
 #[derive(Debug, Clone, Default, clap::Args, Deserialize)]
@@ -112,8 +77,9 @@ impl Settings {
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
-        toml::from_str(&text)
-            .map_err(|error| ConfigError::Parse { path: path.to_owned(), error: Box::new(error) })
+        let wrong = |error| ConfigError::Parse { path: path.to_owned(), error: Box::new(error) };
+        renamed::check_file(&text.parse().map_err(wrong)?)?;
+        toml::from_str(&text).map_err(wrong)
     }
 
     #[must_use]
@@ -150,16 +116,10 @@ impl Settings {
     }
 }
 
-/// A setting that must not be 0.
-fn positive<T: PartialEq + Default>(setting: &'static str, value: T) -> Result<T, ConfigError> {
-    if value == T::default() {
-        return Err(ConfigError::value(setting, "it must be at least 1"));
-    }
-    Ok(value)
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::Args as _;
+
     use super::*;
 
     fn file(text: &str) -> Result<Settings, toml::de::Error> {
@@ -190,6 +150,17 @@ mod tests {
         // That a database was named is the one thing that makes a difference.
         example.storage.is_default = true;
         assert_eq!(format!("{example:?}"), format!("{:?}", usual.build().unwrap()));
+    }
+
+    /// The new name of a renamed setting exists, and the old one does not.
+    #[test]
+    fn a_renamed_setting_has_its_new_name_only() {
+        let command = Settings::augment_args(clap::Command::new("settings"));
+        let names: Vec<&str> = command.get_arguments().map(|argument| argument.get_id().as_str()).collect();
+        for renamed in renamed::RENAMED {
+            assert!(names.contains(&renamed.new), "{}", renamed.new);
+            assert!(!names.contains(&renamed.old), "{}", renamed.old);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use super::settings;
+use super::setting::settings;
 use crate::server::ServerConfig;
 
 settings! {

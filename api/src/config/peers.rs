@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, path::PathBuf};
 
-use super::{ConfigError, settings};
+use super::setting::{ConfigError, settings};
 use smartcart_peers::TlsFiles;
 
 settings! {

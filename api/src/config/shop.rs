@@ -1,7 +1,10 @@
 use serde::Deserialize;
 use smartcart_domain::{limits::Limits, money::Currency, time::Seconds};
 
-use super::{ConfigError, StorageConfig, positive, settings};
+use super::{
+    setting::{ConfigError, positive, settings},
+    storage::StorageConfig,
+};
 
 settings! {
     /// The shop's own rules.

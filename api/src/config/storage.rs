@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use smartcart_persistence::redis::{Class, Server, Settings};
 
-use super::{ConfigError, settings};
+use super::setting::{ConfigError, settings};
 
 settings! {
     /// Where everything durable is.

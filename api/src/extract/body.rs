@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::{
     body::Body,
@@ -9,14 +9,10 @@ use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use smartcart_engine::deadline;
 
-use crate::problem::{Code, Problem};
-
-/// How much body is taken, and how long it may take to come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BodyLimit {
-    pub bytes: usize,
-    pub time: Duration,
-}
+use crate::{
+    limits::BodyLimit,
+    problem::{Code, Problem},
+};
 
 /// The whole body. A body that came with the head, as nearly all do, is neither copied nor timed.
 pub async fn read_body(headers: &HeaderMap, body: Body, limit: BodyLimit) -> Result<Bytes, Problem> {

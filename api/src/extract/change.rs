@@ -3,14 +3,14 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::FromRequest,
-    http::{HeaderMap, Request, request},
+    http::{Request, request},
 };
 use bytes::Bytes;
 use smartcart_domain::idempotency::{Caller, KeyFingerprint};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{IdempotencyKey, expected_version, read_body};
-use crate::{auth::Identity, problem::Problem, shop::Shop};
+use super::{body::read_body, idempotency::IdempotencyKey, payload::Payload, precondition::expected_version};
+use crate::{app_state::AppState, auth::Identity, problem::Problem};
 
 /// A request that changes something: who asks, what they believe (`If-Match`), their key, and the body.
 #[derive(Debug)]
@@ -20,25 +20,6 @@ pub struct Change<P> {
     pub expected: Option<u64>,
     pub key: Option<IdempotencyKey>,
     pub body: P,
-}
-
-/// A kind of body.
-pub trait Payload: Sized + Send {
-    const READS_BODY: bool;
-
-    fn read(headers: &HeaderMap, body: &Bytes) -> Result<Self, Problem>;
-}
-
-/// The call takes no body; one that comes is not looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Nothing;
-
-impl Payload for Nothing {
-    const READS_BODY: bool = false;
-
-    fn read(_: &HeaderMap, _: &Bytes) -> Result<Self, Problem> {
-        Ok(Self)
-    }
 }
 
 impl<P> Change<P> {
@@ -52,16 +33,19 @@ impl<P> Change<P> {
     }
 }
 
-impl<P: Payload> FromRequest<Arc<Shop>> for Change<P> {
+impl<P: Payload> FromRequest<Arc<AppState>> for Change<P> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request<Body>, shop: &Arc<Shop>) -> Result<Self, Problem> {
+    async fn from_request(request: Request<Body>, state: &Arc<AppState>) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
-        let identity = shop.auth.identify(&head.headers, shop.engine.clock().wall())?;
+        let identity = state.auth.identify(&head.headers, state.engine.clock().wall())?;
         let expected = expected_version(&head.headers)?;
         let key = IdempotencyKey::read(&head.headers)?;
-        let bytes =
-            if P::READS_BODY { read_body(&head.headers, body, shop.body_limit).await? } else { Bytes::new() };
+        let bytes = if P::READS_BODY {
+            read_body(&head.headers, body, state.body_limit).await?
+        } else {
+            Bytes::new()
+        };
         let body = P::read(&head.headers, &bytes)?;
         let key = key.map(|key| key.for_request(fingerprint(&head, &bytes)));
         Ok(Self { identity, expected, key, body })

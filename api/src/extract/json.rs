@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use smartcart_domain::limits::METADATA_DEPTH;
 use utoipa::ToSchema;
 
-use super::Payload;
+use super::payload::Payload;
 use crate::problem::{Code, Problem};
 
 /// A JSON body. Its type refuses unknown fields, so nothing nests deeper than the type does.

@@ -3,18 +3,21 @@
 mod body;
 mod change;
 mod idempotency;
+mod identity;
 mod json;
 mod page;
 mod path;
+mod payload;
 mod precondition;
 mod sku;
 
-pub use body::{BodyLimit, read_body};
-pub use change::{Change, Nothing, Payload};
+pub use body::read_body;
+pub use change::Change;
 pub use idempotency::IdempotencyKey;
 pub use json::{Json, JsonObject, parse};
 pub use page::{Cursor, PageQuery, Query, limit as page_limit};
 pub use path::{PathId, PathSku};
-pub use precondition::{KnownVersions, expected_version};
+pub use payload::{Nothing, Payload};
+pub use precondition::expected_version;
 pub use sku::SkuText;
 pub(crate) use sku::resolve;

@@ -3,6 +3,8 @@
 
 mod code;
 mod from_engine;
+#[cfg(test)]
+mod tests;
 
 use std::{borrow::Cow, time::Duration};
 
@@ -17,7 +19,7 @@ use utoipa::ToSchema;
 
 pub use code::Code;
 
-use crate::reply;
+use crate::{etag::etag, json};
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 /// What a client is told when nobody knows better.
@@ -123,7 +125,7 @@ impl IntoResponse for Problem {
             retry_after_ms: retry_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
             fields: &fields,
         };
-        let mut response = Response::new(Body::from(reply::encode(&body)));
+        let mut response = Response::new(Body::from(json::encode(&body)));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
@@ -132,7 +134,7 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         if let Some(version) = version {
-            headers.insert(header::ETAG, reply::etag(version));
+            headers.insert(header::ETAG, etag(version));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -1,4 +1,3 @@
-use bytes::Bytes;
 use serde::{Serialize, Serializer, ser::SerializeSeq as _};
 use serde_json::value::RawValue;
 use smartcart_domain::{
@@ -10,8 +9,7 @@ use smartcart_domain::{
 };
 use utoipa::ToSchema;
 
-use super::{MoneyView, Rfc3339, cart_text};
-use crate::reply;
+use super::{json_object::json_object, money::MoneyView, time::Rfc3339};
 
 /// A cart with its lines.
 #[derive(Debug, Serialize, ToSchema)]
@@ -20,8 +18,7 @@ pub struct CartView<'a> {
     #[schema(value_type = String, example = "4f9f0ce16a3a4ea2a0c95f3d1f1f8c07")]
     pub(super) id: CartId,
     pub(super) version: u64,
-    #[schema(value_type = CartStatusView)]
-    pub(super) status: &'static str,
+    pub(super) status: CartStatusView,
     pub(super) currency: &'a str,
     /// The shopper whose cart it is; null for a guest's.
     #[schema(value_type = Option<String>)]
@@ -30,9 +27,9 @@ pub struct CartView<'a> {
     pub(super) items: Lines<'a>,
     /// Lines saved for later.
     #[schema(value_type = Vec<LineView>)]
-    saved: [(); 0],
+    pub(super) saved: [(); 0],
     #[schema(value_type = Vec<String>)]
-    coupons: [(); 0],
+    pub(super) coupons: [(); 0],
     pub(super) totals: TotalsView<'a>,
     #[schema(value_type = Object)]
     pub(super) metadata: &'a RawValue,
@@ -44,8 +41,9 @@ pub struct CartView<'a> {
     pub(super) expires_at: Rfc3339,
 }
 
-#[derive(Debug, ToSchema)]
-#[schema(as = CartStatus, rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = CartStatus)]
 pub enum CartStatusView {
     Open,
     CheckingOut,
@@ -101,17 +99,18 @@ impl Lines<'_> {
     }
 
     fn view<'a>(&'a self, line: &'a Line) -> LineView<'a> {
+        let Line { sku, quantity, unit_price } = line;
         let currency = self.cart.currency.as_str();
         let money = |amount| MoneyView { amount, currency };
-        let listing = self.catalog.listing(&line.sku);
+        let listing = self.catalog.listing(sku);
         LineView {
-            sku: line.sku.as_str(),
-            name: listing.map_or(line.sku.as_str(), |listing| &listing.name),
-            quantity: line.quantity,
-            unit_price: money(line.unit_price),
+            sku: sku.as_str(),
+            name: listing.map_or(sku.as_str(), |listing| &listing.name),
+            quantity: *quantity,
+            unit_price: money(*unit_price),
             current_price: listing.and_then(|listing| listing.price_in(self.cart.currency)).map(money),
             // The cart's rules keep every sum within an i64.
-            line_total: money(line_total(line.unit_price, line.quantity).unwrap_or(i64::MAX)),
+            line_total: money(line_total(*unit_price, *quantity).unwrap_or(i64::MAX)),
         }
     }
 }
@@ -126,107 +125,49 @@ impl Serialize for Lines<'_> {
     }
 }
 
-pub fn cart_json(cart: &Cart, catalog: &Catalog, now: Timestamp) -> Bytes {
-    let view = CartView::new(cart, catalog, now);
-    reply::written(|text| cart_text::write(&view, text))
-}
-
-impl<'a> CartView<'a> {
-    pub fn new(cart: &'a Cart, catalog: &'a Catalog, now: Timestamp) -> Self {
-        let currency = cart.currency.as_str();
-        Self {
-            id: cart.id,
-            version: cart.version,
-            status: match cart.status(now) {
-                CartStatus::Open => "open",
-                CartStatus::CheckingOut => "checking_out",
-                CartStatus::Ordered => "ordered",
-                CartStatus::Expired => "expired",
-            },
-            currency,
-            owner: cart.owner,
-            items: Lines { cart, catalog },
-            saved: [],
-            coupons: [],
-            totals: TotalsView::plain(cart.quantity(), cart.subtotal().unwrap_or(i64::MAX), currency),
-            metadata: object(cart.metadata.as_deref()),
-            created_at: Rfc3339(cart.created_at),
-            updated_at: Rfc3339(cart.updated_at),
-            expires_at: Rfc3339(cart.expires_at),
+impl From<CartStatus> for CartStatusView {
+    fn from(status: CartStatus) -> Self {
+        match status {
+            CartStatus::Open => Self::Open,
+            CartStatus::CheckingOut => Self::CheckingOut,
+            CartStatus::Ordered => Self::Ordered,
+            CartStatus::Expired => Self::Expired,
         }
     }
 }
 
-/// The JSON object that a storefront gave, as it came; an empty one when it gave none.
-pub(super) fn object(text: Option<&str>) -> &RawValue {
-    text.and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_else(|| serde_json::from_str("{}").expect("an empty object is JSON"))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use smartcart_domain::{
-        catalog::{Product, Variant},
-        money::Money,
-        time::Seconds,
-    };
-
-    use super::*;
-
-    #[test]
-    fn a_cart_shows_the_price_then_and_now() {
-        let currency = "GBP".parse().unwrap();
-        let product = Product {
-            id: "MUG".parse().unwrap(),
-            version: 1,
-            name: "Mug \"Ö\"\n".to_owned(),
-            description: String::new(),
-            category: String::new(),
-            images: Vec::new(),
-            variants: vec![Variant {
-                sku: "MUG-R".parse().unwrap(),
-                attributes: BTreeMap::from([("colour".to_owned(), "red".to_owned())]),
-                prices: vec![Money::new(750, currency)],
-            }],
-            updated_at: Timestamp(0),
-        };
-        let catalog = Catalog::new(1, [product]);
-        let cart = Cart {
-            id: CartId(1),
-            version: 2,
-            owner: None,
+impl<'a> CartView<'a> {
+    pub fn new(cart: &'a Cart, catalog: &'a Catalog, now: Timestamp) -> Self {
+        // By name, so that a new field is shown or left out on purpose.
+        let Cart {
+            id,
+            version,
+            owner,
             currency,
-            lines: Box::new([
-                Line { sku: "MUG-R".parse().unwrap(), quantity: 2, unit_price: 700 },
-                Line { sku: "GONE".parse().unwrap(), quantity: 1, unit_price: 50 },
-            ]),
-            metadata: Some(r#"{"note":"gift"}"#.into()),
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
-            expires_at: Timestamp(10),
-            lifetime: Seconds(1),
-            checkout: None,
-            last_order: None,
-        };
-        let json: serde_json::Value =
-            serde_json::from_slice(&cart_json(&cart, &catalog, Timestamp(0))).unwrap();
-        assert_eq!(json["status"], "open");
-        assert_eq!(json["items"][0]["name"], "Mug \"Ö\"\n, red");
-        assert_eq!(json["items"][0]["unit_price"], serde_json::json!({"amount": 700, "currency": "GBP"}));
-        assert_eq!(json["items"][0]["current_price"]["amount"], 750);
-        assert_eq!(json["items"][0]["line_total"]["amount"], 1400);
-        assert_eq!(json["items"][1]["current_price"], serde_json::Value::Null);
-        assert_eq!(json["totals"]["quantity"], 3);
-        assert_eq!(json["totals"]["total"]["amount"], 1450);
-        assert_eq!(json["metadata"]["note"], "gift");
-        for (owner, metadata) in [(None, None), (Some(UserId(7)), cart.metadata.clone())] {
-            let cart = Cart { owner, metadata, ..cart.clone() };
-            for catalog in [&catalog, &Catalog::default()] {
-                let derived = serde_json::to_vec(&CartView::new(&cart, catalog, Timestamp(0))).unwrap();
-                assert_eq!(cart_json(&cart, catalog, Timestamp(0)), derived, "written by hand and by serde");
-            }
+            lines: _,
+            metadata,
+            created_at,
+            updated_at,
+            expires_at,
+            lifetime: _,
+            checkout: _,
+            last_order: _,
+        } = cart;
+        let currency = currency.as_str();
+        Self {
+            id: *id,
+            version: *version,
+            status: cart.status(now).into(),
+            currency,
+            owner: *owner,
+            items: Lines { cart, catalog },
+            saved: [],
+            coupons: [],
+            totals: TotalsView::plain(cart.quantity(), cart.subtotal().unwrap_or(i64::MAX), currency),
+            metadata: json_object(metadata.as_deref()),
+            created_at: Rfc3339(*created_at),
+            updated_at: Rfc3339(*updated_at),
+            expires_at: Rfc3339(*expires_at),
         }
     }
 }

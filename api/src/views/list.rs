@@ -2,7 +2,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::reply;
+use crate::json;
 
 /// A part of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,6 +32,6 @@ impl<T> Page<T> {
         cursor: impl Fn(&'a T) -> String,
     ) -> Bytes {
         let next_cursor = self.items.last().filter(|_| self.more).map(cursor);
-        reply::encode(&ListView { items: self.items.iter().map(view).collect(), next_cursor })
+        json::encode(&ListView { items: self.items.iter().map(view).collect(), next_cursor })
     }
 }

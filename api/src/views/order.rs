@@ -2,14 +2,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use smartcart_domain::{
     id::{CartId, OrderId, UserId},
-    orders::{Order, OrderLine, StatusChange},
+    orders::{CheckoutDetails, Order, OrderLine, OrderStatus, StatusChange},
+    payment::Authorization,
 };
 use utoipa::ToSchema;
 
-use super::{
-    MoneyView, Rfc3339,
-    cart::{TotalsView, object},
-};
+use super::{cart::TotalsView, json_object::json_object, money::MoneyView, time::Rfc3339};
 
 /// What was bought, at which prices, and where it stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,8 +19,7 @@ pub struct OrderView<'a> {
     #[schema(example = "7ZK3-0Q9D-VX2M")]
     number: String,
     version: u64,
-    #[schema(value_type = OrderStatusView)]
-    status: &'static str,
+    status: OrderStatusView,
     #[schema(value_type = String)]
     cart_id: CartId,
     /// The shopper; null for a guest's order.
@@ -43,8 +40,9 @@ pub struct OrderView<'a> {
     placed_at: Rfc3339,
 }
 
-#[derive(Debug, ToSchema)]
-#[schema(as = OrderStatus, rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = OrderStatus)]
 pub enum OrderStatusView {
     Placed,
     Paid,
@@ -76,50 +74,101 @@ pub struct PaymentView<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = StatusChange)]
 pub struct StatusChangeView {
-    #[schema(value_type = OrderStatusView)]
-    status: &'static str,
+    status: OrderStatusView,
     #[schema(value_type = String, format = DateTime)]
     at: Rfc3339,
 }
 
+impl From<OrderStatus> for OrderStatusView {
+    fn from(status: OrderStatus) -> Self {
+        match status {
+            OrderStatus::Placed => Self::Placed,
+            OrderStatus::Paid => Self::Paid,
+            OrderStatus::Packed => Self::Packed,
+            OrderStatus::Shipped => Self::Shipped,
+            OrderStatus::Delivered => Self::Delivered,
+            OrderStatus::Cancelled => Self::Cancelled,
+            OrderStatus::Refunded => Self::Refunded,
+        }
+    }
+}
+
 impl<'a> OrderView<'a> {
     pub fn new(order: &'a Order) -> Self {
-        let currency = order.currency.as_str();
-        let quantity = order.lines.iter().map(|line| u64::from(line.quantity)).sum();
-        Self {
-            id: order.id,
-            number: order.number(),
-            version: order.version,
-            status: order.status.as_str(),
-            cart_id: order.cart,
-            user: order.user,
+        // By name, so that a new field is shown or left out on purpose.
+        let Order {
+            id,
+            version,
+            status,
+            cart,
+            user,
             currency,
-            email: order.details.email.as_deref(),
-            shipping_address: order.details.shipping_address.as_deref().map(|text| object(Some(text))),
-            items: order.lines.iter().map(|line| OrderLineView::new(line, currency)).collect(),
-            totals: TotalsView::plain(quantity, order.total, currency),
-            payment: PaymentView { method: &order.payment.method, reference: &order.payment.reference },
-            metadata: object(order.details.metadata.as_deref()),
-            history: order.history.iter().map(StatusChangeView::new).collect(),
-            placed_at: Rfc3339(order.placed_at),
+            lines,
+            total,
+            details: CheckoutDetails { email, shipping_address, metadata },
+            payment,
+            history,
+            placed_at,
+        } = order;
+        let currency = currency.as_str();
+        let quantity = lines.iter().map(|line| u64::from(line.quantity)).sum();
+        Self {
+            id: *id,
+            number: order.number(),
+            version: *version,
+            status: (*status).into(),
+            cart_id: *cart,
+            user: *user,
+            currency,
+            email: email.as_deref(),
+            shipping_address: shipping_address.as_deref().map(|text| json_object(Some(text))),
+            items: lines.iter().map(|line| OrderLineView::new(line, currency)).collect(),
+            totals: TotalsView::plain(quantity, *total, currency),
+            payment: PaymentView::new(payment),
+            metadata: json_object(metadata.as_deref()),
+            history: history.iter().map(StatusChangeView::new).collect(),
+            placed_at: Rfc3339(*placed_at),
         }
     }
 }
 
 impl<'a> OrderLineView<'a> {
     fn new(line: &'a OrderLine, currency: &'a str) -> Self {
+        let OrderLine { sku, name, quantity, unit_price, line_total } = line;
         Self {
-            sku: line.sku.as_str(),
-            name: &line.name,
-            quantity: line.quantity,
-            unit_price: MoneyView { amount: line.unit_price, currency },
-            line_total: MoneyView { amount: line.line_total, currency },
+            sku: sku.as_str(),
+            name,
+            quantity: *quantity,
+            unit_price: MoneyView { amount: *unit_price, currency },
+            line_total: MoneyView { amount: *line_total, currency },
         }
     }
 }
 
+impl<'a> PaymentView<'a> {
+    fn new(authorization: &'a Authorization) -> Self {
+        let Authorization { method, reference } = authorization;
+        Self { method, reference }
+    }
+}
+
 impl StatusChangeView {
-    const fn new(change: &StatusChange) -> Self {
-        Self { status: change.status.as_str(), at: Rfc3339(change.at) }
+    fn new(change: &StatusChange) -> Self {
+        let StatusChange { status, at } = *change;
+        Self { status: status.into(), at: Rfc3339(at) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The word that a client reads is the word that it may ask for (`?status=`).
+    #[test]
+    fn every_status_is_shown_by_its_name() {
+        for status in OrderStatus::ALL {
+            let shown = serde_json::to_value(OrderStatusView::from(status)).unwrap();
+            assert_eq!(shown, status.as_str());
+        }
     }
 }

@@ -7,7 +7,7 @@ use smartcart_domain::{
 };
 use utoipa::ToSchema;
 
-use super::{MoneyView, Rfc3339};
+use super::{money::MoneyView, time::Rfc3339};
 
 /// A product and the variants under which it is sold.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,26 +38,29 @@ pub struct VariantView<'a> {
 
 impl<'a> ProductView<'a> {
     pub fn new(product: &'a Product) -> Self {
+        // By name, so that a new field is shown or left out on purpose.
+        let Product { id, version, name, description, category, images, variants, updated_at } = product;
         Self {
-            id: &product.id,
-            version: product.version,
-            name: &product.name,
-            description: &product.description,
-            category: &product.category,
-            images: &product.images,
-            variants: product.variants.iter().map(VariantView::new).collect(),
-            updated_at: Rfc3339(product.updated_at),
+            id,
+            version: *version,
+            name,
+            description,
+            category,
+            images,
+            variants: variants.iter().map(VariantView::new).collect(),
+            updated_at: Rfc3339(*updated_at),
         }
     }
 }
 
 impl<'a> VariantView<'a> {
     fn new(variant: &'a Variant) -> Self {
-        let prices = variant.prices.iter();
+        let Variant { sku, attributes, prices } = variant;
         Self {
-            sku: &variant.sku,
-            attributes: &variant.attributes,
+            sku,
+            attributes,
             prices: prices
+                .iter()
                 .map(|price| MoneyView { amount: price.amount, currency: price.currency.as_str() })
                 .collect(),
         }

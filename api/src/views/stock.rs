@@ -2,7 +2,7 @@ use serde::Serialize;
 use smartcart_domain::{id::HoldId, inventory::StockLevel};
 use utoipa::ToSchema;
 
-use super::Rfc3339;
+use super::time::Rfc3339;
 
 /// The stock of one SKU, in units.
 #[derive(Debug, Serialize, ToSchema)]
@@ -20,14 +20,9 @@ pub struct StockView<'a> {
 
 impl<'a> StockView<'a> {
     pub const fn new(sku: &'a str, level: &StockLevel) -> Self {
-        Self {
-            sku,
-            on_hand: level.on_hand,
-            held: level.held,
-            available: level.available(),
-            sold: level.sold,
-            version: level.version,
-        }
+        // By name, so that a new field is shown or left out on purpose.
+        let StockLevel { version, on_hand, held, sold, stocked: _ } = *level;
+        Self { sku, on_hand, held, available: level.available(), sold, version }
     }
 }
 

@@ -6,7 +6,7 @@ use smartcart_domain::{
 };
 use utoipa::ToSchema;
 
-use super::{Rfc3339, cart::object};
+use super::{json_object::json_object, time::Rfc3339};
 
 /// A shopper's account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,18 +49,15 @@ pub struct AddressView<'a> {
 
 impl<'a> UserView<'a> {
     pub fn new(user: &'a User) -> Self {
-        Self {
-            id: user.id,
-            version: user.version,
-            email: &user.email,
-            name: &user.name,
-            created_at: Rfc3339(user.created_at),
-        }
+        // By name, so that a new field is shown or left out on purpose.
+        let User { id, version, email, name, password_hash: _, created_at } = user;
+        Self { id: *id, version: *version, email, name, created_at: Rfc3339(*created_at) }
     }
 }
 
 impl<'a> AddressView<'a> {
     pub fn new(address: &'a Address) -> Self {
-        Self { id: address.id, version: address.version, address: object(Some(&address.body)) }
+        let Address { id, user: _, version, body } = address;
+        Self { id: *id, version: *version, address: json_object(Some(body)) }
     }
 }

@@ -6,6 +6,8 @@
 mod bad_input;
 mod carts;
 mod checkout;
+mod command_line;
+mod entity_kinds;
 mod fleet;
 mod fleet_on_redis;
 mod idempotency;

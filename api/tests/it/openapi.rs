@@ -1,7 +1,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use serde_json::Value;
-use smartcart_api::router;
+use smartcart_api::{problem::Code, router};
 
 use crate::support::TestShop;
 
@@ -43,6 +43,16 @@ fn every_operation_has_a_name_and_an_answer() {
     names.sort();
     names.dedup();
     assert_eq!(names.len(), all, "two operations have one name");
+}
+
+#[test]
+fn every_problem_code_is_explained() {
+    let description: Value = serde_json::from_str(&described()).unwrap();
+    let explained = description["components"]["responses"]["Failure"]["description"].as_str().unwrap();
+    for code in Code::ALL {
+        let line = format!("| `{}` | {} | {} |\n", code.as_str(), code.status().as_u16(), code.title());
+        assert!(explained.contains(&line), "{code:?}");
+    }
 }
 
 /// Every `$ref` of the document leads somewhere.

@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 
 use super::{ask, changed};
 use crate::{
+    app_state::AppState,
     extract::{Change, Json, PathId, SkuText},
     problem::Problem,
     reply::Reply,
-    shop::Shop,
     views::CartView,
 };
 
@@ -33,12 +33,12 @@ pub struct AddItem {
     responses((status = 200, description = "The cart", body = CartView)),
 )]
 pub async fn add_item(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathId(id): PathId<CartId>,
     change: Change<Json<AddItem>>,
 ) -> Result<Reply, Problem> {
-    let catalog = shop.engine.catalog();
+    let catalog = state.engine.catalog();
     let Json(AddItem { sku, quantity }) = &change.body;
     let command = CartCommand::AddItem { sku: sku.resolve(&catalog)?, quantity: *quantity, catalog };
-    Ok(changed(&shop, &ask(&shop, id, &change, command).await?))
+    Ok(changed(&state, &ask(&state, id, &change, command).await?))
 }

@@ -13,10 +13,11 @@ use utoipa::ToSchema;
 
 use super::ask;
 use crate::{
+    app_state::AppState,
     extract::{Change, Json, PathId, SkuText},
+    json,
     problem::{Code, Problem},
-    reply::{self, Durability, Reply},
-    shop::Shop,
+    reply::{Durability, Reply},
     views::CartView,
 };
 
@@ -84,20 +85,20 @@ pub struct ResultView {
     responses((status = 200, description = "The cart and each operation's result", body = BatchView)),
 )]
 pub async fn batch(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathId(id): PathId<CartId>,
     change: Change<Json<Batch>>,
 ) -> Result<Reply, Problem> {
-    let catalog = shop.engine.catalog();
+    let catalog = state.engine.catalog();
     let command = change.body.0.command(&catalog)?;
-    let answer = ask(&shop, id, &change, command).await?;
+    let answer = ask(&state, id, &change, command).await?;
     let results = match &answer.outcome {
         Outcome::Batch(outcomes) => outcomes.iter().map(ResultView::new).collect(),
         other => return Err(Problem::internal(&format_args!("a batch ended as {other:?}"))),
     };
     let cart = answer.published.view();
-    let cart_view = CartView::new(cart, &catalog, shop.engine.clock().wall());
-    Ok(Reply::ok(reply::encode(&BatchView { cart: cart_view, results }))
+    let cart_view = CartView::new(cart, &catalog, state.engine.clock().wall());
+    Ok(Reply::ok(json::encode(&BatchView { cart: cart_view, results }))
         .version(cart.version)
         .durable(Durability::Journaled, answer.replayed))
 }

@@ -8,11 +8,12 @@ use smartcart_domain::{
 use utoipa::ToSchema;
 
 use crate::{
+    app_state::AppState,
     extract::{Change, Json, JsonObject, PathId},
+    json,
     problem::{Code, Problem},
-    reply::{self, Durability, Reply},
+    reply::{Durability, Reply},
     routes::users::{email_address, must_be_short},
-    shop::Shop,
     views::OrderView,
 };
 
@@ -55,7 +56,7 @@ pub struct PaymentBody {
     ),
 )]
 pub async fn check_out(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathId(cart): PathId<CartId>,
     change: Change<Option<Json<Checkout>>>,
 ) -> Result<Reply, Problem> {
@@ -75,8 +76,8 @@ pub async fn check_out(
             metadata: None,
         },
     };
-    let ordered = shop.engine.checkout(request).await?;
-    let json = reply::encode(&OrderView::new(&ordered.order));
+    let ordered = state.engine.checkout(request).await?;
+    let json = json::encode(&OrderView::new(&ordered.order));
     Ok(Reply::created(json, format!("/v1/orders/{}", ordered.order.id))
         .version(ordered.order.version)
         .durable(Durability::Committed, ordered.replayed))

@@ -5,10 +5,10 @@ use smartcart_domain::{cart::CartCommand, id::CartId};
 
 use super::ask;
 use crate::{
+    app_state::AppState,
     extract::{Change, Nothing, PathId},
     problem::Problem,
     reply::{Durability, Reply},
-    shop::Shop,
 };
 
 /// Remove every line
@@ -18,11 +18,11 @@ use crate::{
     responses((status = 204, description = "The cart is empty")),
 )]
 pub async fn clear_cart(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathId(id): PathId<CartId>,
     change: Change<Nothing>,
 ) -> Result<Reply, Problem> {
-    let answer = ask(&shop, id, &change, CartCommand::Clear).await?;
+    let answer = ask(&state, id, &change, CartCommand::Clear).await?;
     Ok(Reply::no_content()
         .version(answer.published.view().version)
         .durable(Durability::Journaled, answer.replayed))

@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 
 use super::fresh_json;
 use crate::{
+    app_state::AppState,
     extract::{Change, Json, JsonObject},
     problem::{Code, Problem},
     reply::{Durability, Reply},
-    shop::Shop,
     views::CartView,
 };
 
@@ -35,21 +35,21 @@ pub struct CreateCart {
     responses((status = 201, description = "The new cart", body = CartView)),
 )]
 pub async fn create_cart(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     change: Change<Option<Json<CreateCart>>>,
 ) -> Result<Reply, Problem> {
     let caller = change.caller();
     let (id, fresh) = match &change.key {
-        Some(key) => (CartId(key.derive(shop.engine.secret(), "cart", caller)?), false),
+        Some(key) => (CartId(key.derive(state.engine.secret(), "cart", caller)?), false),
         None => (CartId::random(), true),
     };
     let key = change.guard();
     let CreateCart { currency, metadata } = change.body.map(|Json(body)| body).unwrap_or_default();
     if let Some(metadata) = &metadata {
-        must_fit(metadata, shop.engine.limits().metadata_bytes)?;
+        must_fit(metadata, state.engine.limits().metadata_bytes)?;
     }
     let command = CartCommand::Create {
-        currency: currency.unwrap_or(shop.currency),
+        currency: currency.unwrap_or(state.currency),
         owner: match caller {
             Caller::User(user) => Some(user),
             Caller::Guest | Caller::Service | Caller::Engine => None,
@@ -57,8 +57,8 @@ pub async fn create_cart(
         metadata: metadata.map(JsonObject::into_text),
     };
     let request = Request { command, caller, key, expected: None, fresh };
-    let answer = shop.engine.carts().ask(&id, request).await?;
-    let json = fresh_json(&shop, &answer);
+    let answer = state.engine.carts().ask(&id, request).await?;
+    let json = fresh_json(&state, &answer);
     Ok(Reply::created(json, format!("/v1/carts/{id}"))
         .version(answer.published.view().version)
         .durable(Durability::Journaled, answer.replayed))

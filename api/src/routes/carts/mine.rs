@@ -11,11 +11,11 @@ use smartcart_engine::published::Published;
 
 use super::kept_json;
 use crate::{
+    app_state::AppState,
     auth::Identity,
-    extract::KnownVersions,
+    etag::KnownVersions,
     problem::{Code, Problem},
     reply::Reply,
-    shop::Shop,
     views::CartView,
 };
 
@@ -27,22 +27,22 @@ use crate::{
     responses((status = 200, description = "The cart", body = CartView), (status = 304, description = "As you have it")),
 )]
 pub async fn read_my_cart(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     identity: Identity,
     known: KnownVersions,
 ) -> Result<Reply, Problem> {
-    let cart = of_user(&shop, identity.shopper()?).await?;
-    Ok(Reply::read(&known, cart.view().version, || kept_json(&shop, &cart)))
+    let cart = of_user(&state, identity.shopper()?).await?;
+    Ok(Reply::read(&known, cart.view().version, || kept_json(&state, &cart)))
 }
 
-async fn of_user(shop: &Shop, user: UserId) -> Result<Arc<Published<Cart>>, Problem> {
-    let carts = shop.engine.carts();
-    let id = CartId(shop.engine.secret().derive("cart-of-user", &[&user.0.to_be_bytes()]));
-    let now = shop.engine.clock().wall();
+async fn of_user(state: &AppState, user: UserId) -> Result<Arc<Published<Cart>>, Problem> {
+    let carts = state.engine.carts();
+    let id = CartId(state.engine.secret().derive("cart-of-user", &[&user.0.to_be_bytes()]));
+    let now = state.engine.clock().wall();
     if let Some(cart) = carts.read(&id).await?.filter(|cart| cart.view().status(now) != CartStatus::Expired) {
         return Ok(cart);
     }
-    let command = CartCommand::Create { currency: shop.currency, owner: Some(user), metadata: None };
+    let command = CartCommand::Create { currency: state.currency, owner: Some(user), metadata: None };
     let request = Request { command, caller: Caller::User(user), key: None, expected: None, fresh: false };
     match carts.ask(&id, request).await {
         Ok(answer) => Ok(answer.published),

@@ -17,16 +17,16 @@ use smartcart_domain::{
 use smartcart_engine::published::{Answer, Published};
 
 use crate::{
+    app_state::AppState,
     extract::Change,
     problem::Problem,
     reply::{Durability, Reply},
-    shop::Shop,
     views::cart_json,
 };
 
 /// Hands a command to the cart, for whoever asks.
 async fn ask<P>(
-    shop: &Shop,
+    state: &AppState,
     id: CartId,
     change: &Change<P>,
     command: CartCommand,
@@ -38,25 +38,25 @@ async fn ask<P>(
         expected: change.expected,
         fresh: false,
     };
-    Ok(shop.engine.carts().ask(&id, request).await?)
+    Ok(state.engine.carts().ask(&id, request).await?)
 }
 
 /// The cart after a change.
-fn changed(shop: &Shop, answer: &Answer<Cart>) -> Reply {
-    Reply::ok(fresh_json(shop, answer))
+fn changed(state: &AppState, answer: &Answer<Cart>) -> Reply {
+    Reply::ok(fresh_json(state, answer))
         .version(answer.published.view().version)
         .durable(Durability::Journaled, answer.replayed)
 }
 
 /// Not kept: most states of a cart are asked for once, by whoever made them.
-fn fresh_json(shop: &Shop, answer: &Answer<Cart>) -> Bytes {
-    cart_json(answer.published.view(), &shop.engine.glance_at_catalog(), shop.engine.clock().wall())
+fn fresh_json(state: &AppState, answer: &Answer<Cart>) -> Bytes {
+    cart_json(answer.published.view(), &state.engine.glance_at_catalog(), state.engine.clock().wall())
 }
 
 /// Kept for the next reader.
-fn kept_json(shop: &Shop, published: &Published<Cart>) -> Bytes {
+fn kept_json(state: &AppState, published: &Published<Cart>) -> Bytes {
     let (cart, catalog, now) =
-        (published.view(), shop.engine.glance_at_catalog(), shop.engine.clock().wall());
+        (published.view(), state.engine.glance_at_catalog(), state.engine.clock().wall());
     if cart.expires_at <= now {
         // Time alone has changed what it looks like: the kept JSON says otherwise.
         return cart_json(cart, &catalog, now);

@@ -5,11 +5,12 @@ use smartcart_domain::id::CartId;
 
 use super::kept_json;
 use crate::{
+    app_state::AppState,
     auth::Identity,
-    extract::{KnownVersions, PathId},
+    etag::KnownVersions,
+    extract::PathId,
     problem::{Code, Problem},
     reply::Reply,
-    shop::Shop,
     views::CartView,
 };
 
@@ -20,14 +21,14 @@ use crate::{
     responses((status = 200, description = "The cart", body = CartView), (status = 304, description = "As you have it")),
 )]
 pub async fn read_cart(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathId(id): PathId<CartId>,
     identity: Identity,
     known: KnownVersions,
 ) -> Result<Reply, Problem> {
-    let cart = shop.engine.carts().read(&id).await?;
+    let cart = state.engine.carts().read(&id).await?;
     let cart = cart
         .filter(|cart| cart.view().may_be_changed_by(identity.caller))
         .ok_or_else(|| Problem::plain(Code::CartNotFound))?;
-    Ok(Reply::read(&known, cart.view().version, || kept_json(&shop, &cart)))
+    Ok(Reply::read(&known, cart.view().version, || kept_json(&state, &cart)))
 }

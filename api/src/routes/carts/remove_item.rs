@@ -5,10 +5,10 @@ use smartcart_domain::{cart::CartCommand, id::CartId};
 
 use super::{ask, changed};
 use crate::{
+    app_state::AppState,
     extract::{Change, Nothing, PathId, PathSku, SkuText},
     problem::Problem,
     reply::Reply,
-    shop::Shop,
     views::CartView,
 };
 
@@ -19,11 +19,11 @@ use crate::{
     responses((status = 200, description = "The cart", body = CartView)),
 )]
 pub async fn remove_item(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathId(id): PathId<CartId>,
     PathSku(sku): PathSku,
     change: Change<Nothing>,
 ) -> Result<Reply, Problem> {
-    let sku = SkuText(sku).resolve(&shop.engine.catalog())?;
-    Ok(changed(&shop, &ask(&shop, id, &change, CartCommand::RemoveItem { sku }).await?))
+    let sku = SkuText(sku).resolve(&state.engine.catalog())?;
+    Ok(changed(&state, &ask(&state, id, &change, CartCommand::RemoveItem { sku }).await?))
 }

@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 
 use super::{ask, changed};
 use crate::{
+    app_state::AppState,
     extract::{Change, Json, PathId, PathSku, SkuText},
     problem::Problem,
     reply::Reply,
-    shop::Shop,
     views::CartView,
 };
 
@@ -30,13 +30,13 @@ pub struct SetItem {
     responses((status = 200, description = "The cart", body = CartView)),
 )]
 pub async fn set_item(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathId(id): PathId<CartId>,
     PathSku(sku): PathSku,
     change: Change<Json<SetItem>>,
 ) -> Result<Reply, Problem> {
-    let catalog = shop.engine.catalog();
+    let catalog = state.engine.catalog();
     let sku = SkuText(sku).resolve(&catalog)?;
     let command = CartCommand::SetItem { sku, quantity: change.body.0.quantity, catalog };
-    Ok(changed(&shop, &ask(&shop, id, &change, command).await?))
+    Ok(changed(&state, &ask(&state, id, &change, command).await?))
 }

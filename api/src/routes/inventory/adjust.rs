@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 
 use super::{ask, changed, known_sku};
 use crate::{
+    app_state::AppState,
     extract::{Change, Json, PathSku},
     problem::Problem,
     reply::Reply,
     routes::users::must_be_short,
-    shop::Shop,
     views::StockView,
 };
 
@@ -36,14 +36,14 @@ pub struct Adjust {
     responses((status = 200, description = "The stock", body = StockView)),
 )]
 pub async fn adjust_stock(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathSku(sku): PathSku,
     change: Change<Json<Adjust>>,
 ) -> Result<Reply, Problem> {
     change.identity.service()?;
-    let sku = known_sku(&shop, &sku, change.caller())?;
+    let sku = known_sku(&state, &sku, change.caller())?;
     let Json(Adjust { delta, reason }) = &change.body;
     must_be_short("reason", reason, 200)?;
     let command = StockCommand::Adjust { delta: *delta, reason: reason.as_str().into() };
-    Ok(changed(&sku, &ask(&shop, &sku, &change, change.guard(), command).await?))
+    Ok(changed(&sku, &ask(&state, &sku, &change, change.guard(), command).await?))
 }

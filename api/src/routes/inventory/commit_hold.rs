@@ -5,10 +5,10 @@ use smartcart_domain::{id::HoldId, inventory::StockCommand};
 
 use super::{ask, changed, guard_of_hold, known_sku};
 use crate::{
+    app_state::AppState,
     extract::{Change, Nothing, PathId, PathSku},
     problem::Problem,
     reply::Reply,
-    shop::Shop,
     views::StockView,
 };
 
@@ -19,12 +19,12 @@ use crate::{
     responses((status = 200, description = "The stock that is left", body = StockView)),
 )]
 pub async fn commit_hold(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathSku(sku): PathSku,
     PathId(id): PathId<HoldId>,
     change: Change<Nothing>,
 ) -> Result<Reply, Problem> {
-    let sku = known_sku(&shop, &sku, change.caller())?;
+    let sku = known_sku(&state, &sku, change.caller())?;
     let key = guard_of_hold(&change, id);
-    Ok(changed(&sku, &ask(&shop, &sku, &change, key, StockCommand::CommitHold { id }).await?))
+    Ok(changed(&sku, &ask(&state, &sku, &change, key, StockCommand::CommitHold { id }).await?))
 }

@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 
 use super::{ask, guard_of_hold, hold_json, known_sku};
 use crate::{
+    app_state::AppState,
     extract::{Change, Json, PathId, PathSku},
     problem::Problem,
     reply::{Durability, Reply},
-    shop::Shop,
     views::HoldView,
 };
 
@@ -30,14 +30,14 @@ pub struct ExtendHold {
     responses((status = 200, description = "The hold", body = HoldView)),
 )]
 pub async fn extend_hold(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathSku(sku): PathSku,
     PathId(id): PathId<HoldId>,
     change: Change<Json<ExtendHold>>,
 ) -> Result<Reply, Problem> {
-    let sku = known_sku(&shop, &sku, change.caller())?;
+    let sku = known_sku(&state, &sku, change.caller())?;
     let command = StockCommand::ExtendHold { id, ttl: Duration::from_secs(change.body.0.ttl_seconds) };
-    let answer = ask(&shop, &sku, &change, guard_of_hold(&change, id), command).await?;
-    let (_, json) = hold_json(&shop, &sku, &answer.outcome)?;
+    let answer = ask(&state, &sku, &change, guard_of_hold(&change, id), command).await?;
+    let (_, json) = hold_json(&state, &sku, &answer.outcome)?;
     Ok(Reply::ok(json).durable(Durability::Journaled, answer.replayed))
 }

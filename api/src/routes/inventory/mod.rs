@@ -16,17 +16,18 @@ use smartcart_domain::{
 use smartcart_engine::published::Answer;
 
 use crate::{
+    app_state::AppState,
     extract::{Change, resolve},
+    json,
     problem::{Code, Problem},
-    reply::{self, Durability, Reply},
-    shop::Shop,
+    reply::{Durability, Reply},
     views::{HoldView, Rfc3339, StockView},
 };
 
 /// The SKU of this text. Only the shop itself may ask for one that the catalogue has not: nobody else can make us
 /// look for, or remember, what does not exist.
-fn known_sku(shop: &Shop, text: &str, caller: Caller) -> Result<Sku, Problem> {
-    let catalog = shop.engine.catalog();
+fn known_sku(state: &AppState, text: &str, caller: Caller) -> Result<Sku, Problem> {
+    let catalog = state.engine.catalog();
     let sku = match caller {
         Caller::Service => resolve(text, &catalog),
         Caller::Guest | Caller::User(_) | Caller::Engine => {
@@ -37,14 +38,14 @@ fn known_sku(shop: &Shop, text: &str, caller: Caller) -> Result<Sku, Problem> {
 }
 
 async fn ask<P>(
-    shop: &Shop,
+    state: &AppState,
     sku: &Sku,
     change: &Change<P>,
     key: Option<KeyFingerprint>,
     command: StockCommand,
 ) -> Result<Answer<Stock>, Problem> {
     let request = Request { command, caller: change.caller(), key, expected: change.expected, fresh: false };
-    Ok(shop.engine.inventory().ask(sku, request).await?)
+    Ok(state.engine.inventory().ask(sku, request).await?)
 }
 
 /// The key of a change to one hold: it is the hold's alone, since every guest is the same caller.
@@ -53,7 +54,7 @@ fn guard_of_hold<P>(change: &Change<P>, hold: HoldId) -> Option<KeyFingerprint> 
 }
 
 fn stock_json(sku: &Sku, level: &StockLevel) -> Bytes {
-    reply::encode(&StockView::new(sku.as_str(), level))
+    json::encode(&StockView::new(sku.as_str(), level))
 }
 
 /// The stock after a change.
@@ -63,10 +64,10 @@ fn changed(sku: &Sku, answer: &Answer<Stock>) -> Reply {
 }
 
 /// The hold that a change answered.
-fn hold_json(shop: &Shop, sku: &Sku, outcome: &Outcome) -> Result<(HoldId, Bytes), Problem> {
+fn hold_json(state: &AppState, sku: &Sku, outcome: &Outcome) -> Result<(HoldId, Bytes), Problem> {
     let Outcome::Hold { id, quantity, deadline } = *outcome else {
         return Err(Problem::internal(&format_args!("a hold ended as {outcome:?}")));
     };
-    let expires_at = Rfc3339(shop.engine.clock().wall_of(deadline));
-    Ok((id, reply::encode(&HoldView { id, sku: sku.as_str(), quantity, expires_at })))
+    let expires_at = Rfc3339(state.engine.clock().wall_of(deadline));
+    Ok((id, json::encode(&HoldView { id, sku: sku.as_str(), quantity, expires_at })))
 }

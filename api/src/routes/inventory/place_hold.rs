@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 
 use super::{ask, hold_json, known_sku};
 use crate::{
+    app_state::AppState,
     extract::{Change, Json, PathSku},
     problem::Problem,
     reply::{Durability, Reply},
-    shop::Shop,
     views::HoldView,
 };
 
@@ -40,24 +40,24 @@ pub struct PlaceHold {
     ),
 )]
 pub async fn place_hold(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathSku(sku): PathSku,
     change: Change<Json<PlaceHold>>,
 ) -> Result<Reply, Problem> {
-    let sku = known_sku(&shop, &sku, change.caller())?;
+    let sku = known_sku(&state, &sku, change.caller())?;
     let Json(PlaceHold { quantity, ttl_seconds, hold_id }) = &change.body;
     if let Some(key) = &change.key {
         key.must_be_unguessable(change.caller())?;
     }
     let id = match (hold_id, &change.key) {
         (Some(id), _) => *id,
-        (None, Some(key)) => HoldId(key.derive(shop.engine.secret(), "hold", change.caller())?),
+        (None, Some(key)) => HoldId(key.derive(state.engine.secret(), "hold", change.caller())?),
         (None, None) => HoldId::random(),
     };
     let ttl = ttl_seconds.map_or(DEFAULT_HOLD_TTL, Duration::from_secs);
     let command = StockCommand::PlaceHold { id, quantity: *quantity, ttl };
-    let answer = ask(&shop, &sku, &change, change.guard(), command).await?;
-    let (id, json) = hold_json(&shop, &sku, &answer.outcome)?;
+    let answer = ask(&state, &sku, &change, change.guard(), command).await?;
+    let (id, json) = hold_json(&state, &sku, &answer.outcome)?;
     Ok(Reply::created(json, format!("/v1/inventory/{sku}/holds/{id}"))
         .durable(Durability::Journaled, answer.replayed))
 }

@@ -4,11 +4,12 @@ use axum::extract::State;
 
 use super::{known_sku, stock_json};
 use crate::{
+    app_state::AppState,
     auth::Identity,
-    extract::{KnownVersions, PathSku},
+    etag::KnownVersions,
+    extract::PathSku,
     problem::{Code, Problem},
     reply::Reply,
-    shop::Shop,
     views::StockView,
 };
 
@@ -19,15 +20,15 @@ use crate::{
     responses((status = 200, description = "The stock", body = StockView), (status = 304, description = "As you have it")),
 )]
 pub async fn read_stock(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathSku(text): PathSku,
     identity: Identity,
     known: KnownVersions,
 ) -> Result<Reply, Problem> {
-    let sku = known_sku(&shop, &text, identity.caller)?;
-    let stock = shop.engine.inventory().read(&sku).await?;
+    let sku = known_sku(&state, &text, identity.caller)?;
+    let stock = state.engine.inventory().read(&sku).await?;
     let level = stock.map(|stock| *stock.view()).unwrap_or_default();
-    if level.version == 0 && shop.engine.catalog().listing(&sku).is_none() {
+    if level.version == 0 && state.engine.catalog().listing(&sku).is_none() {
         return Err(Problem::plain(Code::SkuNotFound));
     }
     Ok(Reply::read(&known, level.version, || stock_json(&sku, &level)))

@@ -5,10 +5,10 @@ use smartcart_domain::{id::HoldId, inventory::StockCommand};
 
 use super::{ask, guard_of_hold, known_sku};
 use crate::{
+    app_state::AppState,
     extract::{Change, Nothing, PathId, PathSku},
     problem::Problem,
     reply::{Durability, Reply},
-    shop::Shop,
 };
 
 /// Release a hold
@@ -18,13 +18,13 @@ use crate::{
     responses((status = 204, description = "The units are free again")),
 )]
 pub async fn release_hold(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathSku(sku): PathSku,
     PathId(id): PathId<HoldId>,
     change: Change<Nothing>,
 ) -> Result<Reply, Problem> {
-    let sku = known_sku(&shop, &sku, change.caller())?;
+    let sku = known_sku(&state, &sku, change.caller())?;
     let key = guard_of_hold(&change, id);
-    let answer = ask(&shop, &sku, &change, key, StockCommand::ReleaseHold { id }).await?;
+    let answer = ask(&state, &sku, &change, key, StockCommand::ReleaseHold { id }).await?;
     Ok(Reply::no_content().durable(Durability::Journaled, answer.replayed))
 }

@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 
 use super::{ask, changed, known_sku};
 use crate::{
+    app_state::AppState,
     extract::{Change, Json, PathSku},
     problem::Problem,
     reply::Reply,
-    shop::Shop,
     views::StockView,
 };
 
@@ -32,12 +32,12 @@ pub struct SetOnHand {
     responses((status = 200, description = "The stock", body = StockView)),
 )]
 pub async fn set_on_hand(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathSku(sku): PathSku,
     change: Change<Json<SetOnHand>>,
 ) -> Result<Reply, Problem> {
     change.identity.service()?;
-    let sku = known_sku(&shop, &sku, change.caller())?;
+    let sku = known_sku(&state, &sku, change.caller())?;
     let command = StockCommand::SetOnHand { on_hand: change.body.0.on_hand };
-    Ok(changed(&sku, &ask(&shop, &sku, &change, change.guard(), command).await?))
+    Ok(changed(&sku, &ask(&state, &sku, &change, change.guard(), command).await?))
 }

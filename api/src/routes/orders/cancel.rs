@@ -5,10 +5,10 @@ use smartcart_domain::{id::OrderId, orders::OrderStatus};
 
 use super::{turn, visible};
 use crate::{
+    app_state::AppState,
     extract::{Change, Nothing, PathId},
     problem::Problem,
     reply::Reply,
-    shop::Shop,
     views::OrderView,
 };
 
@@ -24,12 +24,12 @@ use crate::{
     ),
 )]
 pub async fn cancel_order(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathId(id): PathId<OrderId>,
     change: Change<Nothing>,
 ) -> Result<Reply, Problem> {
-    visible(&shop, id, change.caller()).await?;
-    turn(&shop, id, OrderStatus::Cancelled, change.expected, guard(&change, id)).await
+    visible(&state, id, change.caller()).await?;
+    turn(&state, id, OrderStatus::Cancelled, change.expected, guard(&change, id)).await
 }
 
 /// The key is the order's alone, since every guest is the same caller.

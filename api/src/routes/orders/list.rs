@@ -4,11 +4,11 @@ use axum::extract::State;
 use smartcart_domain::idempotency::Caller;
 
 use crate::{
+    app_state::AppState,
     auth::Identity,
     extract::{Cursor, PageQuery, Query},
     problem::{Code, Problem},
     reply::Reply,
-    shop::Shop,
     views::{ListView, OrderView, Page},
 };
 
@@ -21,7 +21,7 @@ use crate::{
     responses((status = 200, description = "Orders", body = ListView<OrderView>)),
 )]
 pub async fn list_orders(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     identity: Identity,
     Query(page): Query<PageQuery>,
 ) -> Result<Reply, Problem> {
@@ -32,7 +32,7 @@ pub async fn list_orders(
     };
     let limit = page.limit()?;
     let before = Cursor::read(page.cursor.as_deref())?;
-    let orders = shop.engine.store().orders(user, before, limit + 1).await?;
+    let orders = state.engine.store().orders(user, before, limit + 1).await?;
     let page = Page::of(orders, limit);
     Ok(Reply::ok(page.encode(OrderView::new, |order| (order.placed_at, order.id).encode())))
 }

@@ -10,15 +10,16 @@ use smartcart_domain::{
 };
 
 use crate::{
+    app_state::AppState,
+    json,
     problem::{Code, Problem},
-    reply::{self, Durability, Reply},
-    shop::Shop,
+    reply::{Durability, Reply},
     views::OrderView,
 };
 
 /// The order, if it is this caller's to see: a guest's order belongs to whoever knows its id, as the cart did.
-async fn visible(shop: &Shop, id: OrderId, caller: Caller) -> Result<Order, Problem> {
-    let order = shop.engine.store().order(id).await?;
+async fn visible(state: &AppState, id: OrderId, caller: Caller) -> Result<Order, Problem> {
+    let order = state.engine.store().order(id).await?;
     order.filter(|order| may_see(order, caller)).ok_or_else(|| Problem::plain(Code::OrderNotFound))
 }
 
@@ -31,14 +32,14 @@ fn may_see(order: &Order, caller: Caller) -> bool {
 }
 
 async fn turn(
-    shop: &Shop,
+    state: &AppState,
     id: OrderId,
     to: OrderStatus,
     expected: Option<u64>,
     key: Option<KeyFingerprint>,
 ) -> Result<Reply, Problem> {
-    let written = shop.engine.transition_order(id, to, expected, key).await?;
-    Ok(Reply::ok(reply::encode(&OrderView::new(&written.value)))
+    let written = state.engine.transition_order(id, to, expected, key).await?;
+    Ok(Reply::ok(json::encode(&OrderView::new(&written.value)))
         .version(written.value.version)
         .durable(Durability::Committed, written.replayed))
 }

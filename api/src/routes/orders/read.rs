@@ -5,12 +5,8 @@ use smartcart_domain::id::OrderId;
 
 use super::visible;
 use crate::{
-    auth::Identity,
-    extract::{KnownVersions, PathId},
-    problem::Problem,
-    reply::{self, Reply},
-    shop::Shop,
-    views::OrderView,
+    app_state::AppState, auth::Identity, etag::KnownVersions, extract::PathId, json, problem::Problem,
+    reply::Reply, views::OrderView,
 };
 
 /// Read an order
@@ -20,11 +16,11 @@ use crate::{
     responses((status = 200, description = "The order", body = OrderView), (status = 304, description = "As you have it")),
 )]
 pub async fn read_order(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathId(id): PathId<OrderId>,
     identity: Identity,
     known: KnownVersions,
 ) -> Result<Reply, Problem> {
-    let order = visible(&shop, id, identity.caller).await?;
-    Ok(Reply::read(&known, order.version, || reply::encode(&OrderView::new(&order))))
+    let order = visible(&state, id, identity.caller).await?;
+    Ok(Reply::read(&known, order.version, || json::encode(&OrderView::new(&order))))
 }

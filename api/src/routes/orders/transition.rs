@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 
 use super::turn;
 use crate::{
+    app_state::AppState,
     extract::{Change, Json, PathId},
     problem::Problem,
     reply::Reply,
-    shop::Shop,
     views::{OrderStatusView, OrderView},
 };
 
@@ -35,10 +35,10 @@ pub struct Transition {
     ),
 )]
 pub async fn transition_order(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathId(id): PathId<OrderId>,
     change: Change<Json<Transition>>,
 ) -> Result<Reply, Problem> {
     change.identity.service()?;
-    turn(&shop, id, change.body.0.to, change.expected, change.guard()).await
+    turn(&state, id, change.body.0.to, change.expected, change.guard()).await
 }

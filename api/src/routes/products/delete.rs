@@ -5,10 +5,10 @@ use smartcart_domain::id::ProductId;
 use smartcart_engine::store::StoreError;
 
 use crate::{
+    app_state::AppState,
     extract::{Change, Nothing, PathId},
     problem::{Code, Problem},
     reply::{Durability, Reply},
-    shop::Shop,
 };
 
 /// Take a product out of the catalogue
@@ -20,12 +20,12 @@ use crate::{
     responses((status = 204, description = "It is no longer sold")),
 )]
 pub async fn delete_product(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathId(id): PathId<ProductId>,
     change: Change<Nothing>,
 ) -> Result<Reply, Problem> {
     change.identity.service()?;
-    let written = shop.engine.delete_product(&id, change.expected, change.guard()).await;
+    let written = state.engine.delete_product(&id, change.expected, change.guard()).await;
     match written {
         Ok(written) => Ok(Reply::no_content().durable(Durability::Committed, written.replayed)),
         Err(StoreError::NotFound) => Err(Problem::plain(Code::ProductNotFound)),

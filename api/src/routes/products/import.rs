@@ -16,11 +16,12 @@ use utoipa::ToSchema;
 
 use super::body::ProductBody;
 use crate::{
+    app_state::AppState,
     auth::Identity,
     extract::{parse, read_body},
+    json,
     problem::{Code, Problem},
-    reply::{self, Durability, Reply},
-    shop::Shop,
+    reply::{Durability, Reply},
 };
 
 /// Products of one transaction.
@@ -55,23 +56,23 @@ pub struct RejectedRow {
     responses((status = 200, description = "What became of the rows", body = ImportView)),
 )]
 pub async fn import_products(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     identity: Identity,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Reply, Problem> {
     identity.service()?;
     must_be_ndjson(&headers)?;
-    let text = read_body(&headers, body, shop.upload_limit).await?;
+    let text = read_body(&headers, body, state.upload_limit).await?;
     let mut result = ImportView::default();
-    let rows = read_rows(&text, shop.engine.clock().wall(), &mut result);
+    let rows = read_rows(&text, state.engine.clock().wall(), &mut result);
     let (unchanged, changed): (Vec<_>, Vec<_>) =
-        rows.into_iter().partition(|(_, product)| is_known(&shop.engine.catalog(), product));
+        rows.into_iter().partition(|(_, product)| is_known(&state.engine.catalog(), product));
     result.unchanged = unchanged.len();
     for slice in changed.chunks(SLICE) {
-        write(&shop, slice, &mut result).await?;
+        write(&state, slice, &mut result).await?;
     }
-    Ok(Reply::ok(reply::encode(&result)).durable(Durability::Committed, false))
+    Ok(Reply::ok(json::encode(&result)).durable(Durability::Committed, false))
 }
 
 fn must_be_ndjson(headers: &HeaderMap) -> Result<(), Problem> {
@@ -114,13 +115,13 @@ fn is_known(catalog: &Catalog, product: &Product) -> bool {
 }
 
 /// One transaction; when a row of it is refused, row by row, so that the others are written.
-async fn write(shop: &Shop, rows: &[(usize, Product)], result: &mut ImportView) -> Result<(), Problem> {
+async fn write(state: &AppState, rows: &[(usize, Product)], result: &mut ImportView) -> Result<(), Problem> {
     let products: Vec<Product> = rows.iter().map(|(_, product)| product.clone()).collect();
-    match shop.engine.put_products(&products).await {
+    match state.engine.put_products(&products).await {
         Ok(written) => result.written += written.len(),
         Err(StoreError::Conflict(_)) => {
             for (line, product) in rows {
-                match shop.engine.put_product(product, None, None).await {
+                match state.engine.put_product(product, None, None).await {
                     Ok(_) => result.written += 1,
                     Err(error @ StoreError::Conflict(_)) => result.reject(*line, &error.into()),
                     Err(error) => return Err(error.into()),

@@ -6,10 +6,10 @@ use smartcart_domain::{catalog::ProductQuery, id::ProductId};
 use utoipa::IntoParams;
 
 use crate::{
+    app_state::AppState,
     extract::{Cursor, Query, page_limit},
     problem::Problem,
     reply::Reply,
-    shop::Shop,
     views::{ListView, Page, ProductView},
 };
 
@@ -34,7 +34,7 @@ pub struct ListProducts {
     responses((status = 200, description = "Products, by their ids", body = ListView<ProductView>)),
 )]
 pub async fn list_products(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     Query(ListProducts { query, category, limit, cursor }): Query<ListProducts>,
 ) -> Result<Reply, Problem> {
     let query = ProductQuery {
@@ -43,7 +43,7 @@ pub async fn list_products(
         after: ProductId::read(cursor.as_deref())?,
         limit: page_limit(limit)?,
     };
-    let (items, more) = shop.engine.catalog().search(&query);
+    let (items, more) = state.engine.catalog().search(&query);
     let page = Page { items, more };
     Ok(Reply::ok(page.encode(|product| ProductView::new(product), |product| product.id.encode())))
 }

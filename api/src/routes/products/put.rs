@@ -5,10 +5,11 @@ use smartcart_domain::id::ProductId;
 
 use super::body::ProductBody;
 use crate::{
+    app_state::AppState,
     extract::{Change, Json, PathId},
+    json,
     problem::{Code, Problem},
-    reply::{self, Durability, Reply},
-    shop::Shop,
+    reply::{Durability, Reply},
     views::ProductView,
 };
 
@@ -26,7 +27,7 @@ use crate::{
     ),
 )]
 pub async fn put_product(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathId(id): PathId<ProductId>,
     change: Change<Json<ProductBody>>,
 ) -> Result<Reply, Problem> {
@@ -36,10 +37,10 @@ pub async fn put_product(
     if body.id.as_ref().is_some_and(|named| *named != id) {
         return Err(Problem::new(Code::InvalidField, "id: the address names another product"));
     }
-    let product = body.into_product(id, shop.engine.clock().wall())?;
-    let written = shop.engine.put_product(&product, expected, key).await?;
+    let product = body.into_product(id, state.engine.clock().wall())?;
+    let written = state.engine.put_product(&product, expected, key).await?;
     let product = &written.value;
-    let json = reply::encode(&ProductView::new(product));
+    let json = json::encode(&ProductView::new(product));
     let reply = match product.version {
         1 => Reply::created(json, format!("/v1/products/{}", product.id)),
         _ => Reply::ok(json),

@@ -4,10 +4,12 @@ use axum::extract::State;
 use smartcart_domain::id::ProductId;
 
 use crate::{
-    extract::{KnownVersions, PathId},
+    app_state::AppState,
+    etag::KnownVersions,
+    extract::PathId,
+    json,
     problem::{Code, Problem},
-    reply::{self, Reply},
-    shop::Shop,
+    reply::Reply,
     views::ProductView,
 };
 
@@ -18,11 +20,11 @@ use crate::{
     responses((status = 200, description = "The product", body = ProductView), (status = 304, description = "As you have it")),
 )]
 pub async fn read_product(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathId(id): PathId<ProductId>,
     known: KnownVersions,
 ) -> Result<Reply, Problem> {
-    let catalog = shop.engine.catalog();
+    let catalog = state.engine.catalog();
     let product = catalog.product(&id).ok_or_else(|| Problem::plain(Code::ProductNotFound))?;
-    Ok(Reply::read(&known, product.version, || reply::encode(&ProductView::new(product))))
+    Ok(Reply::read(&known, product.version, || json::encode(&ProductView::new(product))))
 }

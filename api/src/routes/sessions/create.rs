@@ -10,12 +10,12 @@ use utoipa::ToSchema;
 
 use super::tokens_json;
 use crate::{
+    app_state::AppState,
     auth::Secret,
     extract::{Change, Json},
     problem::{Code, Problem},
     reply::{Durability, Reply},
     routes::users::table_key,
-    shop::Shop,
     views::TokensView,
 };
 
@@ -37,37 +37,37 @@ pub struct CreateSession {
     ),
 )]
 pub async fn create_session(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     change: Change<Json<CreateSession>>,
 ) -> Result<Reply, Problem> {
     let caller = change.caller();
     let Json(CreateSession { email, password }) = change.body;
     let key = change.key.map(|key| key.for_parts(&["create_session", &email]));
     let id = match &key {
-        Some(key) => SessionId(key.derive(shop.engine.secret(), "session", caller)?),
+        Some(key) => SessionId(key.derive(state.engine.secret(), "session", caller)?),
         None => SessionId::random(),
     };
-    let user = authenticate(&shop, &email, password).await?;
-    let now = shop.engine.clock().wall();
+    let user = authenticate(&state, &email, password).await?;
+    let now = state.engine.clock().wall();
     let session = Session {
         id,
         user: user.id,
         generation: 1,
         created_at: now,
-        expires_at: now.plus(shop.auth.refresh.lifetime()),
+        expires_at: now.plus(state.auth.refresh.lifetime()),
         revoked: false,
     };
-    let key = table_key(&shop, key.map(|key| key.guard(caller)));
-    let written = shop.engine.store().create_session(&session, key).await?;
-    let json = tokens_json(&shop, &user, &written.value)?;
+    let key = table_key(&state, key.map(|key| key.guard(caller)));
+    let written = state.engine.store().create_session(&session, key).await?;
+    let json = tokens_json(&state, &user, &written.value)?;
     Ok(Reply::created(json, "/v1/sessions/current".to_owned())
         .durable(Durability::Committed, written.replayed))
 }
 
 /// Takes as long, and says as much, for an unknown address as for a wrong password.
-async fn authenticate(shop: &Shop, email: &str, Secret(password): Secret) -> Result<User, Problem> {
-    let user = shop.engine.store().user_by_email(email).await?;
+async fn authenticate(state: &AppState, email: &str, Secret(password): Secret) -> Result<User, Problem> {
+    let user = state.engine.store().user_by_email(email).await?;
     let stored = user.as_ref().map(|user| user.password_hash.clone());
-    let right = shop.auth.passwords.verify(password, stored).await?;
+    let right = state.auth.passwords.verify(password, stored).await?;
     user.filter(|_| right).ok_or_else(|| Problem::plain(Code::InvalidCredentials))
 }

@@ -3,10 +3,10 @@ use std::sync::Arc;
 use axum::extract::State;
 
 use crate::{
+    app_state::AppState,
     extract::{Change, Nothing},
     problem::{Code, Problem},
     reply::{Durability, Reply},
-    shop::Shop,
 };
 
 /// Sign out
@@ -16,10 +16,13 @@ use crate::{
     delete, path = "/v1/sessions/current", tag = "sessions", operation_id = "end_session",
     responses((status = 204, description = "Signed out")),
 )]
-pub async fn end_session(State(shop): State<Arc<Shop>>, change: Change<Nothing>) -> Result<Reply, Problem> {
+pub async fn end_session(
+    State(state): State<Arc<AppState>>,
+    change: Change<Nothing>,
+) -> Result<Reply, Problem> {
     change.identity.shopper()?;
     let session = change.identity.session.ok_or_else(|| Problem::plain(Code::AuthenticationRequired))?;
-    shop.engine.store().revoke_session(session).await?;
-    shop.auth.end_sessions([session], shop.engine.clock().wall());
+    state.engine.store().revoke_session(session).await?;
+    state.auth.end_sessions([session], state.engine.clock().wall());
     Ok(Reply::no_content().durable(Durability::Committed, false))
 }

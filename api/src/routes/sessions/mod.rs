@@ -6,23 +6,23 @@ use bytes::Bytes;
 use smartcart_domain::users::{Session, User};
 
 use crate::{
+    app_state::AppState,
+    json,
     problem::Problem,
-    reply,
-    shop::Shop,
     views::{TokensView, UserView},
 };
 
 /// The tokens of a session at its present generation.
-fn tokens_json(shop: &Shop, user: &User, session: &Session) -> Result<Bytes, Problem> {
-    let access = &shop.auth.access;
+fn tokens_json(state: &AppState, user: &User, session: &Session) -> Result<Bytes, Problem> {
+    let access = &state.auth.access;
     let access_token = access
-        .issue(user.id, session.id, shop.engine.clock().wall())
+        .issue(user.id, session.id, state.engine.clock().wall())
         .map_err(|error| Problem::internal(&error))?;
-    Ok(reply::encode(&TokensView {
+    Ok(json::encode(&TokensView {
         access_token: &access_token,
         token_type: "Bearer",
         expires_in: access.lifetime().as_secs(),
-        refresh_token: &shop.auth.refresh.issue(session.id, session.generation),
+        refresh_token: &state.auth.refresh.issue(session.id, session.generation),
         user: UserView::new(user),
     }))
 }

@@ -8,12 +8,12 @@ use utoipa::ToSchema;
 
 use super::tokens_json;
 use crate::{
+    app_state::AppState,
     auth::Secret,
     extract::{Change, Json},
     problem::{Code, Problem},
     reply::{Durability, Reply},
     routes::users::{account, table_key},
-    shop::Shop,
     views::TokensView,
 };
 
@@ -35,39 +35,39 @@ pub struct RefreshSession {
     ),
 )]
 pub async fn refresh_session(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     change: Change<Json<RefreshSession>>,
 ) -> Result<Reply, Problem> {
     let caller = change.caller();
     let Secret(token) = &change.body.0.refresh_token;
     let invalid = || Problem::plain(Code::InvalidToken);
-    let (id, generation) = shop.auth.refresh.verify(token).ok_or_else(invalid)?;
-    let store = shop.engine.store();
-    let now = shop.engine.clock().wall();
+    let (id, generation) = state.auth.refresh.verify(token).ok_or_else(invalid)?;
+    let store = state.engine.store();
+    let now = state.engine.clock().wall();
     let session = store.session(id).await?.ok_or_else(invalid)?;
     if session.revoked || session.expires_at <= now {
         return Err(invalid());
     }
     // The session's own key: its id is known to nobody else.
     let key = change.key.map(|key| key.for_parts(&["refresh", token]).within(id).guard(caller));
-    let expires_at = now.plus(shop.auth.refresh.lifetime());
-    match store.rotate_session(id, generation, expires_at, table_key(&shop, key)).await {
+    let expires_at = now.plus(state.auth.refresh.lifetime());
+    match store.rotate_session(id, generation, expires_at, table_key(&state, key)).await {
         Ok(written) => {
-            let user = account(&shop, written.value.user).await?;
-            let json = tokens_json(&shop, &user, &written.value)?;
+            let user = account(&state, written.value.user).await?;
+            let json = tokens_json(&state, &user, &written.value)?;
             Ok(Reply::ok(json).durable(Durability::Committed, written.replayed))
         }
         Err(StoreError::Stale { .. }) => {
-            end_stolen(&shop, id).await?;
+            end_stolen(&state, id).await?;
             Err(Problem::plain(Code::RefreshTokenReused))
         }
         Err(error) => Err(error.into()),
     }
 }
 
-async fn end_stolen(shop: &Shop, id: SessionId) -> Result<(), Problem> {
+async fn end_stolen(state: &AppState, id: SessionId) -> Result<(), Problem> {
     tracing::warn!("a refresh token came back after it was used; its session has ended");
-    shop.engine.store().revoke_session(id).await?;
-    shop.auth.end_sessions([id], shop.engine.clock().wall());
+    state.engine.store().revoke_session(id).await?;
+    state.auth.end_sessions([id], state.engine.clock().wall());
     Ok(())
 }

@@ -11,11 +11,12 @@ use utoipa::ToSchema;
 
 use super::{must_be_at, must_be_short, table_key};
 use crate::{
+    app_state::AppState,
     auth::Identity,
     extract::{Change, Json, JsonObject, Nothing, PathId},
+    json,
     problem::{Code, Problem},
-    reply::{self, Durability, Reply},
-    shop::Shop,
+    reply::{Durability, Reply},
     views::{AddressView, ListView},
 };
 
@@ -34,10 +35,13 @@ pub struct AddressBody {
     get, path = "/v1/users/me/addresses", tag = "users", operation_id = "list_addresses",
     responses((status = 200, description = "All of them", body = ListView<AddressView>)),
 )]
-pub async fn list_addresses(State(shop): State<Arc<Shop>>, identity: Identity) -> Result<Reply, Problem> {
-    let addresses = shop.engine.store().addresses(identity.shopper()?).await?;
+pub async fn list_addresses(
+    State(state): State<Arc<AppState>>,
+    identity: Identity,
+) -> Result<Reply, Problem> {
+    let addresses = state.engine.store().addresses(identity.shopper()?).await?;
     let items = addresses.iter().map(AddressView::new).collect();
-    Ok(Reply::ok(reply::encode(&ListView { items, next_cursor: None })))
+    Ok(Reply::ok(json::encode(&ListView { items, next_cursor: None })))
 }
 
 /// Add an address
@@ -47,16 +51,16 @@ pub async fn list_addresses(State(shop): State<Arc<Shop>>, identity: Identity) -
     responses((status = 201, description = "The address", body = AddressView)),
 )]
 pub async fn create_address(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     change: Change<Json<AddressBody>>,
 ) -> Result<Reply, Problem> {
     let user = change.identity.shopper()?;
-    let key = table_key(&shop, change.guard());
+    let key = table_key(&state, change.guard());
     let id = match &change.key {
-        Some(key) => AddressId(key.derive(shop.engine.secret(), "address", change.caller())?),
+        Some(key) => AddressId(key.derive(state.engine.secret(), "address", change.caller())?),
         None => AddressId::random(),
     };
-    let known = shop.engine.store().addresses(user).await?;
+    let known = state.engine.store().addresses(user).await?;
     if known.len() >= MAX_ADDRESSES && known.iter().all(|address| address.id != id) {
         return Err(Problem::new(
             Code::InvalidField,
@@ -64,9 +68,9 @@ pub async fn create_address(
         ));
     }
     let address = Address { id, user, version: 1, body: text(change.body)? };
-    let written = shop.engine.store().put_address(&address, key).await?;
+    let written = state.engine.store().put_address(&address, key).await?;
     Ok(Reply::created(
-        reply::encode(&AddressView::new(&written.value)),
+        json::encode(&AddressView::new(&written.value)),
         format!("/v1/users/me/addresses/{}", written.value.id),
     )
     .version(written.value.version)
@@ -81,19 +85,19 @@ pub async fn create_address(
     responses((status = 200, description = "The address", body = AddressView)),
 )]
 pub async fn put_address(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathId(id): PathId<AddressId>,
     change: Change<Json<AddressBody>>,
 ) -> Result<Reply, Problem> {
-    let known = find(&shop, change.identity.shopper()?, id).await?;
-    let key = table_key(&shop, change.guard());
+    let known = find(&state, change.identity.shopper()?, id).await?;
+    let key = table_key(&state, change.guard());
     if key.is_none() {
         must_be_at(change.expected, known.version)?;
     }
     let version = change.expected.unwrap_or(known.version) + 1;
     let next = Address { version, body: text(change.body)?, ..known };
-    let written = shop.engine.store().put_address(&next, key).await?;
-    Ok(Reply::ok(reply::encode(&AddressView::new(&written.value)))
+    let written = state.engine.store().put_address(&next, key).await?;
+    Ok(Reply::ok(json::encode(&AddressView::new(&written.value)))
         .version(written.value.version)
         .durable(Durability::Committed, written.replayed))
 }
@@ -105,23 +109,23 @@ pub async fn put_address(
     responses((status = 204, description = "Removed")),
 )]
 pub async fn delete_address(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     PathId(id): PathId<AddressId>,
     change: Change<Nothing>,
 ) -> Result<Reply, Problem> {
     let user = change.identity.shopper()?;
     if change.expected.is_some() {
-        must_be_at(change.expected, find(&shop, user, id).await?.version)?;
+        must_be_at(change.expected, find(&state, user, id).await?.version)?;
     }
-    match shop.engine.store().delete_address(user, id, table_key(&shop, change.guard())).await {
+    match state.engine.store().delete_address(user, id, table_key(&state, change.guard())).await {
         Ok(written) => Ok(Reply::no_content().durable(Durability::Committed, written.replayed)),
         Err(StoreError::NotFound) => Err(Problem::plain(Code::AddressNotFound)),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn find(shop: &Shop, user: UserId, id: AddressId) -> Result<Address, Problem> {
-    let addresses = shop.engine.store().addresses(user).await?;
+async fn find(state: &AppState, user: UserId, id: AddressId) -> Result<Address, Problem> {
+    let addresses = state.engine.store().addresses(user).await?;
     addresses
         .into_iter()
         .find(|address| address.id == id)

@@ -7,11 +7,12 @@ use utoipa::ToSchema;
 
 use super::{display_name, email_address, must_be_strong, table_key};
 use crate::{
+    app_state::AppState,
     auth::Secret,
     extract::{Change, Json},
+    json,
     problem::Problem,
-    reply::{self, Durability, Reply},
-    shop::Shop,
+    reply::{Durability, Reply},
     views::UserView,
 };
 
@@ -36,7 +37,7 @@ pub struct CreateUser {
     ),
 )]
 pub async fn create_user(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     change: Change<Json<CreateUser>>,
 ) -> Result<Reply, Problem> {
     let caller = change.caller();
@@ -45,7 +46,7 @@ pub async fn create_user(
     must_be_strong("password", &password)?;
     let key = change.key.map(|key| key.for_parts(&["create_user", &email, &name]));
     let id = match &key {
-        Some(key) => UserId(key.derive(shop.engine.secret(), "user", caller)?),
+        Some(key) => UserId(key.derive(state.engine.secret(), "user", caller)?),
         None => UserId::random(),
     };
     let user = User {
@@ -53,12 +54,12 @@ pub async fn create_user(
         version: 1,
         email,
         name,
-        password_hash: shop.auth.passwords.hash(password).await?,
-        created_at: shop.engine.clock().wall(),
+        password_hash: state.auth.passwords.hash(password).await?,
+        created_at: state.engine.clock().wall(),
     };
     let guard = key.map(|key| key.guard(caller));
-    let written = shop.engine.store().create_user(&user, table_key(&shop, guard)).await?;
-    Ok(Reply::created(reply::encode(&UserView::new(&written.value)), "/v1/users/me".to_owned())
+    let written = state.engine.store().create_user(&user, table_key(&state, guard)).await?;
+    Ok(Reply::created(json::encode(&UserView::new(&written.value)), "/v1/users/me".to_owned())
         .version(written.value.version)
         .durable(Durability::Committed, written.replayed))
 }

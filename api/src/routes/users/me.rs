@@ -4,11 +4,7 @@ use axum::extract::State;
 
 use super::account;
 use crate::{
-    auth::Identity,
-    extract::KnownVersions,
-    problem::Problem,
-    reply::{self, Reply},
-    shop::Shop,
+    app_state::AppState, auth::Identity, etag::KnownVersions, json, problem::Problem, reply::Reply,
     views::UserView,
 };
 
@@ -18,10 +14,10 @@ use crate::{
     responses((status = 200, description = "The account", body = UserView), (status = 304, description = "As you have it")),
 )]
 pub async fn read_me(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     identity: Identity,
     known: KnownVersions,
 ) -> Result<Reply, Problem> {
-    let user = account(&shop, identity.shopper()?).await?;
-    Ok(Reply::read(&known, user.version, || reply::encode(&UserView::new(&user))))
+    let user = account(&state, identity.shopper()?).await?;
+    Ok(Reply::read(&known, user.version, || json::encode(&UserView::new(&user))))
 }

@@ -8,8 +8,8 @@ use smartcart_domain::{id::UserId, idempotency::KeyFingerprint, users::User};
 use smartcart_engine::store::TableKey;
 
 use crate::{
+    app_state::AppState,
     problem::{Code, Problem},
-    shop::Shop,
 };
 
 const EMAIL_BYTES: usize = 254;
@@ -17,12 +17,12 @@ const PASSWORD_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=256;
 const NAME_BYTES: usize = 200;
 
 /// The signed-in shopper's account.
-pub(super) async fn account(shop: &Shop, user: UserId) -> Result<User, Problem> {
-    shop.engine.store().user(user).await?.ok_or_else(|| Problem::plain(Code::UserNotFound))
+pub(super) async fn account(state: &AppState, user: UserId) -> Result<User, Problem> {
+    state.engine.store().user(user).await?.ok_or_else(|| Problem::plain(Code::UserNotFound))
 }
 
-pub(super) fn table_key(shop: &Shop, guard: Option<KeyFingerprint>) -> Option<TableKey> {
-    guard.map(|guard| TableKey { guard, now: shop.engine.clock().wall() })
+pub(super) fn table_key(state: &AppState, guard: Option<KeyFingerprint>) -> Option<TableKey> {
+    guard.map(|guard| TableKey { guard, now: state.engine.clock().wall() })
 }
 
 /// `If-Match` against what is about to be changed.

@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 
 use super::{account, must_be_at, must_be_strong, table_key};
 use crate::{
+    app_state::AppState,
     auth::Secret,
     extract::{Change, Json},
     problem::{Code, Problem},
     reply::{Durability, Reply},
-    shop::Shop,
 };
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -34,14 +34,14 @@ pub struct ChangePassword {
     ),
 )]
 pub async fn change_password(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     change: Change<Json<ChangePassword>>,
 ) -> Result<Reply, Problem> {
-    let user = account(&shop, change.identity.shopper()?).await?;
+    let user = account(&state, change.identity.shopper()?).await?;
     let caller = change.caller();
     let Json(ChangePassword { current_password: Secret(current), new_password: Secret(new) }) = change.body;
     must_be_strong("new_password", &new)?;
-    let passwords = &shop.auth.passwords;
+    let passwords = &state.auth.passwords;
     if !passwords.verify(current, Some(user.password_hash.clone())).await? {
         // A retry of a change that was made finds the new password in place.
         let repeated = change.key.is_some() && passwords.verify(new, Some(user.password_hash)).await?;
@@ -54,17 +54,17 @@ pub async fn change_password(
     must_be_at(change.expected, user.version)?;
     let key = change.key.map(|key| key.for_parts(&["change_password"]).guard(caller));
     let next = User { version: user.version + 1, password_hash: passwords.hash(new).await?, ..user };
-    let written = shop.engine.store().update_user(&next, table_key(&shop, key)).await?;
-    end_other_sessions(&shop, next.id, change.identity.session).await?;
+    let written = state.engine.store().update_user(&next, table_key(&state, key)).await?;
+    end_other_sessions(&state, next.id, change.identity.session).await?;
     Ok(Reply::no_content().durable(Durability::Committed, written.replayed))
 }
 
 async fn end_other_sessions(
-    shop: &Shop,
+    state: &AppState,
     user: UserId,
     but: Option<smartcart_domain::id::SessionId>,
 ) -> Result<(), Problem> {
-    let ended = shop.engine.store().revoke_sessions_of(user, but).await?;
-    shop.auth.end_sessions(ended, shop.engine.clock().wall());
+    let ended = state.engine.store().revoke_sessions_of(user, but).await?;
+    state.auth.end_sessions(ended, state.engine.clock().wall());
     Ok(())
 }

@@ -6,10 +6,11 @@ use utoipa::ToSchema;
 
 use super::{account, display_name, email_address, must_be_at, table_key};
 use crate::{
+    app_state::AppState,
     extract::{Change, Json},
+    json,
     problem::Problem,
-    reply::{self, Durability, Reply},
-    shop::Shop,
+    reply::{Durability, Reply},
     views::UserView,
 };
 
@@ -30,11 +31,11 @@ pub struct UpdateUser {
     ),
 )]
 pub async fn update_me(
-    State(shop): State<Arc<Shop>>,
+    State(state): State<Arc<AppState>>,
     change: Change<Json<UpdateUser>>,
 ) -> Result<Reply, Problem> {
-    let mut user = account(&shop, change.identity.shopper()?).await?;
-    let key = table_key(&shop, change.guard());
+    let mut user = account(&state, change.identity.shopper()?).await?;
+    let key = table_key(&state, change.guard());
     if key.is_none() {
         must_be_at(change.expected, user.version)?;
     }
@@ -47,8 +48,8 @@ pub async fn update_me(
     }
     // With a key, the store first looks whether this was done before; only then does the version count.
     user.version = change.expected.unwrap_or(user.version) + 1;
-    let written = shop.engine.store().update_user(&user, key).await?;
-    Ok(Reply::ok(reply::encode(&UserView::new(&written.value)))
+    let written = state.engine.store().update_user(&user, key).await?;
+    Ok(Reply::ok(json::encode(&UserView::new(&written.value)))
         .version(written.value.version)
         .durable(Durability::Committed, written.replayed))
 }

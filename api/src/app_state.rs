@@ -3,11 +3,11 @@ use std::sync::Arc;
 use smartcart_domain::money::Currency;
 use smartcart_engine::engine::Engine;
 
-use crate::{auth::Auth, extract::BodyLimit};
+use crate::{auth::Auth, limits::BodyLimit};
 
 /// What every handler works with.
 #[derive(Debug)]
-pub struct Shop {
+pub struct AppState {
     pub engine: Arc<Engine>,
     pub auth: Auth,
     /// Of a cart whose creator named no currency.

@@ -1,0 +1,107 @@
+//! Each reason to refuse has a problem code of its own, which the OpenAPI document explains.
+
+use std::collections::HashSet;
+
+use smartcart_domain::{
+    cart::CartRejection,
+    checkout::AbortReason,
+    id::Sku,
+    inventory::StockRejection,
+    request::{CheckoutRejection, RequestError},
+};
+
+use super::{Code, Problem};
+
+/// Every variant of a rejection, with the code that clients get. A variant that is not listed does not compile, and a
+/// line's variants share their code on purpose.
+macro_rules! rejections {
+    ($name:ident: $rejection:ty { $($variants:pat => $code:ident [$($sample:expr),*];)* }) => {
+        fn $name() -> Vec<(Code, Vec<$rejection>)> {
+            fn code(rejection: &$rejection) -> Code {
+                match rejection { $($variants => Code::$code,)* }
+            }
+            let lines = vec![$((Code::$code, vec![$($sample),*]),)*];
+            for (expected, samples) in &lines {
+                assert!(samples.iter().all(|sample| code(sample) == *expected), "{samples:?}");
+            }
+            lines
+        }
+    };
+}
+
+fn sku() -> Sku {
+    "MUG".parse().unwrap()
+}
+
+rejections! { cart: CartRejection {
+    // A batch is refused with the code of its operation.
+    CartRejection::NotFound | CartRejection::Batch { .. } => CartNotFound [
+        CartRejection::NotFound,
+        CartRejection::Batch { index: 3, reason: Box::new(CartRejection::NotFound) }
+    ];
+    CartRejection::AlreadyExists => CartExists [CartRejection::AlreadyExists];
+    CartRejection::Expired => CartExpired [CartRejection::Expired];
+    // To a client these are one: the last two are steps of the same checkout.
+    CartRejection::CheckingOut | CartRejection::CheckoutUnderWay | CartRejection::NoSuchCheckout => CheckoutInProgress [
+        CartRejection::CheckingOut,
+        CartRejection::CheckoutUnderWay,
+        CartRejection::NoSuchCheckout
+    ];
+    CartRejection::UnknownSku(_) => UnknownSku [CartRejection::UnknownSku(sku())];
+    CartRejection::NoPrice(_) => NoPrice [CartRejection::NoPrice(sku())];
+    CartRejection::ItemNotFound(_) => ItemNotFound [CartRejection::ItemNotFound(sku())];
+    CartRejection::CartFull { .. } => CartFull [CartRejection::CartFull { limit: 100 }];
+    CartRejection::QuantityOutOfRange { .. } => QuantityOutOfRange [CartRejection::QuantityOutOfRange { limit: 999 }];
+    CartRejection::TotalTooLarge => TotalTooLarge [CartRejection::TotalTooLarge];
+    CartRejection::CartEmpty => CartEmpty [CartRejection::CartEmpty];
+    CartRejection::PriceChanged(_) => PriceChanged [CartRejection::PriceChanged(Vec::new())];
+}}
+
+rejections! { stock: StockRejection {
+    StockRejection::InsufficientStock { .. } => InsufficientStock [StockRejection::InsufficientStock { available: 1 }];
+    StockRejection::HoldNotFound => HoldNotFound [StockRejection::HoldNotFound];
+    StockRejection::HoldExists => HoldExists [StockRejection::HoldExists];
+    StockRejection::QuantityZero => QuantityOutOfRange [StockRejection::QuantityZero];
+    StockRejection::TtlOutOfRange { .. } => TtlOutOfRange [StockRejection::TtlOutOfRange { max_seconds: 1 }];
+    StockRejection::BelowHeld { .. } => BelowHeld [StockRejection::BelowHeld { held: 1 }];
+    StockRejection::OnHandOutOfRange { .. } => OnHandOutOfRange [StockRejection::OnHandOutOfRange { max: 1 }];
+    StockRejection::NotSold { .. } => NotSold [StockRejection::NotSold { sold: 1 }];
+}}
+
+rejections! { checkout: CheckoutRejection {
+    // A checkout that did not begin has the code of the cart's refusal.
+    CheckoutRejection::Cart(_) => CartEmpty [CheckoutRejection::Cart(CartRejection::CartEmpty)];
+    CheckoutRejection::Aborted(AbortReason::InsufficientStock(_)) => InsufficientStock [
+        CheckoutRejection::Aborted(AbortReason::InsufficientStock(Vec::new()))
+    ];
+    CheckoutRejection::Aborted(AbortReason::PaymentDeclined { .. }) => PaymentDeclined [
+        CheckoutRejection::Aborted(AbortReason::PaymentDeclined { reason: String::new() })
+    ];
+}}
+
+fn check<R>(lines: Vec<(Code, Vec<R>)>)
+where
+    Problem: From<RequestError<R>>,
+{
+    let mut seen = HashSet::new();
+    for (code, rejections) in lines {
+        assert!(seen.insert(code.as_str()), "two reasons share the code {code:?}");
+        assert!(code.status().is_client_error(), "{code:?}: a rule's refusal is no failure of ours");
+        for rejection in rejections {
+            assert_eq!(Problem::from(RequestError::Rejected(rejection)).code(), code);
+        }
+    }
+}
+
+#[test]
+fn every_rejection_has_a_code_of_its_own() {
+    check(cart());
+    check(stock());
+    check(checkout());
+}
+
+#[test]
+fn a_code_is_one_word_for_one_failure() {
+    let words: HashSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(words.len(), Code::ALL.len());
+}
