@@ -96,7 +96,7 @@ impl<E: Resident> Live<E> {
     fn new(arguments: Arguments<E>) -> Self {
         let Arguments { slot, activation, entity, keys, changes_since_snapshot, published, deps } = arguments;
         let latest = published.unwrap_or_else(|| Arc::new(Published::new(entity.view())));
-        Self { slot, activation, entity, keys: keys, changes_since_snapshot, latest, deps }
+        Self { slot, activation, entity, keys, changes_since_snapshot, latest, deps }
     }
 
     fn ask(&mut self, ask: Ask<E>) {

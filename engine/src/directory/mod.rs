@@ -270,9 +270,7 @@ impl<E: Resident> Directory<E> {
             return Err(ReadError("the tables do not answer".to_owned()));
         }
         let waiting = self.parts.write_behind.waiting(&E::key(id));
-        Ok(Hydrated::load(&*self.parts.store, id, &waiting)
-            .await
-            .map_err(|error| ReadError(error.to_string()))?)
+        Hydrated::load(&*self.parts.store, id, &waiting).await.map_err(|error| ReadError(error.to_string()))
     }
 
     /// Puts an entity that was brought in, or begins, into the map; the shard's load lock is held. Not when the shard

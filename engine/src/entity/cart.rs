@@ -2,16 +2,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use smartcart_domain::{
-    cart::{Cart, CartEvent, CartRejection},
+    cart::{Cart, CartEvent},
     change::{Change, EntityKey, Subject},
     id::CartId,
     idempotency::{IdempotencyWindow, KeyRecord},
-    peer::{Changed, PeerReply, PeerRequest},
-    request::{ReadError, Request, RequestError},
+    peer::{PeerReply, PeerRequest},
+    request::{ReadError, Request},
     snapshot::{CartSnapshot, Snapshot},
 };
 
-use super::{Resident, Routable};
+use super::{PeerAnswer, Resident, Routable};
 use crate::store::{IndexedColumns, Store, StoreError};
 
 #[async_trait]
@@ -95,7 +95,7 @@ impl Routable for Cart {
         }
     }
 
-    fn answer(reply: PeerReply) -> Option<Result<Changed<Arc<Self>>, RequestError<CartRejection>>> {
+    fn answer(reply: PeerReply) -> Option<PeerAnswer<Self>> {
         match reply {
             PeerReply::Cart(answer) => Some(answer),
             _ => None,

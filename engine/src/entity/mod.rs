@@ -60,12 +60,15 @@ pub trait Resident: Entity {
     fn observe_weight(_: usize) {}
 }
 
+/// What the owner of an entity answers to a change.
+pub type PeerAnswer<E> = Result<Changed<<E as Resident>::View>, RequestError<<E as Entity>::Rejection>>;
+
 /// A kind of entity that pods can ask each other about.
 pub trait Routable: Resident {
     fn to_request(id: Self::Id, request: Request<Self>) -> PeerRequest;
     fn to_read(id: Self::Id) -> PeerRequest;
     /// The id and the request, back again.
     fn from_request(request: PeerRequest) -> Option<(Self::Id, Request<Self>)>;
-    fn answer(reply: PeerReply) -> Option<Result<Changed<Self::View>, RequestError<Self::Rejection>>>;
+    fn answer(reply: PeerReply) -> Option<PeerAnswer<Self>>;
     fn read(reply: PeerReply) -> Option<Result<Option<Self::View>, ReadError>>;
 }

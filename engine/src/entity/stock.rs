@@ -5,12 +5,12 @@ use smartcart_domain::{
     id::Sku,
     idempotency::{IdempotencyWindow, KeyRecord},
     inventory::{Stock, StockEvent, StockLevel, StockRejection},
-    peer::{Changed, PeerReply, PeerRequest},
-    request::{ReadError, Request, RequestError},
+    peer::{PeerReply, PeerRequest},
+    request::{ReadError, Request},
     snapshot::{Snapshot, StockSnapshot},
 };
 
-use super::{Resident, Routable};
+use super::{PeerAnswer, Resident, Routable};
 use crate::store::{IndexedColumns, Store, StoreError};
 
 #[async_trait]
@@ -109,7 +109,7 @@ impl Routable for Stock {
         }
     }
 
-    fn answer(reply: PeerReply) -> Option<Result<Changed<StockLevel>, RequestError<StockRejection>>> {
+    fn answer(reply: PeerReply) -> Option<PeerAnswer<Self>> {
         match reply {
             PeerReply::Stock(answer) => Some(answer),
             _ => None,

@@ -19,7 +19,10 @@ fn migrations() -> Migrator {
     let mut migrations = sqlx::migrate!("migrations/postgres");
     #[cfg(feature = "next")]
     if smartcart_wire::next_version::is_simulated() {
-        migrations.migrations.to_mut().extend(sqlx::migrate!("tests/next-version").migrations.iter().cloned());
+        migrations
+            .migrations
+            .to_mut()
+            .extend(sqlx::migrate!("tests/next-version").migrations.iter().cloned());
     }
     // Those of the next version.
     migrations.set_ignore_missing(true);
