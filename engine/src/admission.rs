@@ -11,7 +11,7 @@ use std::{
 use parking_lot::RwLock;
 use tokio::sync::Notify;
 
-use crate::{ownership::shard_map::ShardGuard, shed::shed};
+use crate::{limits::REQUEST_DEADLINE, ownership::shard_map::ShardGuard, shed::shed};
 use smartcart_domain::{idempotency::Caller, request::Shed};
 
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +28,7 @@ pub struct AdmissionConfig {
 
 impl Default for AdmissionConfig {
     fn default() -> Self {
-        Self { in_flight: 8192, per_cart: 32, per_stock: 4096, deadline: Duration::from_secs(5) }
+        Self { in_flight: 8192, per_cart: 32, per_stock: 4096, deadline: REQUEST_DEADLINE }
     }
 }
 

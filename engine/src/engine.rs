@@ -12,7 +12,6 @@ use metrics::gauge;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
-use crate::membership::MemberStatus;
 use crate::{
     admission::{AdmissionConfig, AdmissionController},
     background,
@@ -27,10 +26,13 @@ use crate::{
     directory::{Directory, HotKey, Parts, ResidencyConfig, ShardResidents, supervisor::Supervisors},
     entity::Resident,
     journal::Journal,
-    limits::SHOP_TIME_SKEW,
+    limits::{SHOP_TIME_SKEW, STOP_PATIENCE},
     membership::{
-        FleetConfig, HandoverError,
-        keeper::{Keeper, KeeperParts},
+        config::FleetConfig,
+        fleet_member::{FleetMember, FleetParts},
+        handover::HandoverError,
+        shard_contents::LiveShards,
+        status::MemberStatus,
     },
     ownership::{
         routes::{RouteContext, Routes},
@@ -55,9 +57,6 @@ use smartcart_domain::{
     request::{CheckoutRejection, CheckoutRequest, Ordered, RequestError},
     shard::ShardId,
 };
-
-/// How long a stop waits for what was accepted.
-const STOP_PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Config {
@@ -166,7 +165,7 @@ pub struct Engine {
     supervisors: Arc<Supervisors>,
     routes: Routes,
     /// Nothing: this is the only process of its shop.
-    keeper: Option<Arc<Keeper>>,
+    member: Option<FleetMember>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     /// The write-behind's.
     worker: Mutex<Option<JoinHandle<()>>>,
@@ -241,11 +240,11 @@ impl Engine {
 
     /// Takes part in the fleet from now on: others can reach this pod. Returns when every shard is served by somebody.
     pub async fn open(self: &Arc<Self>) {
-        let Some(keeper) = &self.keeper else { return };
-        let mut tasks: Vec<_> = keeper.start().into();
-        tasks.push(background::follow_catalog(self.clone(), keeper.catalog.subscribe()));
+        let Some(member) = &self.member else { return };
+        let mut tasks = member.start();
+        tasks.push(background::follow_catalog(self.clone(), member.membership.catalog_generation()));
         self.tasks.lock().extend(tasks);
-        keeper.all_served().await;
+        member.membership.all_served().await;
     }
 
     async fn assemble(config: Config, parts: Assembly, fleet: Option<Fleet>) -> Result<Self, StartError> {
@@ -291,23 +290,27 @@ impl Engine {
         tasks.push(background::sweep(inventory.clone()));
         tasks.push(background::expire_holds(inventory.clone(), coordinator.clone(), clock.clone()));
         tasks.push(background::restock(restocker.clone()));
-        let keeper = fleet.map(|fleet| {
-            let parts = KeeperParts {
-                me: fleet.member,
-                config: fleet.config,
-                registry: fleet.registry,
-                routes: routes.clone(),
-                journal: journal.clone(),
-                store: store.clone(),
-                write_behind: write_behind.clone(),
+        let member = fleet.map(|fleet| {
+            let contents = LiveShards {
                 carts: carts.clone(),
                 inventory: inventory.clone(),
                 coordinator: coordinator.clone(),
                 supervisors: parts.supervisors.clone(),
+                write_behind: write_behind.clone(),
+            };
+            FleetMember::new(FleetParts {
+                me: fleet.member,
+                config: fleet.config,
+                registry: fleet.registry,
+                peers: fleet.peers,
+                shards: routes.shards.clone(),
+                contents: Arc::new(contents),
+                journal: journal.clone(),
+                store: store.clone(),
                 gate: gate.clone(),
                 clock: clock.clone(),
-            };
-            Arc::new(Keeper::new(parts, generation))
+                catalog_generation: generation,
+            })
         });
         Ok(Self {
             incarnation,
@@ -327,7 +330,7 @@ impl Engine {
             lanes,
             supervisors: parts.supervisors,
             routes,
-            keeper,
+            member,
             tasks: Mutex::new(tasks),
             worker: Mutex::new(Some(worker)),
             recovered,
@@ -430,11 +433,11 @@ impl Engine {
 
     /// What this pod says of itself to a peer.
     pub fn probed(&self, asker: IncarnationId) -> ProbeResponse {
-        let keeper = self.keeper.as_ref();
+        let membership = self.member.as_ref().map(|member| &member.membership);
         ProbeResponse {
             incarnation: self.incarnation,
-            sees_registry: keeper.is_some_and(|keeper| keeper.sees_registry()),
-            knows_asker: keeper.is_some_and(|keeper| keeper.knows(asker)),
+            sees_registry: membership.is_some_and(|membership| membership.sees_registry()),
+            knows_asker: membership.is_some_and(|membership| membership.confirms_ownership(asker)),
         }
     }
 
@@ -451,8 +454,8 @@ impl Engine {
 
     /// Moves a shard of this pod to another pod, by name. It stays there until pods come or go.
     pub async fn move_shard(&self, shard: ShardId, pod: &str) -> Result<(), HandoverError> {
-        let keeper = self.keeper.as_ref().ok_or(HandoverError::Refused)?;
-        keeper.move_shard(shard, pod).await
+        let member = self.member.as_ref().ok_or(HandoverError::Refused)?;
+        member.move_shard(shard, pod).await
     }
 
     pub fn status(&self) -> Status {
@@ -466,8 +469,8 @@ impl Engine {
             tables_behind: self.write_behind.lag(),
             products: self.catalog.load().len(),
             shards_owned: self.routes.shards.owned().len(),
-            pod: self.keeper.as_ref().map(|keeper| keeper.pod().to_owned()),
-            members: self.keeper.as_ref().map(|keeper| keeper.member_statuses()).unwrap_or_default(),
+            pod: self.member.as_ref().map(|member| member.pod().to_owned()),
+            members: self.member.as_ref().map(FleetMember::member_statuses).unwrap_or_default(),
             recovered_entries: self.recovered.entries,
         }
     }
@@ -477,7 +480,7 @@ impl Engine {
             .zip(self.carts.residents().into_iter().zip(self.inventory.residents()))
             .map(|(shard, (carts, stocks))| {
                 let id = ShardId(shard);
-                let owner = self.keeper.as_ref().and_then(|keeper| keeper.owner_name(id));
+                let owner = self.member.as_ref().and_then(|member| member.owner_name(id));
                 ShardStatus { shard, epoch: self.routes.shards.epoch(id).0, owner, carts, stocks }
             })
             .collect()
@@ -495,8 +498,8 @@ impl Engine {
 
     /// In a fleet: hands every shard over, while requests go on.
     pub async fn leave(&self) {
-        let Some(keeper) = &self.keeper else { return };
-        if let Err(error) = keeper.evacuate(STOP_PATIENCE).await {
+        let Some(member) = &self.member else { return };
+        if let Err(error) = member.drain(STOP_PATIENCE).await {
             tracing::warn!(%error, "not every shard could be handed over; the others take over what is left");
         }
     }
@@ -532,17 +535,17 @@ impl Engine {
             tracing::warn!("the tables do not answer; the journal keeps what they have not got");
         }
         self.supervisors.stop_all();
-        self.part().await;
+        self.deregister().await;
     }
 
     /// A member that owns nothing more is forgotten. Otherwise its peers find it silent and finish what it left.
-    async fn part(&self) {
-        let Some(keeper) = &self.keeper else { return };
+    async fn deregister(&self) {
+        let Some(member) = &self.member else { return };
         if self.gate.read_only().is_some() || !self.routes.shards.owned().is_empty() {
             return;
         }
-        if let Err(error) = keeper.part().await {
-            tracing::warn!(%error, "this pod could not say that it goes; its peers will find out");
+        if let Err(error) = member.deregister().await {
+            tracing::warn!(%error, "this pod could not deregister; its peers will declare it dead");
         }
     }
 }

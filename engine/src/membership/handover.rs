@@ -1,194 +1,201 @@
-//! Giving shards away on purpose: nobody new enters, those inside finish, the tables get the rest, and then the new
-//! owner's name is written. Whoever came meanwhile is sent there. No request fails.
+//! Giving shards away on purpose: nobody new enters, those inside finish, the tables get the rest, memory is cleared, and
+//! then the new owner's name is written. Whoever came meanwhile is sent there. No request fails.
+//!
+//! Whatever ends a handover before the registry was asked opens the shards here again. Once it was asked, a task of its own
+//! asks until the outcome is known, whoever still waits for it.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures_util::FutureExt as _;
 use metrics::histogram;
+use tokio::{sync::Mutex, time::Instant};
 
-use super::rendezvous::best_owner;
-use crate::limits::SHARDS_HANDED_AT_ONCE;
-use crate::membership::keeper::Keeper;
-use crate::registry::{Epoch, Member, MemberState, RegistryError};
+use super::shard_contents::ShardContents;
+use crate::limits::{
+    HANDOVER_CLEAR_TIMEOUT, HANDOVER_DRAIN_TIMEOUT, HANDOVER_FLUSH_TIMEOUT, HANDOVER_OUTCOME_TIMEOUT,
+    REGISTRY_CALL_TIMEOUT, REGISTRY_RETRY_PAUSE,
+};
+use crate::ownership::{
+    departure::{Departure, UnknownOutcome},
+    shard_map::ShardMap,
+};
+use crate::registry::{Epoch, Member, Registry, RegistryError, ShardRow};
 use smartcart_domain::{id::IncarnationId, shard::ShardId};
 
-/// How long those inside have to finish; longer than any request's deadline.
-const PATIENCE: Duration = Duration::from_secs(6);
+/// The name of the contract, and the one before it, which goes with the next version.
+const DURATION: &str = "smartcart_shard_handover_duration_seconds";
+const DURATION_BEFORE: &str = "smartcart_shard_handoff_duration_seconds";
 
-/// Why shards stay where they are.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+/// Why a handover has not moved its shards.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HandoverError {
-    #[error("the requests in the shard did not finish in time")]
-    Busy,
+    #[error("the handover did not {0} in time: the shard stays here")]
+    TimedOut(HandoverStep),
     #[error("the new owner is not live, or the shard is not here")]
     Refused,
+    #[error("the registry has not said yet whether the shard has moved; it is asked until it does")]
+    OutcomeUnknown,
     #[error(transparent)]
     Registry(#[from] RegistryError),
 }
 
-impl Keeper {
-    /// Gives shards of this pod to a member, or to nobody, a few at once.
+/// What a handover had not done when its time was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HandoverStep {
+    #[error("begin, since others were being moved,")]
+    Begin,
+    #[error("see the requests in the shard finish")]
+    Drain,
+    #[error("get the shard's last changes into the tables")]
+    Flush,
+    #[error("clear the shard from memory")]
+    Clear,
+}
+
+pub(crate) struct Handover {
+    me: IncarnationId,
+    registry: Arc<dyn Registry>,
+    map: Arc<ShardMap>,
+    contents: Arc<dyn ShardContents>,
+    /// Only a few shards are closed at once, whoever moves them: the rebalancer, an operator, or the end.
+    moving: Mutex<()>,
+}
+
+impl Handover {
+    pub(crate) fn new(
+        me: IncarnationId,
+        registry: Arc<dyn Registry>,
+        map: Arc<ShardMap>,
+        contents: Arc<dyn ShardContents>,
+    ) -> Self {
+        Self { me, registry, map, contents, moving: Mutex::default() }
+    }
+
+    /// Gives a few shards of this pod to a member, or to nobody, and says by `until` what became of it.
     pub(crate) async fn hand_over(
-        self: &Arc<Self>,
+        &self,
         shards: &[ShardId],
         to: Option<&Member>,
+        until: Instant,
     ) -> Result<(), HandoverError> {
-        for some in shards.chunks(SHARDS_HANDED_AT_ONCE) {
-            self.hand_over_some(some, to).await?;
+        let _moving = tokio::time::timeout_at(until, self.moving.lock())
+            .await
+            .map_err(|_| HandoverError::TimedOut(HandoverStep::Begin))?;
+        let began = Instant::now();
+        let Some(departure) = self.empty(shards, until).await? else { return Ok(()) };
+        let count = departure.shards().len();
+        let question = Question {
+            me: self.me,
+            registry: self.registry.clone(),
+            to: to.cloned().map(Arc::new),
+            outcome: departure.ask_registry(),
+        };
+        let asking = tokio::spawn(question.ask_until_known());
+        let patience = (Instant::now() + HANDOVER_OUTCOME_TIMEOUT).min(until);
+        match tokio::time::timeout_at(patience, asking).await {
+            Ok(Ok(answer)) => answer?,
+            // It still asks, or the runtime ends.
+            Ok(Err(_)) | Err(_) => return Err(HandoverError::OutcomeUnknown),
+        }
+        let took = began.elapsed().as_secs_f64();
+        for _ in 0..count {
+            histogram!(DURATION).record(took);
+            histogram!(DURATION_BEFORE).record(took);
         }
         Ok(())
     }
 
-    async fn hand_over_some(
-        self: &Arc<Self>,
-        shards: &[ShardId],
-        to: Option<&Member>,
-    ) -> Result<(), HandoverError> {
-        let books = &self.parts.routes.shards;
-        let shards: Vec<ShardId> = shards.iter().copied().filter(|shard| books.is_open(*shard)).collect();
-        if shards.is_empty() {
-            return Ok(());
+    /// Closes the shards, and brings all that is in them into the tables. Nothing: none of them is here.
+    async fn empty(&self, shards: &[ShardId], until: Instant) -> Result<Option<Departure>, HandoverError> {
+        let mut departure = Departure::begin(&self.map, shards);
+        if departure.shards().is_empty() {
+            return Ok(None);
         }
-        let began = Instant::now();
-        books.close(&shards, began + PATIENCE).await.map_err(|()| HandoverError::Busy)?;
-        self.parts.coordinator.abandon(&shards);
-        if self.parts.write_behind.flush_shards(&shards).await.is_err() {
+        in_time(HandoverStep::Drain, HANDOVER_DRAIN_TIMEOUT, until, departure.drained()).await?;
+        let contents = self.contents.clone();
+        departure.resume_with(move |stay| contents.resume(stay));
+        self.contents.abandon(departure.shards());
+        let flush = self.contents.flush(departure.shards());
+        if in_time(HandoverStep::Flush, HANDOVER_FLUSH_TIMEOUT, until, flush).await?.is_err() {
             return Err(RegistryError::Fenced.into());
         }
-        books.set_handing(&shards);
-        for shard in &shards {
-            self.parts.carts.clear(*shard).await;
-            self.parts.inventory.clear(*shard).await;
-            self.parts.supervisors.stop(*shard);
-        }
-        self.write_owner(&shards, to).await?;
-        let took = began.elapsed();
-        for _ in &shards {
-            histogram!("smartcart_shard_handoff_duration_seconds").record(took.as_secs_f64());
-        }
-        Ok(())
+        departure.transfer();
+        let clear = async {
+            for shard in departure.shards() {
+                self.contents.clear(*shard).await;
+            }
+        };
+        in_time(HandoverStep::Clear, HANDOVER_CLEAR_TIMEOUT, until, clear).await?;
+        Ok(Some(departure))
     }
+}
 
-    /// Writes the new owner's name. What did not change hands opens again here.
-    async fn write_owner(&self, shards: &[ShardId], to: Option<&Member>) -> Result<(), HandoverError> {
-        let books = &self.parts.routes.shards;
-        let mine: Vec<(ShardId, Epoch)> = shards.iter().map(|shard| (*shard, books.epoch(*shard))).collect();
-        let went = self.written_owner(&mine, to.map(|member| member.incarnation)).await?;
-        let owner = to.cloned().map(Arc::new);
-        for (shard, epoch) in &went {
-            books.give(*shard, *epoch, owner.clone());
-        }
-        let stay: Vec<ShardId> = shards.iter().copied().filter(|shard| !went.contains_key(shard)).collect();
-        books.reopen(&stay);
-        if stay.is_empty() { Ok(()) } else { Err(HandoverError::Refused) }
-    }
+async fn in_time<T>(
+    step: HandoverStep,
+    timeout: Duration,
+    until: Instant,
+    doing: impl Future<Output = T>,
+) -> Result<T, HandoverError> {
+    let deadline = (Instant::now() + timeout).min(until);
+    tokio::time::timeout_at(deadline, doing).await.map_err(|_| HandoverError::TimedOut(step))
+}
 
-    /// Asks until the registry says what became of the shards: meanwhile nobody serves them.
-    async fn written_owner(
-        &self,
-        mine: &[(ShardId, Epoch)],
-        to: Option<IncarnationId>,
-    ) -> Result<HashMap<ShardId, Epoch>, RegistryError> {
-        let mut pause = Duration::from_millis(20);
+/// Asks the registry to write a new owner, until it is known whether it has. Meanwhile nobody serves the shards.
+struct Question {
+    me: IncarnationId,
+    registry: Arc<dyn Registry>,
+    to: Option<Arc<Member>>,
+    outcome: UnknownOutcome,
+}
+
+impl Question {
+    async fn ask_until_known(self) -> Result<(), HandoverError> {
+        let mut pause = FIRST_PAUSE;
         let mut asked_before = false;
         loop {
-            let answer = match self.parts.registry.hand_over(self.parts.me.incarnation, to, mine).await {
-                // The answer to an earlier try was lost: the rows themselves say what it did.
-                Ok(went) if went.is_empty() && asked_before => self.parts.registry.shards().await,
-                answer => answer,
-            };
-            match answer {
+            match self.ask(asked_before).await {
                 Ok(rows) => {
-                    let was =
-                        |row: &crate::registry::ShardRow| mine.iter().find(|(shard, _)| *shard == row.shard);
-                    // It went at the next epoch, whatever has become of it since.
-                    let went = |row: &crate::registry::ShardRow| {
-                        let (shard, epoch) = was(row).filter(|(_, epoch)| row.epoch > *epoch)?;
-                        Some((*shard, Epoch(epoch.0 + 1)))
-                    };
-                    return Ok(rows.iter().filter_map(went).collect());
+                    let went = went(&rows, self.outcome.shards());
+                    let all_went = self.outcome.resolve(&went, self.to.as_ref());
+                    return if all_went { Ok(()) } else { Err(HandoverError::Refused) };
                 }
-                Err(RegistryError::Unavailable(why)) => {
-                    tracing::warn!(why, "a hand-over's outcome is not known yet; asking again");
+                // Whoever has declared this incarnation dead decides about its shards.
+                Err(RegistryError::Fenced) => return Err(RegistryError::Fenced.into()),
+                Err(error) => {
+                    tracing::warn!(%error, "a handover's outcome is unknown; asking again in {pause:?}");
                     asked_before = true;
                     tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(1));
+                    pause = (pause * 2).min(REGISTRY_RETRY_PAUSE);
                 }
-                Err(error) => return Err(error),
             }
         }
     }
 
-    /// By an operator's hand.
-    pub(crate) async fn move_shard(self: &Arc<Self>, shard: ShardId, pod: &str) -> Result<(), HandoverError> {
-        let _moving = self.moving.lock().await;
-        let members = self.members();
-        let to = members
-            .iter()
-            .find(|member| member.pod == pod && member.owns_shards && member.state == MemberState::Live)
-            .ok_or(HandoverError::Refused)?;
-        if !self.parts.routes.shards.is_open(shard) {
-            return Err(HandoverError::Refused);
+    /// One question. That the registry has not answered in time, or has failed on the way, says nothing about its outcome.
+    async fn ask(&self, asked_before: bool) -> Result<Vec<ShardRow>, RegistryError> {
+        let to = self.to.as_ref().map(|member| member.incarnation);
+        let asking = async {
+            let went = self.registry.hand_over(self.me, to, self.outcome.shards()).await?;
+            // The answer to an earlier question was lost: the rows themselves say what it did.
+            if went.is_empty() && asked_before { self.registry.shards().await } else { Ok(went) }
+        };
+        let asking = AssertUnwindSafe(asking).catch_unwind();
+        match tokio::time::timeout(REGISTRY_CALL_TIMEOUT, asking).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(RegistryError::Unavailable("it panicked".to_owned())),
+            Err(_) => Err(RegistryError::Unavailable("no answer in time".to_owned())),
         }
-        if to.incarnation == self.parts.me.incarnation {
-            return Ok(());
-        }
-        self.hand_over(&[shard], Some(to)).await
     }
+}
 
-    /// Says that this member leaves; asked again when the answer was lost.
-    async fn leave(&self, until: Instant) -> Result<(), RegistryError> {
-        loop {
-            match self.parts.registry.leave(self.parts.me.incarnation).await {
-                Err(RegistryError::Unavailable(why)) if Instant::now() < until => {
-                    tracing::warn!(
-                        why,
-                        "whether the others know that this pod leaves is not known; asking again"
-                    );
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-                known => return known,
-            }
-        }
-    }
-
-    /// Gives everything away: to those who should have it, or to nobody when this is the last pod.
-    pub(crate) async fn evacuate(self: &Arc<Self>, patience: Duration) -> Result<(), HandoverError> {
-        let until = Instant::now() + patience;
-        let _moving = self.moving.lock().await;
-        self.leave(until).await?;
-        loop {
-            let members = self.members();
-            let others = || members.iter().filter(|member| member.incarnation != self.parts.me.incarnation);
-            let mut by_owner: HashMap<Option<IncarnationId>, Vec<ShardId>> = HashMap::new();
-            for (shard, _) in self.parts.routes.shards.owned() {
-                let owner = best_owner(shard, others()).map(|member| member.incarnation);
-                by_owner.entry(owner).or_default().push(shard);
-            }
-            if by_owner.is_empty() {
-                return Ok(());
-            }
-            let mut last = Ok(());
-            for (owner, shards) in by_owner {
-                let member = others().find(|member| Some(member.incarnation) == owner);
-                for some in shards.chunks(SHARDS_HANDED_AT_ONCE) {
-                    let handed = self.hand_over_some(some, member).await;
-                    if let Err(HandoverError::Registry(RegistryError::Fenced)) = handed {
-                        return handed;
-                    }
-                    last = last.and(handed);
-                }
-            }
-            if Instant::now() > until {
-                return last;
-            }
-            if last.is_err() {
-                // Somebody has gone meanwhile: the next beat says who is left.
-                self.parts.routes.shards.newer_map(self.parts.config.beat).await;
-            }
-        }
-    }
+/// Of the shards that were asked for, those whose epoch is higher now: they went at the next one, whatever has become of
+/// them since.
+fn went(rows: &[ShardRow], asked: &[(ShardId, Epoch)]) -> HashMap<ShardId, Epoch> {
+    let went = |row: &ShardRow| {
+        let (shard, epoch) = asked.iter().find(|(shard, epoch)| *shard == row.shard && row.epoch > *epoch)?;
+        Some((*shard, Epoch(epoch.0 + 1)))
+    };
+    rows.iter().filter_map(went).collect()
 }

@@ -2,11 +2,18 @@
 //! and the owner of every shard with its epoch. An incarnation that was declared dead can write nothing any more, whatever
 //! it believes.
 
-mod handover;
-pub(crate) mod keeper;
-mod liveness;
+pub(crate) mod config;
+mod failover;
+mod failure_detector;
+pub(crate) mod fleet_member;
+pub(crate) mod handover;
+mod heartbeat;
+mod journal_confirmation;
+mod rebalancer;
 mod rendezvous;
-mod steward;
+pub(crate) mod shard_contents;
+pub(crate) mod status;
 
-pub use handover::HandoverError;
-pub use keeper::{FleetConfig, Lost, MemberStatus};
+pub use config::FleetConfig;
+pub use handover::{HandoverError, HandoverStep};
+pub use status::MemberStatus;

@@ -22,7 +22,7 @@ use smartcart_domain::{
 /// How long a refusal by an old owner waits for a newer map before it asks again.
 const NEWER_MAP: Duration = Duration::from_millis(250);
 
-/// The books, and the way to the others.
+/// The shard map, and the way to the other pods.
 #[derive(Clone)]
 pub(crate) struct Routes {
     pub(crate) shards: Arc<ShardMap>,
@@ -66,7 +66,7 @@ impl<R> From<ForwardError> for RequestError<R> {
 impl Routes {
     /// Whether the registry, and with it the fleet's database, has not answered for a while.
     pub(crate) fn is_cut_off(&self) -> bool {
-        self.peers.is_some() && self.shards.unconfirmed_for() > READS_WITHOUT_CONFIRMATION
+        self.peers.is_some() && self.shards.confirmation.age() > READS_WITHOUT_CONFIRMATION
     }
 
     /// Asks the shard's owner. After `Moved` the map may be newer.

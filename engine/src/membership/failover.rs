@@ -1,0 +1,160 @@
+//! Declares dead whoever is suspected and does not answer, finishes the dead's write-behind, and reassigns their shards.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use metrics::counter;
+use tokio::time::Instant;
+
+use super::{failure_detector::Suspect, heartbeat::Membership, rendezvous::best_owner};
+use crate::registry::{Member, MemberState, Registry, RegistryError};
+use crate::{
+    commit::{RecoveryError, recovery::finish_write_behind},
+    journal::{Journal, JournalError},
+    peers::Peers,
+    store::{Store, StoreError},
+};
+use smartcart_domain::{id::IncarnationId, shard::ShardId};
+
+/// A damaged journal is looked at again after this.
+const QUARANTINE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, thiserror::Error)]
+enum FailoverError {
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+}
+
+impl From<JournalError> for FailoverError {
+    fn from(error: JournalError) -> Self {
+        Self::Recovery(error.into())
+    }
+}
+
+impl FailoverError {
+    /// Something acknowledged is missing or unreadable: a person must look.
+    const fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Recovery(
+                RecoveryError::Hole { .. }
+                    | RecoveryError::Journal(JournalError::Corrupt { .. })
+                    | RecoveryError::Store(StoreError::Corrupt(_) | StoreError::Conflict(_))
+            )
+        )
+    }
+}
+
+pub(crate) struct Failover {
+    pub(crate) membership: Arc<Membership>,
+    pub(crate) registry: Arc<dyn Registry>,
+    pub(crate) peers: Arc<dyn Peers>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) store: Arc<dyn Store>,
+}
+
+impl Failover {
+    /// Rounds, one after each answer of the registry, until this incarnation is over.
+    pub(crate) async fn run(self) {
+        let mut quarantined = HashMap::new();
+        let mut updates = self.membership.updates();
+        while updates.changed().await.is_ok() && !self.membership.is_over() {
+            if let Err(error) = self.round(&mut quarantined).await {
+                tracing::warn!(%error, "failover round failed; the next one follows the next heartbeat");
+            }
+        }
+    }
+
+    async fn round(&self, quarantined: &mut HashMap<IncarnationId, Instant>) -> Result<(), RegistryError> {
+        let members = self.membership.members();
+        for suspect in self.membership.suspects() {
+            self.declare_dead(&suspect).await?;
+        }
+        for dead in members.iter().filter(|member| member.state == MemberState::Dead) {
+            self.fail_over(dead, &members, quarantined).await?;
+        }
+        Ok(())
+    }
+
+    async fn declare_dead(&self, suspect: &Suspect) -> Result<(), RegistryError> {
+        let Suspect { member, replaced } = suspect;
+        if !replaced && self.answers(member).await {
+            return Ok(());
+        }
+        tracing::warn!(pod = member.pod, incarnation = %member.incarnation, "a silent pod is declared dead");
+        counter!("smartcart_pods_declared_dead_total").increment(1);
+        self.registry.declare_dead(self.membership.me().incarnation, member.incarnation).await?;
+        Ok(())
+    }
+
+    /// Whether a suspect answers, and could send heartbeats again. One that answers but cannot reach the registry serves
+    /// nobody: others can take over.
+    async fn answers(&self, suspect: &Member) -> bool {
+        match self.peers.probe(suspect, self.membership.me().incarnation).await {
+            Ok(probed) => probed.incarnation == suspect.incarnation && probed.sees_registry,
+            Err(_) => false,
+        }
+    }
+
+    async fn fail_over(
+        &self,
+        dead: &Member,
+        members: &[Member],
+        quarantined: &mut HashMap<IncarnationId, Instant>,
+    ) -> Result<(), RegistryError> {
+        if quarantined.get(&dead.incarnation).is_some_and(|since| since.elapsed() < QUARANTINE) {
+            return Ok(());
+        }
+        match self.take_over(dead, members).await {
+            Ok(()) => {
+                quarantined.remove(&dead.incarnation);
+                Ok(())
+            }
+            Err(FailoverError::Registry(error)) => Err(error),
+            Err(error) if error.is_damage() => {
+                counter!("smartcart_journals_quarantined_total").increment(1);
+                tracing::error!(%error, pod = dead.pod, incarnation = %dead.incarnation,
+                    "a dead pod's journal is damaged: its shards stay closed until somebody has looked at it");
+                quarantined.insert(dead.incarnation, Instant::now());
+                Ok(())
+            }
+            // Its journal or the tables do not answer: the rest of the fleet is seen to meanwhile.
+            Err(error) => {
+                tracing::warn!(%error, pod = dead.pod, incarnation = %dead.incarnation,
+                    "a dead pod's journal cannot be finished yet; retrying after the next heartbeat");
+                Ok(())
+            }
+        }
+    }
+
+    /// Finishes a dead member's write-behind, and then reassigns its shards.
+    async fn take_over(&self, dead: &Member, members: &[Member]) -> Result<(), FailoverError> {
+        let Some(takeover) = self.registry.take_over(dead.incarnation).await? else { return Ok(()) };
+        let began = Instant::now();
+        let finished = finish_write_behind(&*self.journal, &*self.store, dead.incarnation).await?;
+        self.journal.remove(dead.incarnation).await?;
+        let reassigned = self.reassign_shards(dead, members).await?;
+        takeover.finish(&reassigned).await?;
+        tracing::info!(
+            pod = dead.pod,
+            shards = reassigned.len(),
+            entries = finished.entries,
+            entities = finished.entities,
+            seconds = began.elapsed().as_secs_f64(),
+            "finished a dead pod's journal and reassigned its shards"
+        );
+        Ok(())
+    }
+
+    /// The new owners of a dead member's shards.
+    async fn reassign_shards(
+        &self,
+        dead: &Member,
+        members: &[Member],
+    ) -> Result<Vec<(ShardId, IncarnationId)>, RegistryError> {
+        let rows = self.registry.shards().await?;
+        let theirs = rows.iter().filter(|row| row.owner == Some(dead.incarnation));
+        Ok(theirs.filter_map(|row| Some((row.shard, best_owner(row.shard, members)?.incarnation))).collect())
+    }
+}

@@ -1,0 +1,202 @@
+//! The parts of a member, put together, and what its engine asks of it.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::{task::JoinHandle, time::Instant};
+
+use super::{
+    config::FleetConfig,
+    failover::Failover,
+    handover::{Handover, HandoverError, HandoverStep},
+    heartbeat::{Membership, MembershipParts},
+    journal_confirmation::JournalConfirmation,
+    rebalancer::Rebalancer,
+    rendezvous::best_owner,
+    shard_contents::ShardContents,
+};
+use crate::limits::{HANDOVER_TIMEOUT, REGISTRY_CALL_TIMEOUT, SHARDS_HANDED_OVER_AT_ONCE};
+use crate::ownership::shard_map::ShardMap;
+use crate::registry::{Member, MemberState, Registry, RegistryError};
+use crate::{admission::AdmissionController, clock::ShopClock, journal::Journal, peers::Peers, store::Store};
+use smartcart_domain::{id::IncarnationId, shard::ShardId};
+
+/// What a member is made of.
+pub(crate) struct FleetParts {
+    pub(crate) me: Member,
+    pub(crate) config: FleetConfig,
+    pub(crate) registry: Arc<dyn Registry>,
+    pub(crate) peers: Arc<dyn Peers>,
+    pub(crate) shards: Arc<ShardMap>,
+    pub(crate) contents: Arc<dyn ShardContents>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) gate: Arc<AdmissionController>,
+    pub(crate) clock: ShopClock,
+    pub(crate) catalog_generation: u64,
+}
+
+pub(crate) struct FleetMember {
+    pub(super) me: Member,
+    pub(crate) membership: Arc<Membership>,
+    journal_confirmation: Arc<JournalConfirmation>,
+    handover: Arc<Handover>,
+    registry: Arc<dyn Registry>,
+    peers: Arc<dyn Peers>,
+    journal: Arc<dyn Journal>,
+    store: Arc<dyn Store>,
+    pub(super) shards: Arc<ShardMap>,
+    rebalance_delay: Duration,
+}
+
+impl std::fmt::Debug for FleetMember {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FleetMember").field("me", &self.me).finish_non_exhaustive()
+    }
+}
+
+impl FleetMember {
+    pub(crate) fn new(parts: FleetParts) -> Self {
+        let FleetParts { me, config, registry, peers, shards, contents, journal, store, gate, .. } = parts;
+        let journal_confirmation = Arc::new(JournalConfirmation::new(
+            me.incarnation,
+            config.heartbeat_interval,
+            journal.clone(),
+            shards.clone(),
+            gate.clone(),
+        ));
+        let handover = Handover::new(me.incarnation, registry.clone(), shards.clone(), contents.clone());
+        let membership = MembershipParts {
+            me: me.clone(),
+            config,
+            registry: registry.clone(),
+            peers: peers.clone(),
+            shards: shards.clone(),
+            contents,
+            journal: journal_confirmation.clone(),
+            gate,
+            clock: parts.clock,
+        };
+        Self {
+            me,
+            membership: Arc::new(Membership::new(membership, parts.catalog_generation)),
+            journal_confirmation,
+            handover: Arc::new(handover),
+            registry,
+            peers,
+            journal,
+            store,
+            shards,
+            rebalance_delay: config.rebalance_delay,
+        }
+    }
+
+    /// The tasks of a member.
+    pub(crate) fn start(&self) -> Vec<JoinHandle<()>> {
+        let failover = Failover {
+            membership: self.membership.clone(),
+            registry: self.registry.clone(),
+            peers: self.peers.clone(),
+            journal: self.journal.clone(),
+            store: self.store.clone(),
+        };
+        let mut tasks =
+            vec![tokio::spawn(self.journal_confirmation.clone().run()), tokio::spawn(failover.run())];
+        if self.me.owns_shards {
+            let rebalancer = Rebalancer {
+                membership: self.membership.clone(),
+                registry: self.registry.clone(),
+                handover: self.handover.clone(),
+                shards: self.shards.clone(),
+                rebalance_delay: self.rebalance_delay,
+            };
+            tasks.push(tokio::spawn(rebalancer.run()));
+        }
+        // Last: the others are told of its first heartbeat.
+        tasks.push(tokio::spawn(self.membership.clone().run()));
+        tasks
+    }
+
+    /// By an operator's hand.
+    pub(crate) async fn move_shard(&self, shard: ShardId, pod: &str) -> Result<(), HandoverError> {
+        let members = self.membership.members();
+        let to = members
+            .iter()
+            .find(|member| member.pod == pod && member.owns_shards && member.state == MemberState::Live)
+            .ok_or(HandoverError::Refused)?;
+        if !self.shards.is_open(shard) {
+            return Err(HandoverError::Refused);
+        }
+        if to.incarnation == self.me.incarnation {
+            return Ok(());
+        }
+        self.handover.hand_over(&[shard], Some(to), Instant::now() + HANDOVER_TIMEOUT).await
+    }
+
+    /// Gives everything away: to those who should have it, or to nobody when this is the last pod.
+    pub(crate) async fn drain(&self, patience: Duration) -> Result<(), HandoverError> {
+        let until = Instant::now() + patience;
+        self.leave(until).await?;
+        let mut failed = HandoverError::TimedOut(HandoverStep::Drain);
+        loop {
+            let members = self.membership.members();
+            let others: Vec<&Member> =
+                members.iter().filter(|member| member.incarnation != self.me.incarnation).collect();
+            for (owner, shards) in self.leaving(&others) {
+                let to = others.iter().copied().find(|member| Some(member.incarnation) == owner);
+                for some in shards.chunks(SHARDS_HANDED_OVER_AT_ONCE) {
+                    if Instant::now() >= until {
+                        return Err(failed);
+                    }
+                    match self.handover.hand_over(some, to, until).await {
+                        Ok(()) => {}
+                        Err(error @ HandoverError::Registry(RegistryError::Fenced)) => return Err(error),
+                        Err(error) => failed = error,
+                    }
+                }
+            }
+            if self.shards.owned().is_empty() {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                return Err(failed);
+            }
+            // Somebody has gone meanwhile, or an outcome is unknown: the next heartbeat says more.
+            self.membership.newer_map().await;
+        }
+    }
+
+    /// This pod's shards, by who should have them when it has gone.
+    fn leaving(&self, others: &[&Member]) -> HashMap<Option<IncarnationId>, Vec<ShardId>> {
+        let mut by_owner: HashMap<Option<IncarnationId>, Vec<ShardId>> = HashMap::new();
+        for (shard, _) in self.shards.owned() {
+            let owner = best_owner(shard, others.iter().copied()).map(|member| member.incarnation);
+            by_owner.entry(owner).or_default().push(shard);
+        }
+        by_owner
+    }
+
+    /// Says that this member leaves; asked again when the answer was lost.
+    async fn leave(&self, until: Instant) -> Result<(), RegistryError> {
+        loop {
+            let asking = self.registry.leave(self.me.incarnation);
+            let answer = tokio::time::timeout(REGISTRY_CALL_TIMEOUT, asking)
+                .await
+                .unwrap_or_else(|_| Err(RegistryError::Unavailable("no answer in time".to_owned())));
+            match answer {
+                Err(RegistryError::Unavailable(why)) if Instant::now() < until => {
+                    tracing::warn!(
+                        why,
+                        "whether the others know that this pod leaves is unknown; asking again"
+                    );
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                known => return known,
+            }
+        }
+    }
+
+    /// Forgotten by the others: it owns nothing, and the tables have all of its journal.
+    pub(crate) async fn deregister(&self) -> Result<(), RegistryError> {
+        self.registry.part(self.me.incarnation).await
+    }
+}

@@ -1,0 +1,66 @@
+//! What lives in this pod's shards: what a handover must finish, write and forget, and what goes on in a new shard.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::{
+    checkout::coordinator::Coordinator,
+    commit::write_behind::WriteBehind,
+    directory::{Directory, supervisor::Supervisors},
+    store::StoreError,
+};
+use smartcart_domain::{cart::Cart, inventory::Stock, shard::ShardId};
+
+#[async_trait]
+pub(crate) trait ShardContents: Send + Sync + 'static {
+    /// The shards go to another pod: what is under way in them stops where it is.
+    fn abandon(&self, shards: &[ShardId]);
+
+    /// The tables get all that the shards have in the journal.
+    async fn flush(&self, shards: &[ShardId]) -> Result<(), StoreError>;
+
+    /// Nothing of the shard stays in memory.
+    async fn clear(&self, shard: ShardId);
+
+    /// What was under way in shards that are open here goes on.
+    fn resume(&self, shards: Vec<ShardId>);
+}
+
+/// The engine's own.
+pub(crate) struct LiveShards {
+    pub(crate) carts: Arc<Directory<Cart>>,
+    pub(crate) inventory: Arc<Directory<Stock>>,
+    pub(crate) coordinator: Arc<Coordinator>,
+    pub(crate) supervisors: Arc<Supervisors>,
+    pub(crate) write_behind: Arc<WriteBehind>,
+}
+
+#[async_trait]
+impl ShardContents for LiveShards {
+    fn abandon(&self, shards: &[ShardId]) {
+        self.coordinator.abandon(shards);
+    }
+
+    async fn flush(&self, shards: &[ShardId]) -> Result<(), StoreError> {
+        self.write_behind.flush_shards(shards).await
+    }
+
+    async fn clear(&self, shard: ShardId) {
+        self.carts.clear(shard).await;
+        self.inventory.clear(shard).await;
+        self.supervisors.stop(shard);
+    }
+
+    fn resume(&self, shards: Vec<ShardId>) {
+        let coordinator = self.coordinator.clone();
+        tokio::spawn(async move {
+            let mut pause = Duration::from_millis(50);
+            while let Err(error) = coordinator.wake_unfinished(Some(&shards)).await {
+                tracing::warn!(%error, "checkouts in new shards cannot be looked up; retrying in {pause:?}");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(2));
+            }
+        });
+    }
+}
