@@ -1,4 +1,4 @@
-//! The running service: everything is wired together here and nowhere else.
+//! The running service. Everything is wired together here and nowhere else.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,11 +18,11 @@ use crate::{
     target::Target,
 };
 
-/// How often a pod asks which sessions have ended on others.
+/// How often a pod reads which sessions have ended on other pods.
 const SESSIONS_INTERVAL: Duration = Duration::from_secs(1);
-/// Peers have this long to hear who has the last shards now, and a balancer to see that this pod is not ready, before the
-/// listeners close.
-const UNSEEN: Duration = Duration::from_secs(1);
+/// Before the listeners close, peers have this long to learn the new owners of the last shards, and a load balancer to see
+/// that this pod is not ready.
+const DEREGISTRATION_DELAY: Duration = Duration::from_secs(1);
 
 /// A started service.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct App {
 }
 
 impl App {
-    /// The operator's listener first, so that recovery can be watched; the public one when all is ready.
+    /// Opens the operator's listener first, so that recovery can be watched, and the public one when everything is ready.
     pub async fn start(config: Config, target: Target, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let recorder = metrics::install()?;
         let mut chores = vec![tokio::spawn(metrics::upkeep(recorder.clone()))];
@@ -88,8 +88,8 @@ impl App {
         self.control.drained().await;
     }
 
-    /// Returns when this process can change nothing any more and another one must take its place: only in a fleet, where
-    /// there is another. Alone, reading goes on.
+    /// Returns the reason when this process can no longer change anything and another must take its place. Only in a fleet is
+    /// there another; a single process goes on serving reads.
     pub async fn lost(&self) -> String {
         if !self.in_fleet {
             return std::future::pending().await;
@@ -97,13 +97,13 @@ impl App {
         self.pod.engine.failed().await
     }
 
-    /// Not ready; the shards go to other pods; no new connections; what was accepted is finished and in the tables; files
-    /// closed.
+    /// Becomes not ready, hands its shards over, accepts no more connections, finishes what it accepted, flushes, and closes
+    /// its files.
     pub async fn stop(self) {
         self.control.drain();
         if self.in_fleet {
             self.pod.leave().await;
-            tokio::time::sleep(UNSEEN).await;
+            tokio::time::sleep(DEREGISTRATION_DELAY).await;
         }
         self.api_server.stop().await;
         for chore in &self.chores {
@@ -121,14 +121,16 @@ async fn follow_sessions(state: Arc<AppState>) {
         let now = state.engine.clock().wall();
         match state.engine.store().revoked_sessions(now).await {
             Ok(ended) => state.auth.end_sessions(ended, now),
-            Err(error) => tracing::warn!(%error, "sessions that ended elsewhere cannot be read now"),
+            Err(error) => {
+                tracing::warn!(%error, "reading the sessions that ended on other pods failed; retrying in 1 s")
+            }
         }
     }
 }
 
 async fn authentication(config: &Config, engine: &Engine, token: ServiceToken) -> anyhow::Result<Auth> {
     let now = engine.clock().wall();
-    let ended = engine.store().revoked_sessions(now).await.context("the ended sessions cannot be read")?;
+    let ended = engine.store().revoked_sessions(now).await.context("cannot read the ended sessions")?;
     let revoked = Revoked::default();
     revoked.add(ended, now, now.plus(config.auth.access_lifetime));
     Ok(Auth::new(config.auth, engine.secret(), token, revoked)?)

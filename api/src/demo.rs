@@ -15,8 +15,8 @@ use smartcart_engine::engine::Engine;
 
 const CATALOGUE: &str = include_str!("../demo/catalogue.tsv");
 const CURRENCIES: [&str; 3] = ["GBP", "EUR", "USD"];
-/// Stocks that are set at the same time.
-const TOGETHER: usize = 256;
+/// Stocks that are set concurrently.
+const CONCURRENCY: usize = 256;
 
 /// One SKU of the file.
 struct Row<'a> {
@@ -27,14 +27,14 @@ struct Row<'a> {
     on_hand: i64,
 }
 
-/// What was put in.
+/// What `seed` added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seeded {
     pub products: usize,
     pub skus: usize,
 }
 
-/// Fills a shop that has no product yet. The catalogue comes last: once it is there, everything is.
+/// Fills a shop that has no products yet. The catalogue is written last: once it is there, everything is.
 pub async fn seed(engine: &Engine) -> anyhow::Result<Option<Seeded>> {
     if !engine.catalog().is_empty() {
         return Ok(None);
@@ -42,10 +42,10 @@ pub async fn seed(engine: &Engine) -> anyhow::Result<Option<Seeded>> {
     let (products, stocks) = read(CATALOGUE, engine.clock().wall())?;
     stream::iter(&stocks)
         .map(|(sku, on_hand)| stock(engine, sku, *on_hand))
-        .buffer_unordered(TOGETHER)
+        .buffer_unordered(CONCURRENCY)
         .try_collect::<()>()
         .await?;
-    engine.put_products(&products).await.context("the demo catalogue cannot be written")?;
+    engine.put_products(&products).await.context("cannot write the demo catalogue")?;
     Ok(Some(Seeded { products: products.len(), skus: stocks.len() }))
 }
 
@@ -61,7 +61,7 @@ async fn stock(engine: &Engine, sku: &Sku, on_hand: i64) -> anyhow::Result<()> {
         match engine.inventory().ask(sku, request).await {
             Ok(_) => return Ok(()),
             Err(RequestError::Shed(Shed { retry_after, .. })) => tokio::time::sleep(retry_after).await,
-            Err(refusal) => anyhow::bail!("the stock of {sku} cannot be set: {refusal:?}"),
+            Err(error) => anyhow::bail!("cannot set the stock of {sku}: {error:?}"),
         }
     }
 }

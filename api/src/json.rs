@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use bytes::Bytes;
 use serde::Serialize;
 
-/// Bytes that a thread keeps for its next answer: more than a full cart takes.
+/// Bytes of scratch space that a thread keeps: more than a full cart takes.
 const LARGEST_SCRATCH: usize = 64 * 1024;
 
 /// The JSON of a view. Views hold only strings, numbers and lists, which always have a JSON form.
@@ -13,7 +13,7 @@ pub fn encode(view: &impl Serialize) -> Bytes {
     written(|text| serde_json::to_writer(text, view).expect("a view has a JSON form"))
 }
 
-/// What `write` writes.
+/// The bytes that `write` produces.
 pub fn written(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     thread_local! {
         /// Grown once for each thread: the answer itself, which may be kept, is exactly as long as its text.

@@ -1,4 +1,4 @@
-//! The Prometheus recorder: one for the process, whoever starts first.
+//! The Prometheus recorder: one for the process, installed by whatever starts first.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use ::metrics::{counter, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use parking_lot::Mutex;
 
-/// Seconds: from what a read takes to what a client gives up at.
+/// Seconds: from a fast read to a client's usual timeout.
 const DURATIONS: [f64; 16] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.003, 0.005, 0.007_5, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
     5.0,
 ];
 const SIZES: [f64; 12] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0];
 
-/// Without labels: they are there from the start, at zero.
+/// Without labels: exported as zero from the start.
 const COUNTERS: [(&str, &str); 9] = [
     ("smartcart_changes_total", "Changes of carts and stocks that were made durable"),
     ("smartcart_commit_unknown_total", "Appends to the journal whose outcome had to be asked again"),
@@ -45,14 +45,16 @@ const GAUGES: [(&str, &str); 10] = [
     ("smartcart_write_behind_bytes", "Bytes that wait for the tables, about"),
     ("smartcart_write_behind_lag_seconds", "Age of the oldest change that the tables have not got"),
 ];
-const HISTOGRAMS: [(&str, &str); 5] = [
+const HISTOGRAMS: [(&str, &str); 6] = [
     ("smartcart_http_request_duration_seconds", "From a request's head to its answer, by route and method"),
     ("smartcart_commit_duration_seconds", "One append to the journal, with its fsync"),
     ("smartcart_commit_batch_size", "Changes that one append made durable"),
     (
-        "smartcart_shard_handoff_duration_seconds",
-        "From the closing of a shard to its new owner's name, for each shard given away",
+        "smartcart_shard_handover_duration_seconds",
+        "From draining a shard to its new owner in the registry, for each shard handed over",
     ),
+    // For one version more.
+    ("smartcart_shard_handoff_duration_seconds", "The old name of smartcart_shard_handover_duration_seconds"),
     ("smartcart_flush_duration_seconds", "One round of bringing the tables up to date"),
 ];
 
@@ -60,9 +62,9 @@ static HANDLE: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
 
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
-    #[error("the metrics' buckets are not well formed: {0}")]
+    #[error("invalid histogram buckets: {0}")]
     Buckets(#[from] BuildError),
-    #[error("this process has another recorder of metrics")]
+    #[error("this process already has a metrics recorder")]
     Taken,
 }
 
@@ -82,7 +84,7 @@ pub fn install() -> Result<PrometheusHandle, InstallError> {
     Ok(handle)
 }
 
-/// What each metric says, for whoever reads `/metrics`.
+/// Registers the help texts.
 fn describe() {
     for (name, help) in COUNTERS {
         describe_counter!(name, help);

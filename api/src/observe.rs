@@ -1,4 +1,4 @@
-//! What each route costs, and how long it may take. The handles are made once.
+//! Metrics and the deadline of each route. The metric handles are made once.
 
 use std::{
     future::Future,
@@ -19,8 +19,8 @@ use smartcart_engine::deadline::Alarm;
 
 use crate::problem::{Code, Problem};
 
-/// Answers that are counted without looking the counter up again.
-const USUAL: [StatusCode; 8] = [
+/// Statuses whose counters are kept, not looked up for each answer.
+const FREQUENT: [StatusCode; 8] = [
     StatusCode::OK,
     StatusCode::CREATED,
     StatusCode::NO_CONTENT,
@@ -31,7 +31,7 @@ const USUAL: [StatusCode; 8] = [
     StatusCode::SERVICE_UNAVAILABLE,
 ];
 
-/// Counts and times one endpoint's requests, and gives up those that take too long.
+/// Counts and times one endpoint's requests, and abandons those that pass the deadline.
 #[derive(Debug, Clone)]
 pub struct Observe(Arc<Endpoint>);
 
@@ -41,7 +41,7 @@ struct Endpoint {
     route: &'static str,
     deadline: Duration,
     duration: Histogram,
-    usual: [OnceLock<Counter>; USUAL.len()],
+    frequent: [OnceLock<Counter>; FREQUENT.len()],
 }
 
 impl Observe {
@@ -50,7 +50,7 @@ impl Observe {
             "smartcart_http_request_duration_seconds",
             "route" => route, "method" => method.as_str().to_owned()
         );
-        Self(Arc::new(Endpoint { method, route, deadline, duration, usual: Default::default() }))
+        Self(Arc::new(Endpoint { method, route, deadline, duration, frequent: Default::default() }))
     }
 }
 
@@ -64,9 +64,11 @@ fn counter_of(route: &'static str, method: &Method, status: StatusCode) -> Count
 impl Endpoint {
     fn record(&self, status: StatusCode, took: Duration) {
         self.duration.record(took.as_secs_f64());
-        match USUAL.iter().position(|usual| *usual == status) {
+        match FREQUENT.iter().position(|frequent| *frequent == status) {
             Some(index) => {
-                self.usual[index].get_or_init(|| counter_of(self.route, &self.method, status)).increment(1);
+                self.frequent[index]
+                    .get_or_init(|| counter_of(self.route, &self.method, status))
+                    .increment(1);
             }
             None => counter_of(self.route, &self.method, status).increment(1),
         }
@@ -74,8 +76,8 @@ impl Endpoint {
 }
 
 impl Observe {
-    /// The endpoint's handler, watched. Not a layer: axum boxes and copies a request for each of those, and that was a tenth of
-    /// what a read costs.
+    /// Wraps the endpoint's handler. A layer would do, but axum boxes and copies each request for it, which took a tenth of a
+    /// read's time.
     pub fn handler<H>(self, handler: H) -> Observed<H> {
         Observed { endpoint: self.0, handler }
     }

@@ -13,7 +13,7 @@ use utoipa::{
 
 use crate::problem::{Code, ProblemBody};
 
-const INTRODUCTION: &str = "\
+const OVERVIEW: &str = "\
 Carts, stock, catalogue, shoppers and orders of a shop.
 
 **Money** is an integer of minor units with an ISO 4217 currency. **Times** are RFC 3339 in UTC. Fields that are not \
@@ -34,7 +34,7 @@ const FAILURE: &str = "Failure";
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "SmartCart", description = INTRODUCTION),
+    info(title = "SmartCart", description = OVERVIEW),
     tags(
         (name = "carts", description = "What a shopper wants to buy"),
         (name = "inventory", description = "What there is of each SKU"),

@@ -11,8 +11,8 @@ use crate::{
 };
 use smartcart_peers::{GrpcPeers, MessageSigner, PeerServer, PeerTls, Trust};
 
-/// How long peers' last questions have when this pod ends.
-const LAST_QUESTIONS: Duration = Duration::from_secs(2);
+/// How long requests of peers may take to finish when this pod stops.
+const PEER_GRACE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub struct Pod {
@@ -22,17 +22,17 @@ pub struct Pod {
 }
 
 impl Pod {
-    /// Alone: what the last run left is finished, and everything is served. In a fleet: joined, and every shard is served
-    /// by somebody.
+    /// A single process has then finished the write-behind of the last run and serves everything. A pod has joined its fleet,
+    /// and every shard has an owner.
     pub async fn start(config: &Config, owns_shards: bool, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let peers = config.peers()?;
         let storage = Storage::open(&config.storage).await?;
         let Some(peers) = &peers else {
-            let engine = storage.engine(config, None, clock).await.context("the shop cannot be opened")?;
+            let engine = storage.engine(config, None, clock).await.context("cannot open the shop")?;
             return Ok(Self { engine, storage, peers: None });
         };
         let trust = trust(peers)?;
-        // Bound before anybody is told of it; answered as soon as the engine is there.
+        // Bound before other pods learn the address; it answers as soon as the engine exists.
         let listener = PeerServer::bind(peers.listen).await?;
         let address = advertised(peers, listener.local_addr()?);
         let identity = PeerIdentity {
@@ -41,10 +41,9 @@ impl Pod {
             owns_shards,
             peers: Arc::new(GrpcPeers::new(trust.clone())),
         };
-        let engine =
-            storage.engine(config, Some(identity), clock).await.context("the fleet cannot be joined")?;
-        if let Trust::Secret(seal) = &trust {
-            seal.keep_time_by(engine.clock());
+        let engine = storage.engine(config, Some(identity), clock).await.context("cannot join the fleet")?;
+        if let Trust::Secret(signer) = &trust {
+            signer.keep_time_by(engine.clock());
         }
         let server = PeerServer::start(listener, trust, engine.clone())?;
         tokio::select! {
@@ -54,15 +53,15 @@ impl Pod {
         Ok(Self { engine, storage, peers: Some(server) })
     }
 
-    /// The shards go to other pods; requests go on.
+    /// Hands the shards over to other pods; requests are still served.
     pub async fn leave(&self) {
         self.engine.leave().await;
     }
 
-    /// What was accepted is finished and in the tables; everything is closed.
+    /// Finishes and flushes what was accepted, and closes everything.
     pub async fn stop(self) {
         if let Some(peers) = self.peers {
-            peers.stop(LAST_QUESTIONS).await;
+            peers.stop(PEER_GRACE).await;
         }
         self.engine.stop().await;
         self.storage.close().await;

@@ -34,7 +34,7 @@ macro_rules! endpoints {
     }};
 }
 
-/// A target's part of the public service, and its description. A request that is not answered within `deadline` is given up.
+/// A target's part of the public service, and its description. A request that is not answered within `deadline` is abandoned.
 pub fn api(deadline: Duration, target: Target) -> (Router<Arc<AppState>>, OpenApi) {
     let (router, mut description) = endpoints! { deadline, target:
         POST   "/v1/carts" => carts::create::create_cart,
@@ -92,7 +92,7 @@ pub fn api(deadline: Duration, target: Target) -> (Router<Arc<AppState>>, OpenAp
 /// One endpoint: its description, and the handler that answers.
 ///
 /// # Panics
-/// When this page and the endpoint's own description disagree: no server starts so, and every test finds it.
+/// When this page and the endpoint's own description disagree: then no server starts, and any test finds it.
 fn endpoint<T: 'static>(
     method: Method,
     path: &'static str,

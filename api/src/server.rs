@@ -1,4 +1,4 @@
-//! The listener: HTTP/1.1 with bounds on everything a client can keep us waiting or holding for.
+//! The listener: HTTP/1.1, with a bound on everything that a client can make us wait for or hold.
 
 use std::{
     future::{Future, poll_fn},
@@ -22,17 +22,17 @@ use tokio::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerConfig {
     pub listen: SocketAddr,
-    /// Open at the same time; more wait in the system's queue.
+    /// Open at the same time; further ones wait in the kernel's queue.
     pub connections: usize,
-    /// From the first wait for a head until it is whole. It also ends idle connections.
+    /// For a request's whole head, from the moment we wait for it. It also ends idle connections.
     pub header_time: Duration,
-    /// Bytes of one request's head.
+    /// Maximum bytes of a request's head.
     pub header_bytes: usize,
-    /// What is under way when the server stops has this long.
+    /// How long requests in flight may take to finish when the server stops.
     pub grace: Duration,
 }
 
-/// A server that runs until it is told to stop.
+/// A server that runs until `stop`.
 #[derive(Debug)]
 pub struct Server {
     pub address: SocketAddr,
@@ -41,7 +41,7 @@ pub struct Server {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {listen}: {error}; choose another address, or stop who has it")]
+#[error("cannot listen on {listen}: {error}; choose another address, or stop the process that uses it")]
 pub struct ListenError {
     listen: SocketAddr,
     error: std::io::Error,
@@ -57,11 +57,11 @@ impl Server {
         Ok(Self { address, stop, task })
     }
 
-    /// Takes no more connections, finishes the requests that are under way, and ends.
+    /// Accepts no more connections, finishes the requests in flight, and ends.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         if let Err(error) = self.task.await {
-            tracing::error!(%error, "the listener ended badly");
+            tracing::error!(%error, "the listener failed while stopping");
         }
     }
 }
@@ -77,10 +77,10 @@ async fn accept(
     let http = protocol(&config);
     loop {
         let next = async {
-            let place = connections.clone().acquire_owned().await;
-            (place, listener.accept().await)
+            let permit = connections.clone().acquire_owned().await;
+            (permit, listener.accept().await)
         };
-        let (place, accepted) = tokio::select! {
+        let (permit, accepted) = tokio::select! {
             next = next => next,
             _ = stopped.changed() => break,
         };
@@ -93,7 +93,7 @@ async fn accept(
         };
         // A small answer must not wait for the client's acknowledgement of the last one.
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection broke at once");
+            tracing::debug!(%error, "a new connection broke before its first request");
             continue;
         }
         let connection =
@@ -101,16 +101,16 @@ async fn accept(
         let connection = punctual(until_ending(connection, ending.subscribe()));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended badly");
+                tracing::debug!(%error, "a connection failed");
             }
-            drop(place);
+            drop(permit);
         });
     }
     drop(listener);
     ending.send_replace(());
     // Each connection holds a receiver.
     if tokio::time::timeout(config.grace, ending.closed()).await.is_err() {
-        tracing::warn!("some connections did not finish in time");
+        tracing::warn!("some connections did not finish in time; closing them");
     }
 }
 
@@ -152,7 +152,7 @@ impl rt::Timer for Alarms {
 
 type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
 
-/// Serves a connection until its client goes, or, once the server ends, until the request under way is answered.
+/// Serves a connection until its client goes, or, once the server stops, until the request in flight is answered.
 async fn until_ending(connection: Connection, mut ending: watch::Receiver<()>) -> hyper::Result<()> {
     // A connection is polled several times for each request. The first poll asks to be woken at the end, which takes a lock
     // that connections share; the others only look.
@@ -171,11 +171,11 @@ async fn until_ending(connection: Connection, mut ending: watch::Receiver<()>) -
     .await
 }
 
-/// Out of file descriptors, mostly: others must finish first.
+/// Usually the process is out of file descriptors: other connections must finish first.
 async fn pause_after(error: &std::io::Error) {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
-        tracing::error!(%error, "cannot accept a connection");
+        tracing::error!(%error, "accepting a connection failed; retrying in 100 ms");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Where everything durable is: two SQLite files of one process, or a PostgreSQL that pods share.
+//! Where everything durable is kept: two SQLite files of one process, or a PostgreSQL that pods share.
 
 use std::sync::Arc;
 
@@ -22,11 +22,11 @@ use smartcart_wire::peer::PROTOCOL;
 use crate::config::{Config, StorageConfig};
 use smartcart_peers::GrpcPeers;
 
-/// Open, and this process's.
+/// Opened for this process.
 #[derive(Debug)]
 pub enum Storage {
     Embedded(Embedded),
-    /// With the incarnation that this process is, and its journal in Redis, if it has one.
+    /// With this process's incarnation, and its journal in Redis if it has one.
     Shared(Shared, IncarnationId, Option<Arc<FailoverJournal>>),
 }
 
@@ -80,7 +80,7 @@ impl Storage {
         }
     }
 
-    /// The engine upon it: alone, or as a pod among its peers, which opens later.
+    /// Starts the engine on it: a single process, or a pod, which serves once `Engine::open` returns.
     pub async fn engine(
         &self,
         config: &Config,

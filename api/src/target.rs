@@ -7,7 +7,7 @@ use crate::config::Config;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Target {
     All,
-    /// Carts, stock and checkout: has shards.
+    /// Carts, stock and checkout: owns shards.
     Cart,
     Product,
     /// Accounts and sessions.
@@ -16,7 +16,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// Whether carts and stocks live here. The others ask their owners.
+    /// Whether carts and stocks live here. Other targets ask the owning pods.
     pub const fn owns_shards(self) -> bool {
         matches!(self, Self::All | Self::Cart)
     }
@@ -42,12 +42,12 @@ impl Target {
         }
     }
 
-    /// On the target's own port, unless another was chosen.
+    /// Listens on the target's own port, unless another was chosen.
     #[must_use]
     pub fn listening(self, mut config: Config) -> Config {
-        let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
+        let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
         if let Some(port) = self.port()
-            && config.api.listen == usual
+            && config.api.listen == default
         {
             config.api.listen.set_port(port);
         }

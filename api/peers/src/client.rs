@@ -15,15 +15,15 @@ use crate::{
     trust::Trust,
 };
 
-/// The way to the other pods.
+/// Asks other pods over gRPC.
 pub struct GrpcPeers {
     trust: Trust,
-    /// By address; those of pods that have gone are left when nobody has asked them for long.
+    /// By address. Links to pods that have left stay until the map is full.
     links: Mutex<HashMap<String, Link>>,
 }
 
-/// Pods that one pod knows the way to; more than any fleet has, and a bound on what is left of those that have gone.
-const LINKS: usize = 1024;
+/// More links than any fleet has pods: a bound on those that are left over from pods that have gone.
+const MAX_LINKS: usize = 1024;
 
 impl std::fmt::Debug for GrpcPeers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -41,7 +41,7 @@ impl GrpcPeers {
         if let Some(link) = links.get(&to.address) {
             return link.clone();
         }
-        if links.len() >= LINKS {
+        if links.len() >= MAX_LINKS {
             links.clear();
         }
         let link = Link::to(to.address.clone(), self.trust.clone());
@@ -54,16 +54,17 @@ impl GrpcPeers {
 impl Peers for GrpcPeers {
     async fn ask(&self, to: &Member, envelope: Envelope<'_>) -> Result<PeerReply, PeerError> {
         let Envelope { request, epoch, hops, deadline } = envelope;
-        let request = peer::encode_request(request)
-            .ok_or_else(|| PeerError::Unreachable("a checkout's steps stay on their pod".to_owned()))?;
-        let (asked, said) = oneshot::channel();
+        let request = peer::encode_request(request).ok_or_else(|| {
+            PeerError::Unreachable("the steps of a checkout are not sent to other pods".to_owned())
+        })?;
+        let (reply_to, reply) = oneshot::channel();
         let outgoing =
-            Outgoing { request: request.into(), epoch: epoch.0, hops: hops.into(), deadline, asked };
+            Outgoing { request: request.into(), epoch: epoch.0, hops: hops.into(), deadline, reply_to };
         self.link(to).send(outgoing)?;
         let left = deadline.saturating_duration_since(Instant::now());
-        let reply = match tokio::time::timeout(left, said).await {
-            Ok(Ok(said)) => said?,
-            Ok(Err(_)) => return Err(PeerError::NoAnswer("the connection broke".to_owned())),
+        let reply = match tokio::time::timeout(left, reply).await {
+            Ok(Ok(reply)) => reply?,
+            Ok(Err(_)) => return Err(PeerError::NoAnswer("the connection was lost".to_owned())),
             Err(_) => return Err(PeerError::NoAnswer("no answer in time".to_owned())),
         };
         peer::decode_reply(&reply).map_err(|error| PeerError::NoAnswer(error.to_string()))
@@ -74,7 +75,7 @@ impl Peers for GrpcPeers {
         let incarnation = probed
             .incarnation
             .parse()
-            .map_err(|_| PeerError::NoAnswer("the pod does not say who it is".to_owned()))?;
+            .map_err(|_| PeerError::NoAnswer("the pod answered without its incarnation".to_owned()))?;
         Ok(ProbeResponse {
             incarnation,
             sees_registry: probed.sees_registry,

@@ -1,8 +1,8 @@
-//! Pods among themselves: gRPC on a listener of its own. Requests to the same pod that come within a moment share a
-//! message; answers come back as they are ready.
+//! The protocol between pods: gRPC on a listener of its own. Requests to the same pod that arrive within a moment share a
+//! message; answers are streamed back as they become ready.
 //!
-//! Who may ask is shown by mutual TLS, or, without TLS, by a signature of every message with a shared secret. The
-//! signature keeps strangers out; it hides nothing from who can read the wire.
+//! Pods authenticate each other by mutual TLS or, without TLS, by signing every message with a shared secret. The
+//! signature keeps unknown peers out; it hides nothing from whoever can read the network.
 
 mod client;
 mod limits;

@@ -1,15 +1,15 @@
-//! Limits of what pods send each other, with their units.
+//! Limits of the protocol between pods, with their units.
 
 use std::time::Duration;
 
-/// A connection on which nothing comes back for this long is asked whether it lives.
+/// A connection on which nothing was received for this long is pinged.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_millis(500);
-/// How long it has to say so.
-pub(crate) const KEEP_ALIVE_PATIENCE: Duration = Duration::from_millis(500);
-pub(crate) const CONNECT_PATIENCE: Duration = Duration::from_millis(500);
-/// A probe is answered within this, or it is not.
-pub(crate) const PROBE_PATIENCE: Duration = Duration::from_secs(1);
-/// Requests in one message.
+/// How long the answer to a ping may take.
+pub(crate) const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_millis(500);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+/// A probe that is not answered within this has failed.
+pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Maximum requests in one message.
 pub(crate) const BATCH: usize = 256;
-/// Bytes of one message.
+/// Maximum bytes of one message.
 pub(crate) const MESSAGE_BYTES: usize = 4 << 20;

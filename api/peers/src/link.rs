@@ -1,4 +1,4 @@
-//! The way to one pod: a queue, and a task that sends what has gathered in it.
+//! The link to one pod: a queue, and a task that sends what has gathered in it.
 
 use std::{
     collections::HashMap,
@@ -16,33 +16,33 @@ use tonic::{Request, Streaming, client::Grpc, transport::Channel};
 use tonic_prost::ProstCodec;
 
 use crate::{
-    limits::{BATCH, MESSAGE_BYTES, PROBE_PATIENCE},
+    limits::{BATCH, MESSAGE_BYTES, PROBE_TIMEOUT},
     message::{self, Answers, Batch, Call, Probe, ProbeResponse, Said, SignedMessage},
     transport,
     trust::Trust,
 };
 
-/// Requests that wait to be sent to one pod.
+/// Requests that may wait to be sent to one pod.
 const QUEUE: usize = 4096;
 
-type Asked = oneshot::Sender<Result<Bytes, PeerError>>;
+type ReplySender = oneshot::Sender<Result<Bytes, PeerError>>;
 
 pub(crate) struct Outgoing {
     pub(crate) request: Bytes,
     pub(crate) epoch: u64,
     pub(crate) hops: u32,
     pub(crate) deadline: Instant,
-    pub(crate) asked: Asked,
+    pub(crate) reply_to: ReplySender,
 }
 
 #[derive(Clone)]
 pub(crate) struct Link {
     queue: mpsc::Sender<Outgoing>,
-    way: Arc<Way>,
+    connection: Arc<Connection>,
 }
 
-/// A connection that is made when it is needed, and made anew when it has failed.
-struct Way {
+/// Opened when it is needed, and again after it has failed.
+struct Connection {
     address: String,
     trust: Trust,
     channel: tokio::sync::Mutex<Option<Channel>>,
@@ -51,21 +51,23 @@ struct Way {
 impl Link {
     pub(crate) fn to(address: String, trust: Trust) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let way = Arc::new(Way { address, trust, channel: tokio::sync::Mutex::default() });
-        tokio::spawn(send_all(way.clone(), waiting));
-        Self { queue, way }
+        let connection = Arc::new(Connection { address, trust, channel: tokio::sync::Mutex::default() });
+        tokio::spawn(send_all(connection.clone(), waiting));
+        Self { queue, connection }
     }
 
     pub(crate) fn send(&self, outgoing: Outgoing) -> Result<(), PeerError> {
-        self.queue.try_send(outgoing).map_err(|_| PeerError::Unreachable("too many requests wait".to_owned()))
+        self.queue
+            .try_send(outgoing)
+            .map_err(|_| PeerError::Unreachable("too many requests wait for this pod".to_owned()))
     }
 
     pub(crate) async fn probe(&self, asker: String) -> Result<ProbeResponse, PeerError> {
         let probe = Probe { asker }.encode_to_vec().into();
-        let asking = async {
-            let channel = self.way.channel().await?;
+        let probing = async {
+            let channel = self.connection.channel().await?;
             let mut grpc = Grpc::new(channel.clone());
-            let signed = Request::new(self.way.signed(message::PROBE, probe));
+            let signed = Request::new(self.connection.signed(message::PROBE, probe));
             let codec = ProstCodec::<SignedMessage, ProbeResponse>::default();
             let answer = async {
                 grpc.ready().await.map_err(|error| tonic::Status::unavailable(error.to_string()))?;
@@ -74,18 +76,18 @@ impl Link {
             match answer.await {
                 Ok(answer) => Ok(answer.into_inner()),
                 Err(status) => {
-                    self.way.forget().await;
+                    self.connection.forget().await;
                     Err(PeerError::NoAnswer(status.message().to_owned()))
                 }
             }
         };
-        tokio::time::timeout(PROBE_PATIENCE, asking)
+        tokio::time::timeout(PROBE_TIMEOUT, probing)
             .await
             .unwrap_or_else(|_| Err(PeerError::NoAnswer("no answer to a probe in time".to_owned())))
     }
 }
 
-impl Way {
+impl Connection {
     fn signed(&self, method: &str, body: Bytes) -> SignedMessage {
         match &self.trust {
             Trust::Secret(signer) => signer.sign(method, body),
@@ -110,27 +112,27 @@ impl Way {
     }
 }
 
-/// Sends what has gathered, in as many messages at once as there are.
-async fn send_all(way: Arc<Way>, mut waiting: mpsc::Receiver<Outgoing>) {
+/// Sends what has gathered; messages may overlap.
+async fn send_all(connection: Arc<Connection>, mut waiting: mpsc::Receiver<Outgoing>) {
     let mut some = Vec::with_capacity(BATCH);
     while waiting.recv_many(&mut some, BATCH).await > 0 {
-        tokio::spawn(send(way.clone(), std::mem::take(&mut some)));
-        // Whoever is ready to ask shares the next message.
+        tokio::spawn(send(connection.clone(), std::mem::take(&mut some)));
+        // Tasks that are ready to ask share the next message.
         tokio::task::yield_now().await;
     }
 }
 
-async fn send(way: Arc<Way>, some: Vec<Outgoing>) {
-    let channel = match way.channel().await {
+async fn send(connection: Arc<Connection>, some: Vec<Outgoing>) {
+    let channel = match connection.channel().await {
         Ok(channel) => channel,
         Err(error) => {
             for outgoing in some {
-                let _gone = outgoing.asked.send(Err(error.clone()));
+                let _gone = outgoing.reply_to.send(Err(error.clone()));
             }
             return;
         }
     };
-    let mut open: HashMap<u32, Asked> = HashMap::with_capacity(some.len());
+    let mut open: HashMap<u32, ReplySender> = HashMap::with_capacity(some.len());
     let mut patience = Duration::ZERO;
     let mut batch = Batch { calls: Vec::with_capacity(some.len()) };
     for (id, outgoing) in (0_u32..).zip(some) {
@@ -143,31 +145,31 @@ async fn send(way: Arc<Way>, some: Vec<Outgoing>) {
             hops: outgoing.hops,
             patience_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
         });
-        open.insert(id, outgoing.asked);
+        open.insert(id, outgoing.reply_to);
     }
-    let exchanged = exchange(&way, channel, batch, &mut open);
+    let exchanged = exchange(&connection, channel, batch, &mut open);
     let failed = match tokio::time::timeout(patience, exchanged).await {
         Ok(Ok(())) => None,
         Ok(Err(status)) => {
-            way.forget().await;
+            connection.forget().await;
             Some(status)
         }
         Err(_) => Some(tonic::Status::deadline_exceeded("no answer in time")),
     };
     let error = match failed {
-        // Refused at the door, or never sent: nothing was done.
+        // Refused unread, or never sent: nothing was applied.
         Some(status) if status.code() == tonic::Code::Unauthenticated || was_not_sent(&status) => {
             PeerError::Unreachable(reason(&status))
         }
         Some(status) => PeerError::NoAnswer(reason(&status)),
-        None => PeerError::NoAnswer("the pod left a request out".to_owned()),
+        None => PeerError::NoAnswer("the pod did not answer this request".to_owned()),
     };
-    for asked in open.into_values() {
-        let _gone = asked.send(Err(error.clone()));
+    for reply_to in open.into_values() {
+        let _gone = reply_to.send(Err(error.clone()));
     }
 }
 
-/// The status, and what led to it.
+/// The status with its causes.
 fn reason(status: &tonic::Status) -> String {
     let mut text = status.message().to_owned();
     let mut cause = std::error::Error::source(status);
@@ -179,7 +181,7 @@ fn reason(status: &tonic::Status) -> String {
     text
 }
 
-/// Whether the connection had ended before the message left, as it does when its pod goes.
+/// Whether the connection had closed before the message was sent, as it does when its pod stops.
 fn was_not_sent(status: &tonic::Status) -> bool {
     let mut cause = std::error::Error::source(status);
     while let Some(error) = cause {
@@ -192,27 +194,27 @@ fn was_not_sent(status: &tonic::Status) -> bool {
 }
 
 async fn exchange(
-    way: &Way,
+    connection: &Connection,
     channel: Channel,
     batch: Batch,
-    open: &mut HashMap<u32, Asked>,
+    open: &mut HashMap<u32, ReplySender>,
 ) -> Result<(), tonic::Status> {
     let mut grpc = Grpc::new(channel).max_decoding_message_size(MESSAGE_BYTES);
     grpc.ready().await.map_err(|error| tonic::Status::unavailable(error.to_string()))?;
-    let signed = Request::new(way.signed(message::ASK, batch.encode_to_vec().into()));
+    let signed = Request::new(connection.signed(message::ASK, batch.encode_to_vec().into()));
     let codec = ProstCodec::<SignedMessage, Answers>::default();
     let mut answers: Streaming<Answers> =
         grpc.server_streaming(signed, PathAndQuery::from_static(message::ASK), codec).await?.into_inner();
     while let Some(some) = answers.next().await {
         for answer in some?.answers {
-            let Some(asked) = open.remove(&answer.id) else { continue };
-            let said = match answer.said {
+            let Some(reply_to) = open.remove(&answer.id) else { continue };
+            let reply = match answer.said {
                 Some(Said::Reply(reply)) => Ok(reply),
                 Some(Said::NotOwner(epoch)) => Err(PeerError::NotOwner { epoch: Epoch(epoch) }),
                 Some(Said::Refused(why)) => Err(PeerError::Unreachable(why)),
-                None => Err(PeerError::NoAnswer("the pod speaks a newer protocol".to_owned())),
+                None => Err(PeerError::NoAnswer("the pod answered in a newer protocol".to_owned())),
             };
-            let _gone = asked.send(said);
+            let _gone = reply_to.send(reply);
         }
     }
     Ok(())

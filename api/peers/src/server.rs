@@ -17,14 +17,14 @@ use tonic::{Request, Response, Status, body::Body, server::Grpc};
 use tonic_prost::ProstCodec;
 
 use crate::{
-    limits::{BATCH, KEEP_ALIVE, KEEP_ALIVE_PATIENCE, MESSAGE_BYTES},
+    limits::{BATCH, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT, MESSAGE_BYTES},
     message::{self, Answer, Answers, Batch, Call, Probe, ProbeResponse, Said, SignedMessage},
     transport,
     trust::Trust,
 };
 
-/// The longest that a peer may let a request wait here.
-const LONGEST: Duration = Duration::from_secs(30);
+/// The longest deadline that a peer may give a request.
+const MAX_PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, thiserror::Error)]
 pub enum PeerListenError {
@@ -32,7 +32,7 @@ pub enum PeerListenError {
     Bind { listen: SocketAddr, error: std::io::Error },
 }
 
-/// The listener for other pods. Bound first; it answers once the engine is there.
+/// The listener for other pods. It is bound first, and answers once the engine exists.
 #[derive(Debug)]
 pub struct PeerServer {
     pub address: SocketAddr,
@@ -51,7 +51,7 @@ impl PeerServer {
         let service = PeerService { engine, trust: trust.clone() };
         let server = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(KEEP_ALIVE))
-            .http2_keepalive_timeout(Some(KEEP_ALIVE_PATIENCE));
+            .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT));
         let task = tokio::spawn(async move {
             let ended = async move {
                 // The sender lives as long as the server.
@@ -59,13 +59,13 @@ impl PeerServer {
             };
             let incoming = transport::incoming(listener, trust);
             if let Err(error) = server.serve_with_incoming_shutdown(service, incoming, ended).await {
-                tracing::error!(%error, "the listener for peers ended badly");
+                tracing::error!(%error, "the listener for peers failed");
             }
         });
         Ok(Self { address, stop, task })
     }
 
-    /// Finishes what peers have asked, and ends.
+    /// Finishes the requests of peers, and ends.
     pub async fn stop(self, patience: Duration) {
         self.stop.send_replace(true);
         let mut task = self.task;
@@ -98,13 +98,13 @@ impl tower::Service<axum::http::Request<Body>> for PeerService {
                 message::ASK => {
                     let codec = ProstCodec::<Answers, SignedMessage>::default();
                     let mut grpc = Grpc::new(codec).apply_max_message_size_config(Some(MESSAGE_BYTES), None);
-                    grpc.server_streaming(Ask(service), request).await
+                    grpc.server_streaming(AskMethod(service), request).await
                 }
                 message::PROBE => {
                     let mut grpc = Grpc::new(ProstCodec::<ProbeResponse, SignedMessage>::default());
-                    grpc.unary(AskAbout(service), request).await
+                    grpc.unary(ProbeMethod(service), request).await
                 }
-                _ => Status::unimplemented("there is no such method").into_http(),
+                _ => Status::unimplemented("no such method").into_http(),
             })
         })
     }
@@ -112,9 +112,9 @@ impl tower::Service<axum::http::Request<Body>> for PeerService {
 
 type AnswerStream = Pin<Box<dyn Stream<Item = Result<Answers, Status>> + Send>>;
 
-struct Ask(PeerService);
+struct AskMethod(PeerService);
 
-impl tonic::server::ServerStreamingService<SignedMessage> for Ask {
+impl tonic::server::ServerStreamingService<SignedMessage> for AskMethod {
     type Response = Answers;
     type ResponseStream = AnswerStream;
     type Future = std::future::Ready<Result<Response<AnswerStream>, Status>>;
@@ -124,9 +124,9 @@ impl tonic::server::ServerStreamingService<SignedMessage> for Ask {
     }
 }
 
-struct AskAbout(PeerService);
+struct ProbeMethod(PeerService);
 
-impl tonic::server::UnaryService<SignedMessage> for AskAbout {
+impl tonic::server::UnaryService<SignedMessage> for ProbeMethod {
     type Response = ProbeResponse;
     type Future = std::future::Ready<Result<Response<ProbeResponse>, Status>>;
 
@@ -140,7 +140,7 @@ impl PeerService {
         match &self.trust {
             Trust::Tls(_) => Ok(signed.body),
             Trust::Secret(signer) => signer.open(method, signed).ok_or_else(|| {
-                Status::unauthenticated("not signed with this fleet's secret, or too long ago")
+                Status::unauthenticated("not signed with this fleet's secret, or signed too long ago")
             }),
         }
     }
@@ -157,7 +157,8 @@ impl PeerService {
     fn probed(&self, signed: SignedMessage) -> Result<ProbeResponse, Status> {
         let body = self.open(message::PROBE, signed)?;
         let probe = Probe::decode(body).map_err(|error| Status::invalid_argument(error.to_string()))?;
-        let asker = probe.asker.parse().map_err(|_| Status::invalid_argument("the asker's name"))?;
+        let asker =
+            probe.asker.parse().map_err(|_| Status::invalid_argument("the asker is not an incarnation"))?;
         let probed = self.engine.probed(asker);
         Ok(ProbeResponse {
             incarnation: probed.incarnation.to_string(),
@@ -168,7 +169,7 @@ impl PeerService {
 }
 
 async fn answer(engine: Arc<Engine>, call: Call) -> Answer {
-    let deadline = Instant::now() + Duration::from_millis(call.patience_ms).min(LONGEST);
+    let deadline = Instant::now() + Duration::from_millis(call.patience_ms).min(MAX_PATIENCE);
     let hops = u8::try_from(call.hops).unwrap_or(u8::MAX);
     let said = match peer::decode_request(&call.request, &engine.catalog()) {
         Ok(request) => match engine.answer(request, Epoch(call.epoch), hops, deadline).await {

@@ -8,12 +8,12 @@ use smartcart_engine::clock::ShopClock;
 
 use crate::message::SignedMessage;
 
-/// A message this much older or younger than the receiver's shop time is refused: a copy of it is worth nothing later.
+/// A message whose time differs this much from the receiver's shop time is refused, so that a copy is useless later.
 const TOLERANCE_MS: u64 = 5 * 60 * 1000;
 const MIN_BYTES: usize = 32;
 
 /// Signs messages between pods: HMAC-SHA256 over method, time and body. The time is the shop's, which the pods share: a
-/// pod whose wall clock jumps is understood all the same.
+/// pod whose wall clock jumps is still understood.
 pub struct MessageSigner {
     secret: Vec<u8>,
     clock: OnceLock<ShopClock>,
@@ -21,7 +21,7 @@ pub struct MessageSigner {
 
 #[derive(Debug, thiserror::Error)]
 pub enum SignerError {
-    #[error("the peers' secret in {path} cannot be read: {error}")]
+    #[error("cannot read the peers' secret in {path}: {error}")]
     Read { path: String, error: std::io::Error },
     #[error("the peers' secret in {path} must have at least {MIN_BYTES} bytes")]
     Weak { path: String },
@@ -44,7 +44,7 @@ impl MessageSigner {
         Ok(Self { secret, clock: OnceLock::new() })
     }
 
-    /// Before this, it is always the shop's first moment.
+    /// Until this is called, the time is the shop's first moment.
     pub fn keep_time_by(&self, clock: &ShopClock) {
         self.clock.get_or_init(|| clock.clone());
     }
@@ -68,7 +68,7 @@ impl MessageSigner {
         SignedMessage { signature: Bytes::copy_from_slice(&signature), at, body }
     }
 
-    /// The body, when it was signed with this secret not long ago.
+    /// The body, if it was signed recently and with this secret.
     pub(crate) fn open(&self, method: &str, signed: SignedMessage) -> Option<Bytes> {
         let recent = self.now().0.abs_diff(signed.at) <= TOLERANCE_MS;
         let genuine = self.mac(method, signed.at, &signed.body).verify_slice(&signed.signature).is_ok();

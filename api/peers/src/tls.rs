@@ -14,24 +14,24 @@ use tokio_rustls::rustls::{
     server::WebPkiClientVerifier,
 };
 
-/// How often the certificates' files are looked at.
-const LOOK: Duration = Duration::from_secs(5);
+/// How often the certificates' files are checked for changes.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     pub certificate: PathBuf,
     pub key: PathBuf,
-    /// Whoever it has signed is a peer.
+    /// A certificate that it has signed is a peer's.
     pub authority: PathBuf,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("{path} cannot be read: {error}")]
+    #[error("cannot read {path}: {error}")]
     Read { path: PathBuf, error: io::Error },
-    #[error("{path} is not what it should be: {reason}")]
+    #[error("{path} is invalid: {reason}")]
     Invalid { path: PathBuf, reason: String },
-    #[error("the peers' certificates do not fit together: {0}")]
+    #[error("the peers' certificates do not match each other: {0}")]
     Config(String),
 }
 
@@ -121,24 +121,26 @@ impl PeerTls {
         self.current.load().client.clone()
     }
 
-    fn look(&self) {
+    fn reload_if_changed(&self) {
         if self.files.written() == self.current.load().written {
             return;
         }
         match self.files.read() {
             Ok(identity) => {
-                tracing::info!("the peers' certificates were read again");
+                tracing::info!("reloaded the peers' certificates");
                 self.current.store(Arc::new(identity));
             }
-            Err(error) => tracing::error!(%error, "the new certificates cannot be used; the old ones stay"),
+            Err(error) => {
+                tracing::error!(%error, "reloading the peers' certificates failed; the old ones stay in use")
+            }
         }
     }
 }
 
 async fn follow(tls: std::sync::Weak<PeerTls>) {
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(RELOAD_INTERVAL).await;
         let Some(tls) = tls.upgrade() else { return };
-        tls.look();
+        tls.reload_if_changed();
     }
 }

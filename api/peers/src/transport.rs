@@ -1,4 +1,4 @@
-//! Connections between pods, in the clear or under mutual TLS.
+//! Connections between pods: plain TCP or mutual TLS.
 
 use std::{
     io,
@@ -18,14 +18,14 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, rustls::pki_types::ServerName};
 use tonic::transport::{Channel, Endpoint, server::Connected};
 
 use crate::{
-    limits::{CONNECT_PATIENCE, KEEP_ALIVE, KEEP_ALIVE_PATIENCE},
+    limits::{CONNECT_TIMEOUT, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT},
     trust::Trust,
 };
 
-/// A TLS handshake takes no longer.
-const HANDSHAKE: Duration = Duration::from_secs(2);
-/// Connections that have been accepted and not yet served.
-const ACCEPTED: usize = 64;
+/// A TLS handshake that takes longer is abandoned.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Connections that may be accepted before they are served.
+const ACCEPT_QUEUE: usize = 64;
 
 trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
@@ -62,9 +62,9 @@ impl AsyncWrite for PeerIo {
     }
 }
 
-/// What peers open. A handshake that fails or takes long is one connection less, and keeps nobody waiting.
+/// Connections that peers open. A handshake that fails or takes long drops its own connection and delays no other.
 pub(crate) fn incoming(listener: TcpListener, trust: Trust) -> impl Stream<Item = io::Result<PeerIo>> {
-    let (accepted, connections) = mpsc::channel(ACCEPTED);
+    let (accepted, connections) = mpsc::channel(ACCEPT_QUEUE);
     tokio::spawn(async move {
         loop {
             let stream = tokio::select! {
@@ -73,10 +73,10 @@ pub(crate) fn incoming(listener: TcpListener, trust: Trust) -> impl Stream<Item 
             };
             match stream {
                 Ok((stream, _)) => {
-                    tokio::spawn(greet(stream, trust.clone(), accepted.clone()));
+                    tokio::spawn(handshake(stream, trust.clone(), accepted.clone()));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a peer's connection");
+                    tracing::warn!(%error, "accepting a peer's connection failed; retrying in 50 ms");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
@@ -87,8 +87,8 @@ pub(crate) fn incoming(listener: TcpListener, trust: Trust) -> impl Stream<Item 
     })
 }
 
-async fn greet(stream: TcpStream, trust: Trust, accepted: mpsc::Sender<PeerIo>) {
-    let greeted = async {
+async fn handshake(stream: TcpStream, trust: Trust, accepted: mpsc::Sender<PeerIo>) {
+    let connected = async {
         stream.set_nodelay(true)?;
         Ok::<_, io::Error>(match trust {
             Trust::Secret(_) => PeerIo(Box::new(stream)),
@@ -98,22 +98,22 @@ async fn greet(stream: TcpStream, trust: Trust, accepted: mpsc::Sender<PeerIo>) 
             }
         })
     };
-    match tokio::time::timeout(HANDSHAKE, greeted).await {
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, connected).await {
         Ok(Ok(connection)) => {
-            // Nobody listens any more: the server ends.
+            // The receiver is gone: the server is stopping.
             let _ended = accepted.send(connection).await;
         }
-        Ok(Err(error)) => tracing::warn!(%error, "a peer's connection was refused"),
-        Err(_) => tracing::warn!("a peer's handshake took too long"),
+        Ok(Err(error)) => tracing::warn!(%error, "a peer's handshake failed; connection dropped"),
+        Err(_) => tracing::warn!("a peer's handshake took too long; connection dropped"),
     }
 }
 
 /// A connection to a peer, open when this returns.
 pub(crate) async fn connect(address: &str, trust: &Trust) -> Result<Channel, tonic::transport::Error> {
     let endpoint = Endpoint::from_shared(format!("http://{address}"))?
-        .connect_timeout(CONNECT_PATIENCE)
+        .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE_PATIENCE)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .keep_alive_while_idle(true);
     let trust = trust.clone();
     endpoint

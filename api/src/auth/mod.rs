@@ -1,4 +1,4 @@
-//! Who asks: shoppers by access tokens, the shop itself by its service token, everybody else is a guest.
+//! Identifies callers: shoppers by access token, the shop itself by its service token; everyone else is a guest.
 
 mod access;
 mod passwords;
@@ -32,7 +32,7 @@ pub struct AuthConfig {
     pub passwords: PasswordConfig,
 }
 
-/// Everything that tells callers apart.
+/// Tokens, passwords and ended sessions.
 #[derive(Debug)]
 pub struct Auth {
     pub access: AccessTokens,
@@ -65,12 +65,12 @@ impl Auth {
         })
     }
 
-    /// Their access tokens are refused from now on.
+    /// Refuses the access tokens of these sessions from now on.
     pub fn end_sessions(&self, sessions: impl IntoIterator<Item = SessionId>, now: Timestamp) {
         self.revoked.add(sessions, now, now.plus(self.access.lifetime()));
     }
 
-    /// Reads `Authorization`. A token that is not valid is refused, never taken for a guest's.
+    /// Reads `Authorization`. An invalid token is refused, not treated as a guest.
     pub fn identify(&self, headers: &HeaderMap, now: Timestamp) -> Result<Identity, Problem> {
         let Some(value) = headers.get(header::AUTHORIZATION) else {
             return Ok(Identity { caller: Caller::Guest, session: None });

@@ -31,7 +31,7 @@ impl Default for PasswordConfig {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("a password cannot be hashed: {0}")]
+#[error("hashing a password failed: {0}")]
 pub struct HashingError(String);
 
 /// Argon2id with the crate's defaults, which are those that OWASP recommends: 19 MiB, two passes, one lane.
@@ -40,14 +40,14 @@ pub struct Passwords {
     turns: Arc<Semaphore>,
     inside: AtomicUsize,
     admitted: usize,
-    /// Nobody's password: verified when there is no such account, so that the answer takes as long.
+    /// A hash that no password has: verified when there is no such account, so that the answer takes as long.
     nobody: Arc<str>,
 }
 
-/// Leaves the queue when the request is done or given up.
-struct Place<'a>(&'a AtomicUsize);
+/// Leaves the queue when the request is done or dropped.
+struct QueuePlace<'a>(&'a AtomicUsize);
 
-impl Drop for Place<'_> {
+impl Drop for QueuePlace<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -83,7 +83,7 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let place = Place(&self.inside);
+        let place = QueuePlace(&self.inside);
         if self.inside.fetch_add(1, Ordering::Relaxed) >= self.admitted {
             return Err(Problem::new(Code::Overloaded, "too many sign-ins at the moment")
                 .with("reason", "passwords")

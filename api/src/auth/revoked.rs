@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use parking_lot::RwLock;
 use smartcart_domain::{id::SessionId, time::Timestamp};
 
-/// Ended sessions whose access tokens may still be about.
+/// Ended sessions whose access tokens may not have expired yet.
 #[derive(Debug, Default)]
 pub struct Revoked(RwLock<HashMap<SessionId, Timestamp>>);
 

@@ -3,15 +3,15 @@ use std::{fmt, fs, io, path::Path};
 use smartcart_domain::id::random_bytes;
 use subtle::ConstantTimeEq as _;
 
-/// The shop's own token: whoever has it may do everything.
+/// The shop's own token: its holder may do everything.
 #[derive(Clone)]
 pub struct ServiceToken(String);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceTokenError {
-    #[error("the service token's file {path} cannot be read: {error}")]
+    #[error("cannot read the service token's file {path}: {error}")]
     Read { path: String, error: io::Error },
-    #[error("the service token's file {path} cannot be made: {error}")]
+    #[error("cannot create the service token's file {path}: {error}")]
     Create { path: String, error: io::Error },
     #[error("the service token in {path} must be at least {MIN_BYTES} visible ASCII characters")]
     Weak { path: String },
@@ -37,7 +37,7 @@ impl ServiceToken {
         Ok(Self(token.to_owned()))
     }
 
-    /// Draws a token on the first start. Only the file's owner can read it.
+    /// Creates a random token on the first start. Only the file's owner can read it.
     pub fn load_or_create(path: &Path) -> Result<Self, ServiceTokenError> {
         let created = create_private(path, &format!("{:032x}{:032x}\n", draw(), draw()));
         match created {

@@ -20,14 +20,14 @@ use crate::{
 };
 use smartcart_peers::{MessageSigner, PeerTls};
 
-/// What a check found: fine, or what to do.
+/// What a check found, or what to do about it.
 type Finding = Result<String, String>;
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let database = database(&config.storage).await;
     let runs = matches!(database, Ok(Database::InUse));
     let mut checks = vec![
-        ("settings", Ok("they can be read".to_owned())),
+        ("settings", Ok("they are valid".to_owned())),
         ("folder", folder(&config.storage.folder())),
         ("database", database.map(|found| found.to_string())),
         ("service token", token(&config.admin_token_file)),
@@ -51,9 +51,9 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     for (name, finding) in checks {
         match finding {
             Ok(found) => println!("ok    {name}: {found}"),
-            Err(mend) => {
+            Err(remedy) => {
                 well = false;
-                println!("FAIL  {name}: {mend}");
+                println!("FAIL  {name}: {remedy}");
             }
         }
     }
@@ -64,10 +64,10 @@ fn folder(folder: &Path) -> Finding {
     let shown = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     fs::create_dir_all(shown)
         .and_then(|()| tempfile_in(shown))
-        .map(|()| format!("{} can be written", shown.display()))
+        .map(|()| format!("{} is writable", shown.display()))
         .map_err(|error| {
             format!(
-                "{} cannot be written ({error}); give this user the folder, or set DATABASE_URL",
+                "{} is not writable ({error}); give this user the folder, or set DATABASE_URL",
                 shown.display()
             )
         })
@@ -87,8 +87,8 @@ enum Database {
 impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Ready => "it opens, and is at this version's schema",
-            Self::InUse => "it is in use: a server runs",
+            Self::Ready => "it opens and has this version's schema",
+            Self::InUse => "it is in use: a server is running",
         })
     }
 }
@@ -117,23 +117,25 @@ async fn journal(settings: &Settings) -> Finding {
 
 fn token(path: &Path) -> Finding {
     if !path.exists() {
-        return Ok(format!("{} will be made at the first start", path.display()));
+        return Ok(format!("{} will be created at the first start", path.display()));
     }
     ServiceToken::load(path).map_err(|error| error.to_string())?;
     let mode = fs::metadata(path).map_err(|error| error.to_string())?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(format!("{} can be read by others (mode {mode:o}); chmod 600 it", path.display()));
     }
-    Ok(format!("{} is its owner's alone", path.display()))
+    Ok(format!("{} is readable by its owner only", path.display()))
 }
 
 fn listener(setting: &str, address: SocketAddr, server_runs: bool) -> Finding {
     match TcpListener::bind(address) {
         Ok(_) => Ok(format!("{address} is free")),
         Err(error) if server_runs && error.kind() == ErrorKind::AddrInUse => {
-            Ok(format!("{address} is in use, and a server runs"))
+            Ok(format!("{address} is in use by a running server"))
         }
-        Err(error) => Err(format!("{address} cannot be had ({error}); stop who has it, or set {setting}")),
+        Err(error) => Err(format!(
+            "{address} is not available ({error}); stop the process that uses it, or set {setting}"
+        )),
     }
 }
 
@@ -154,7 +156,7 @@ fn open_files(connections: usize) -> Finding {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     let Some(allowed) = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok()) else {
-        return Ok("no limit is known".to_owned());
+        return Ok("the limit is unknown".to_owned());
     };
     if allowed < connections + OTHERS {
         return Err(format!(
@@ -167,7 +169,7 @@ fn open_files(connections: usize) -> Finding {
 
 fn exposure(address: SocketAddr) -> Finding {
     if address.ip().is_loopback() {
-        return Ok(format!("{address} is this machine's alone"));
+        return Ok(format!("{address} is reachable from this machine only"));
     }
     Ok(format!("{address} is open to other machines: let only operators and Prometheus reach it"))
 }

@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "smartcart", version, about, after_help = "Without a command: serve.")]
 struct Cli {
-    /// A TOML file of settings; flags and SMARTCART_* variables count more.
+    /// A TOML file of settings; flags and SMARTCART_* variables take precedence.
     #[arg(long, global = true, env = "SMARTCART_CONFIG")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -39,7 +39,7 @@ enum Command {
     },
     /// Fill an empty shop with the demo catalogue
     Seed,
-    /// Look through a stopped shop's tables for what must never be; exit 1 and a list when there is something
+    /// Audit a stopped shop's tables; exit 1 with a list when an invariant is broken
     Verify,
     /// Check the settings and everything the service depends on
     Doctor,
@@ -47,7 +47,7 @@ enum Command {
     Migrate,
 }
 
-/// Runs what the command line says. 0: done; 1: it failed; 2: it was not understood.
+/// Runs the command line's command. Exit code 0: done; 1: it failed; 2: usage error.
 pub fn run() -> ExitCode {
     if let Err(error) = refuse_renamed_settings() {
         eprintln!("error: {error:#}");
@@ -56,7 +56,7 @@ pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Nobody is left to tell when the terminal is gone.
+            // There is nobody to tell when the terminal is gone.
             let _unprinted = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -107,8 +107,8 @@ fn report(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     })
 }
 
-/// Ahead of the operator's filter, which may say otherwise. A span of ractor's for each live actor costs as much CPU as the
-/// actor, and memory that is never given back.
+/// Comes before the operator's filter, which may override it. ractor's span for each live actor costs as much CPU as the
+/// actor itself, and memory that is never freed.
 const QUIET: &str = "ractor=warn,sqlx=warn";
 
 fn start_log(config: &LogConfig) {

@@ -4,7 +4,7 @@ use smartcart_engine::clock::SystemClock;
 
 use crate::{config::Config, demo, pod::Pod};
 
-/// In a fleet this process is a pod for as long as it takes.
+/// In a fleet this process joins as a pod while it works.
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let pod = Pod::start(&config, true, Arc::new(SystemClock::default())).await?;
     let seeded = demo::seed(&pod.engine).await;
@@ -12,7 +12,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     pod.stop().await;
     match seeded? {
         Some(seeded) => println!("{} products with {} SKUs", seeded.products, seeded.skus),
-        None => println!("the shop has a catalogue already; nothing was changed"),
+        None => println!("the shop already has a catalogue; nothing was changed"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -12,9 +12,9 @@ pub(super) async fn run(target: Target, config: Config) -> anyhow::Result<ExitCo
     }
     let config = target.listening(config);
     let token_file = config.admin_token_file.clone();
-    // Asked for before the start, so that a signal during recovery ends in good order too.
-    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be watched")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be watched")?;
+    // Installed before the start, so that a signal during recovery also stops the process in good order.
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
     let app = tokio::select! {
         app = App::start(config, target, Arc::new(SystemClock::default())) => app?,
         _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
@@ -22,16 +22,16 @@ pub(super) async fn run(target: Target, config: Config) -> anyhow::Result<ExitCo
     };
     say_where(&app, &token_file)?;
     tokio::select! {
-        _ = terminate.recv() => tracing::info!("asked to end"),
-        _ = interrupt.recv() => tracing::info!("interrupted"),
-        () = app.drained() => tracing::info!("drained"),
+        _ = terminate.recv() => tracing::info!("received SIGTERM; stopping"),
+        _ = interrupt.recv() => tracing::info!("received SIGINT; stopping"),
+        () = app.drained() => tracing::info!("drain requested; stopping"),
         why = app.lost() => {
             app.stop().await;
             bail!("{why}");
         }
     }
     app.stop().await;
-    tracing::info!("ended; everything is in the tables");
+    tracing::info!("stopped; everything is in the tables");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,19 +5,19 @@ use smartcart_engine::clock::SystemClock;
 
 use crate::{config::Config, storage::Storage};
 
-/// Audits the tables. Alone: after finishing what the journal holds, as any start does. In a fleet the journals are its
-/// pods': what they have not brought to the tables yet is not looked at.
+/// Audits the tables. A single process first finishes what the journal holds, as any start does. In a fleet the journals
+/// belong to the pods: what they have not flushed yet is not audited.
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let storage = Storage::open(&config.storage).await?;
     if !config.storage.is_shared() {
         let clock = Arc::new(SystemClock::default());
-        storage.engine(&config, None, clock).await.context("the shop cannot be opened")?.stop().await;
+        storage.engine(&config, None, clock).await.context("cannot open the shop")?.stop().await;
     }
     let findings = storage.store().audit().await;
     storage.close().await;
     let findings = findings?;
     if findings.is_empty() {
-        println!("nothing is wrong");
+        println!("no findings");
         return Ok(ExitCode::SUCCESS);
     }
     for finding in &findings {

@@ -37,12 +37,12 @@ settings! {
 
 impl EngineSettings {
     pub fn build(self, limits: Limits) -> Result<Config, ConfigError> {
-        let millis = |setting, value: Option<u64>, usual: Duration| match value {
+        let millis = |setting, value: Option<u64>, default: Duration| match value {
             Some(value) => positive(setting, value).map(Duration::from_millis),
-            None => Ok(usual),
+            None => Ok(default),
         };
-        let seconds = |setting, value: Option<u64>, usual| {
-            millis(setting, value.map(|seconds| seconds.saturating_mul(1000)), usual)
+        let seconds = |setting, value: Option<u64>, default| {
+            millis(setting, value.map(|seconds| seconds.saturating_mul(1000)), default)
         };
         let (admission, residency, tables) =
             (AdmissionConfig::default(), ResidencyConfig::default(), WriteBehindConfig::default());

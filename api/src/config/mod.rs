@@ -50,14 +50,14 @@ pub struct Settings {
     pub log: LogSettings,
 }
 
-/// What the parts take.
+/// What the parts of the service take.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub api: ServerConfig,
     pub requests: RequestConfig,
     pub ops: ServerConfig,
     pub storage: StorageConfig,
-    /// Of a pod of a fleet.
+    /// For a pod of a fleet.
     pub peers: PeerSettings,
     pub admin_token_file: PathBuf,
     pub auth: AuthConfig,
@@ -67,7 +67,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// How this process is a pod among others. Nothing: it is alone.
+    /// This process as a pod of a fleet; `None` for a single process.
     pub fn peers(&self) -> Result<Option<PeerConfig>, ConfigError> {
         self.storage.is_shared().then(|| self.peers.clone().build()).transpose()
     }
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn the_example_file_is_the_default() {
         let text = include_str!("../../smartcart.example.toml");
-        let (example, usual) = (file(text).unwrap(), Settings::default());
+        let (example, defaults) = (file(text).unwrap(), Settings::default());
         let unset = format!("{:?}", example.clone()).matches("None").count();
         assert_eq!(
             unset, 10,
@@ -149,7 +149,7 @@ mod tests {
         let mut example = example.build().unwrap();
         // That a database was named is the one thing that makes a difference.
         example.storage.is_default = true;
-        assert_eq!(format!("{example:?}"), format!("{:?}", usual.build().unwrap()));
+        assert_eq!(format!("{example:?}"), format!("{:?}", defaults.build().unwrap()));
     }
 
     /// The new name of a renamed setting exists, and the old one does not.

@@ -27,7 +27,7 @@ settings! {
 pub struct PeerConfig {
     pub pod: String,
     pub listen: SocketAddr,
-    /// Nothing: the address that the listener got.
+    /// Defaults to the listener's own address.
     pub advertise: Option<String>,
     pub trust: TrustConfig,
 }

@@ -26,9 +26,9 @@ pub(super) use settings;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("the settings file {path} cannot be read: {error}")]
+    #[error("cannot read the settings file {path}: {error}")]
     Read { path: PathBuf, error: std::io::Error },
-    #[error("the settings file {path} is not right: {error}")]
+    #[error("the settings file {path} is invalid: {error}")]
     Parse { path: PathBuf, error: Box<toml::de::Error> },
     #[error("{old} was renamed: set {new} instead")]
     Renamed { old: String, new: String },

@@ -47,21 +47,21 @@ fn lifetime(days: u64) -> Result<Seconds, ConfigError> {
 
 impl ShopSettings {
     pub fn build(self, storage: &StorageConfig) -> Result<ShopConfig, ConfigError> {
-        let usual = Limits::default();
+        let defaults = Limits::default();
         let currency = match self.currency {
             Some(currency) => currency,
             None => "GBP".parse().map_err(|error| ConfigError::value("currency", format!("{error}")))?,
         };
         let limits = Limits {
-            cart_lines: positive("max_cart_lines", self.max_cart_lines.unwrap_or(usual.cart_lines))?,
+            cart_lines: positive("max_cart_lines", self.max_cart_lines.unwrap_or(defaults.cart_lines))?,
             line_quantity: positive(
                 "max_line_quantity",
-                self.max_line_quantity.unwrap_or(usual.line_quantity),
+                self.max_line_quantity.unwrap_or(defaults.line_quantity),
             )?,
-            metadata_bytes: self.max_metadata_bytes.unwrap_or(usual.metadata_bytes),
+            metadata_bytes: self.max_metadata_bytes.unwrap_or(defaults.metadata_bytes),
             cart_lifetime: match self.cart_lifetime_days {
                 Some(days) => lifetime(positive("cart_lifetime_days", days)?)?,
-                None => usual.cart_lifetime,
+                None => defaults.cart_lifetime,
             },
         };
         let by_itself = if storage.is_default { Seed::Demo } else { Seed::None };

@@ -21,9 +21,9 @@ settings! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorageConfig {
     pub database_url: String,
-    /// A Redis before the database.
+    /// A journal in Redis, in front of the database.
     pub journal: Option<Settings>,
-    /// Nobody chose a database: this is a first look at the shop.
+    /// No database was chosen: somebody is trying the shop out.
     pub is_default: bool,
 }
 
@@ -56,7 +56,7 @@ impl StorageSettings {
             if class.is_some() || self.journal_ca_file.is_some() {
                 return Err(ConfigError::value(
                     "journal_url",
-                    "it is missing, and the journal's other settings are there",
+                    "it is missing, but other settings of the journal are set",
                 ));
             }
             return Ok(None);
@@ -68,7 +68,7 @@ impl StorageSettings {
 }
 
 impl StorageConfig {
-    /// Whether other pods may use the same database.
+    /// Whether other pods can share the database.
     pub fn is_shared(&self) -> bool {
         !self.database_url.starts_with("sqlite:")
     }

@@ -27,9 +27,9 @@ impl<P> Change<P> {
         self.identity.caller
     }
 
-    /// The key as the engine takes it, when there is one.
-    pub fn guard(&self) -> Option<KeyFingerprint> {
-        self.key.as_ref().map(|key| key.guard(self.identity.caller))
+    /// The key as the engine takes it, if there is one.
+    pub fn fingerprint(&self) -> Option<KeyFingerprint> {
+        self.key.as_ref().map(|key| key.fingerprint(self.identity.caller))
     }
 }
 
@@ -47,13 +47,13 @@ impl<P: Payload> FromRequest<Arc<AppState>> for Change<P> {
             Bytes::new()
         };
         let body = P::read(&head.headers, &bytes)?;
-        let key = key.map(|key| key.for_request(fingerprint(&head, &bytes)));
+        let key = key.map(|key| key.for_request(request_fingerprint(&head, &bytes)));
         Ok(Self { identity, expected, key, body })
     }
 }
 
 /// Tells a repeated request from another one: method, path and body.
-fn fingerprint(head: &request::Parts, body: &[u8]) -> u64 {
+fn request_fingerprint(head: &request::Parts, body: &[u8]) -> u64 {
     let mut hash = Xxh3::new();
     for part in [head.method.as_str().as_bytes(), head.uri.path().as_bytes()] {
         hash.update(part);

@@ -59,7 +59,7 @@ impl IdempotencyKey {
         self
     }
 
-    pub fn guard(&self, caller: Caller) -> KeyFingerprint {
+    pub fn fingerprint(&self, caller: Caller) -> KeyFingerprint {
         KeyFingerprint::new(caller, &self.text, self.request)
     }
 

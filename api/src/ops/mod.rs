@@ -19,12 +19,12 @@ use tokio::sync::watch;
 /// Prometheus' text format.
 const METRICS_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-/// What the operator's pages know. It is there before the engine is: recovery can be watched.
+/// State of the operator's listener. It exists before the engine, so that recovery can be watched.
 #[derive(Debug)]
 pub struct Ops {
     metrics: PrometheusHandle,
     engine: OnceLock<Arc<Engine>>,
-    /// Asked to end, by a signal or by `drain`.
+    /// Set by a signal or by `drain`.
     draining: watch::Sender<bool>,
 }
 
@@ -33,14 +33,14 @@ impl Ops {
         Self { metrics, engine: OnceLock::new(), draining: watch::Sender::new(false) }
     }
 
-    /// The service is open from now on.
+    /// The service is open: ready from now on.
     pub fn opened(&self, engine: Arc<Engine>) {
         if self.engine.set(engine).is_err() {
-            tracing::error!("the service was opened twice");
+            tracing::error!("the ops listener was given a second engine; keeping the first");
         }
     }
 
-    /// Not ready from now on; whoever waits for `drained` goes on.
+    /// Not ready from now on; wakes those who wait for `drained`.
     pub fn drain(&self) {
         self.draining.send_replace(true);
     }
@@ -51,7 +51,7 @@ impl Ops {
         let _closed = draining.wait_for(|draining| *draining).await;
     }
 
-    /// Why no request should be sent here, if none should.
+    /// Why this process is not ready, if it is not.
     fn not_ready(&self) -> Option<String> {
         if *self.draining.borrow() {
             return Some("draining".to_owned());
@@ -110,7 +110,7 @@ async fn hot_keys(State(ops): State<Arc<Ops>>) -> Response {
     Json(json!({ "items": keys })).into_response()
 }
 
-/// Ends the process in good order: not ready, finish, exit 0.
+/// Stops the process in good order: not ready, finish, exit 0.
 async fn drain(State(ops): State<Arc<Ops>>, headers: HeaderMap) -> (StatusCode, &'static str) {
     if is_cross_site(&headers) {
         return (StatusCode::FORBIDDEN, "not from another site's page\n");
@@ -119,14 +119,14 @@ async fn drain(State(ops): State<Arc<Ops>>, headers: HeaderMap) -> (StatusCode, 
     (StatusCode::ACCEPTED, "draining\n")
 }
 
-/// The pod, by its name, that a shard is to go to.
+/// The name of the pod that the shard is to move to.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Move {
     to: String,
 }
 
-/// Asked of the pod that owns the shard. It stays where it was moved to until pods come or go.
+/// Must be sent to the pod that owns the shard. The shard stays where it was moved to until pods join or leave.
 async fn move_shard(
     State(ops): State<Arc<Ops>>,
     Path(shard): Path<u16>,
@@ -149,8 +149,8 @@ async fn move_shard(
     }
 }
 
-/// A browser says when some other site's page sends a request: the operator's browser reaches this listener, and such
-/// a page must not.
+/// A browser marks requests that another site's page sends. The operator's browser can reach this listener; such a page
+/// must not.
 fn is_cross_site(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
 }

@@ -151,7 +151,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(reason) => {
-                tracing::warn!(%reason, "the store does not answer");
+                tracing::warn!(%reason, "the store does not answer; the outcome of a change is unknown");
                 Self::new(Code::OutcomeUnknown, "the store does not answer")
             }
             StoreError::NotFound => Self::plain(Code::NotFound),

@@ -22,10 +22,10 @@ pub use code::Code;
 use crate::{etag::etag, json};
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
-/// What a client is told when nobody knows better.
+/// Told to a client when the failure itself suggests no delay.
 const DEFAULT_RETRY: Duration = Duration::from_secs(1);
 
-/// A refused or failed request. Boxed: the usual way through a handler stays small.
+/// A refused or failed request. Boxed, so that a handler's `Result` stays small.
 #[derive(Debug)]
 pub struct Problem(Box<Parts>);
 
@@ -69,7 +69,7 @@ impl Problem {
         }))
     }
 
-    /// The code's own title says it all.
+    /// With the code's title as the detail.
     pub fn plain(code: Code) -> Self {
         Self::new(code, code.title())
     }
@@ -95,9 +95,9 @@ impl Problem {
         problem
     }
 
-    /// A failure that only the operator can do something about: logged here, once, and not shown.
+    /// A failure that only an operator can do something about: logged here, once, and not shown to the client.
     pub fn internal(error: &dyn std::fmt::Display) -> Self {
-        tracing::error!(%error, "a request met a defect");
+        tracing::error!(%error, "a request failed with an internal error");
         Self::plain(Code::Internal)
     }
 

@@ -60,7 +60,7 @@ pub async fn check_out(
     PathId(cart): PathId<CartId>,
     change: Change<Option<Json<Checkout>>>,
 ) -> Result<Reply, Problem> {
-    let key = change.guard().ok_or_else(|| Problem::plain(Code::IdempotencyKeyRequired))?;
+    let key = change.fingerprint().ok_or_else(|| Problem::plain(Code::IdempotencyKeyRequired))?;
     let (caller, expected) = (change.caller(), change.expected);
     let body = change.body.map(|Json(body)| body).unwrap_or_default();
     let request = CheckoutRequest {

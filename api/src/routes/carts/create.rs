@@ -43,7 +43,7 @@ pub async fn create_cart(
         Some(key) => (CartId(key.derive(state.engine.secret(), "cart", caller)?), false),
         None => (CartId::random(), true),
     };
-    let key = change.guard();
+    let key = change.fingerprint();
     let CreateCart { currency, metadata } = change.body.map(|Json(body)| body).unwrap_or_default();
     if let Some(metadata) = &metadata {
         must_fit(metadata, state.engine.limits().metadata_bytes)?;

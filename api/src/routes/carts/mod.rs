@@ -34,7 +34,7 @@ async fn ask<P>(
     let request = Request {
         command,
         caller: change.caller(),
-        key: change.guard(),
+        key: change.fingerprint(),
         expected: change.expected,
         fresh: false,
     };

@@ -45,5 +45,5 @@ pub async fn adjust_stock(
     let Json(Adjust { delta, reason }) = &change.body;
     must_be_short("reason", reason, 200)?;
     let command = StockCommand::Adjust { delta: *delta, reason: reason.as_str().into() };
-    Ok(changed(&sku, &ask(&state, &sku, &change, change.guard(), command).await?))
+    Ok(changed(&sku, &ask(&state, &sku, &change, change.fingerprint(), command).await?))
 }

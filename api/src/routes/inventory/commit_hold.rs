@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use smartcart_domain::{id::HoldId, inventory::StockCommand};
 
-use super::{ask, changed, guard_of_hold, known_sku};
+use super::{ask, changed, hold_key, known_sku};
 use crate::{
     app_state::AppState,
     extract::{Change, Nothing, PathId, PathSku},
@@ -25,6 +25,6 @@ pub async fn commit_hold(
     change: Change<Nothing>,
 ) -> Result<Reply, Problem> {
     let sku = known_sku(&state, &sku, change.caller())?;
-    let key = guard_of_hold(&change, id);
+    let key = hold_key(&change, id);
     Ok(changed(&sku, &ask(&state, &sku, &change, key, StockCommand::CommitHold { id }).await?))
 }

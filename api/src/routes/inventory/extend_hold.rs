@@ -5,7 +5,7 @@ use serde::Deserialize;
 use smartcart_domain::{id::HoldId, inventory::StockCommand};
 use utoipa::ToSchema;
 
-use super::{ask, guard_of_hold, hold_json, known_sku};
+use super::{ask, hold_json, hold_key, known_sku};
 use crate::{
     app_state::AppState,
     extract::{Change, Json, PathId, PathSku},
@@ -37,7 +37,7 @@ pub async fn extend_hold(
 ) -> Result<Reply, Problem> {
     let sku = known_sku(&state, &sku, change.caller())?;
     let command = StockCommand::ExtendHold { id, ttl: Duration::from_secs(change.body.0.ttl_seconds) };
-    let answer = ask(&state, &sku, &change, guard_of_hold(&change, id), command).await?;
+    let answer = ask(&state, &sku, &change, hold_key(&change, id), command).await?;
     let (_, json) = hold_json(&state, &sku, &answer.outcome)?;
     Ok(Reply::ok(json).durable(Durability::Journaled, answer.replayed))
 }

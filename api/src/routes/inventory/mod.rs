@@ -49,8 +49,8 @@ async fn ask<P>(
 }
 
 /// The key of a change to one hold: it is the hold's alone, since every guest is the same caller.
-fn guard_of_hold<P>(change: &Change<P>, hold: HoldId) -> Option<KeyFingerprint> {
-    change.key.clone().map(|key| key.within(hold).guard(change.caller()))
+fn hold_key<P>(change: &Change<P>, hold: HoldId) -> Option<KeyFingerprint> {
+    change.key.clone().map(|key| key.within(hold).fingerprint(change.caller()))
 }
 
 fn stock_json(sku: &Sku, level: &StockLevel) -> Bytes {

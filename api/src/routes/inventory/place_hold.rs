@@ -56,7 +56,7 @@ pub async fn place_hold(
     };
     let ttl = ttl_seconds.map_or(DEFAULT_HOLD_TTL, Duration::from_secs);
     let command = StockCommand::PlaceHold { id, quantity: *quantity, ttl };
-    let answer = ask(&state, &sku, &change, change.guard(), command).await?;
+    let answer = ask(&state, &sku, &change, change.fingerprint(), command).await?;
     let (id, json) = hold_json(&state, &sku, &answer.outcome)?;
     Ok(Reply::created(json, format!("/v1/inventory/{sku}/holds/{id}"))
         .durable(Durability::Journaled, answer.replayed))

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use smartcart_domain::{id::HoldId, inventory::StockCommand};
 
-use super::{ask, guard_of_hold, known_sku};
+use super::{ask, hold_key, known_sku};
 use crate::{
     app_state::AppState,
     extract::{Change, Nothing, PathId, PathSku},
@@ -24,7 +24,7 @@ pub async fn release_hold(
     change: Change<Nothing>,
 ) -> Result<Reply, Problem> {
     let sku = known_sku(&state, &sku, change.caller())?;
-    let key = guard_of_hold(&change, id);
+    let key = hold_key(&change, id);
     let answer = ask(&state, &sku, &change, key, StockCommand::ReleaseHold { id }).await?;
     Ok(Reply::no_content().durable(Durability::Journaled, answer.replayed))
 }

@@ -39,5 +39,5 @@ pub async fn set_on_hand(
     change.identity.service()?;
     let sku = known_sku(&state, &sku, change.caller())?;
     let command = StockCommand::SetOnHand { on_hand: change.body.0.on_hand };
-    Ok(changed(&sku, &ask(&state, &sku, &change, change.guard(), command).await?))
+    Ok(changed(&sku, &ask(&state, &sku, &change, change.fingerprint(), command).await?))
 }

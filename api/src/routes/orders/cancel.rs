@@ -29,10 +29,13 @@ pub async fn cancel_order(
     change: Change<Nothing>,
 ) -> Result<Reply, Problem> {
     visible(&state, id, change.caller()).await?;
-    turn(&state, id, OrderStatus::Cancelled, change.expected, guard(&change, id)).await
+    turn(&state, id, OrderStatus::Cancelled, change.expected, cancel_key(&change, id)).await
 }
 
 /// The key is the order's alone, since every guest is the same caller.
-fn guard(change: &Change<Nothing>, id: OrderId) -> Option<smartcart_domain::idempotency::KeyFingerprint> {
-    change.key.clone().map(|key| key.within(id).guard(change.caller()))
+fn cancel_key(
+    change: &Change<Nothing>,
+    id: OrderId,
+) -> Option<smartcart_domain::idempotency::KeyFingerprint> {
+    change.key.clone().map(|key| key.within(id).fingerprint(change.caller()))
 }

@@ -40,5 +40,5 @@ pub async fn transition_order(
     change: Change<Json<Transition>>,
 ) -> Result<Reply, Problem> {
     change.identity.service()?;
-    turn(&state, id, change.body.0.to, change.expected, change.guard()).await
+    turn(&state, id, change.body.0.to, change.expected, change.fingerprint()).await
 }

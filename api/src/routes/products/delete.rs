@@ -25,7 +25,7 @@ pub async fn delete_product(
     change: Change<Nothing>,
 ) -> Result<Reply, Problem> {
     change.identity.service()?;
-    let written = state.engine.delete_product(&id, change.expected, change.guard()).await;
+    let written = state.engine.delete_product(&id, change.expected, change.fingerprint()).await;
     match written {
         Ok(written) => Ok(Reply::no_content().durable(Durability::Committed, written.replayed)),
         Err(StoreError::NotFound) => Err(Problem::plain(Code::ProductNotFound)),

@@ -32,7 +32,7 @@ pub async fn put_product(
     change: Change<Json<ProductBody>>,
 ) -> Result<Reply, Problem> {
     change.identity.service()?;
-    let (key, expected) = (change.guard(), change.expected);
+    let (key, expected) = (change.fingerprint(), change.expected);
     let body = change.body.0;
     if body.id.as_ref().is_some_and(|named| *named != id) {
         return Err(Problem::new(Code::InvalidField, "id: the address names another product"));

@@ -57,7 +57,7 @@ pub async fn create_session(
         expires_at: now.plus(state.auth.refresh.lifetime()),
         revoked: false,
     };
-    let key = table_key(&state, key.map(|key| key.guard(caller)));
+    let key = table_key(&state, key.map(|key| key.fingerprint(caller)));
     let written = state.engine.store().create_session(&session, key).await?;
     let json = tokens_json(&state, &user, &written.value)?;
     Ok(Reply::created(json, "/v1/sessions/current".to_owned())

@@ -49,7 +49,7 @@ pub async fn refresh_session(
         return Err(invalid());
     }
     // The session's own key: its id is known to nobody else.
-    let key = change.key.map(|key| key.for_parts(&["refresh", token]).within(id).guard(caller));
+    let key = change.key.map(|key| key.for_parts(&["refresh", token]).within(id).fingerprint(caller));
     let expires_at = now.plus(state.auth.refresh.lifetime());
     match store.rotate_session(id, generation, expires_at, table_key(&state, key)).await {
         Ok(written) => {
@@ -66,7 +66,7 @@ pub async fn refresh_session(
 }
 
 async fn end_stolen(state: &AppState, id: SessionId) -> Result<(), Problem> {
-    tracing::warn!("a refresh token came back after it was used; its session has ended");
+    tracing::warn!("a refresh token was used twice; its session was ended");
     state.engine.store().revoke_session(id).await?;
     state.auth.end_sessions([id], state.engine.clock().wall());
     Ok(())

@@ -55,7 +55,7 @@ pub async fn create_address(
     change: Change<Json<AddressBody>>,
 ) -> Result<Reply, Problem> {
     let user = change.identity.shopper()?;
-    let key = table_key(&state, change.guard());
+    let key = table_key(&state, change.fingerprint());
     let id = match &change.key {
         Some(key) => AddressId(key.derive(state.engine.secret(), "address", change.caller())?),
         None => AddressId::random(),
@@ -90,7 +90,7 @@ pub async fn put_address(
     change: Change<Json<AddressBody>>,
 ) -> Result<Reply, Problem> {
     let known = find(&state, change.identity.shopper()?, id).await?;
-    let key = table_key(&state, change.guard());
+    let key = table_key(&state, change.fingerprint());
     if key.is_none() {
         must_be_at(change.expected, known.version)?;
     }
@@ -117,7 +117,7 @@ pub async fn delete_address(
     if change.expected.is_some() {
         must_be_at(change.expected, find(&state, user, id).await?.version)?;
     }
-    match state.engine.store().delete_address(user, id, table_key(&state, change.guard())).await {
+    match state.engine.store().delete_address(user, id, table_key(&state, change.fingerprint())).await {
         Ok(written) => Ok(Reply::no_content().durable(Durability::Committed, written.replayed)),
         Err(StoreError::NotFound) => Err(Problem::plain(Code::AddressNotFound)),
         Err(error) => Err(error.into()),

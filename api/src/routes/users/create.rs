@@ -57,8 +57,8 @@ pub async fn create_user(
         password_hash: state.auth.passwords.hash(password).await?,
         created_at: state.engine.clock().wall(),
     };
-    let guard = key.map(|key| key.guard(caller));
-    let written = state.engine.store().create_user(&user, table_key(&state, guard)).await?;
+    let fingerprint = key.map(|key| key.fingerprint(caller));
+    let written = state.engine.store().create_user(&user, table_key(&state, fingerprint)).await?;
     Ok(Reply::created(json::encode(&UserView::new(&written.value)), "/v1/users/me".to_owned())
         .version(written.value.version)
         .durable(Durability::Committed, written.replayed))

@@ -21,8 +21,8 @@ pub(super) async fn account(state: &AppState, user: UserId) -> Result<User, Prob
     state.engine.store().user(user).await?.ok_or_else(|| Problem::plain(Code::UserNotFound))
 }
 
-pub(super) fn table_key(state: &AppState, guard: Option<KeyFingerprint>) -> Option<TableKey> {
-    guard.map(|guard| TableKey { guard, now: state.engine.clock().wall() })
+pub(super) fn table_key(state: &AppState, fingerprint: Option<KeyFingerprint>) -> Option<TableKey> {
+    fingerprint.map(|guard| TableKey { guard, now: state.engine.clock().wall() })
 }
 
 /// `If-Match` against what is about to be changed.

@@ -52,7 +52,7 @@ pub async fn change_password(
         };
     }
     must_be_at(change.expected, user.version)?;
-    let key = change.key.map(|key| key.for_parts(&["change_password"]).guard(caller));
+    let key = change.key.map(|key| key.for_parts(&["change_password"]).fingerprint(caller));
     let next = User { version: user.version + 1, password_hash: passwords.hash(new).await?, ..user };
     let written = state.engine.store().update_user(&next, table_key(&state, key)).await?;
     end_other_sessions(&state, next.id, change.identity.session).await?;

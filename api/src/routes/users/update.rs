@@ -35,7 +35,7 @@ pub async fn update_me(
     change: Change<Json<UpdateUser>>,
 ) -> Result<Reply, Problem> {
     let mut user = account(&state, change.identity.shopper()?).await?;
-    let key = table_key(&state, change.guard());
+    let key = table_key(&state, change.fingerprint());
     if key.is_none() {
         must_be_at(change.expected, user.version)?;
     }
