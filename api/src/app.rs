@@ -122,7 +122,7 @@ async fn follow_sessions(state: Arc<AppState>) {
         match state.engine.store().revoked_sessions(now).await {
             Ok(ended) => state.auth.end_sessions(ended, now),
             Err(error) => {
-                tracing::warn!(%error, "reading the sessions that ended on other pods failed; retrying in 1 s")
+                tracing::warn!(%error, "reading the sessions that ended on other pods failed; retrying in 1 s");
             }
         }
     }

@@ -131,7 +131,7 @@ impl PeerTls {
                 self.current.store(Arc::new(identity));
             }
             Err(error) => {
-                tracing::error!(%error, "reloading the peers' certificates failed; the old ones stay in use")
+                tracing::error!(%error, "reloading the peers' certificates failed; the old ones stay in use");
             }
         }
     }
