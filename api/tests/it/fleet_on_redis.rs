@@ -171,7 +171,7 @@ async fn redis_killed_frozen_and_emptied_loses_nothing() {
         }
         match round {
             0 => {
-                shop.journals_are("PostgreSQL, for want of Redis").await;
+                shop.journals_are("PostgreSQL, because Redis does not answer").await;
                 shop.redis.start().await;
             }
             1 => shop.redis.freeze(false),
