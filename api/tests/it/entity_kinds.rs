@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use smartcart_api::{config::Seed, problem::Problem, router, target::Target};
-use smartcart_domain::{cart::Cart, change::EntityKey, entity::Entity, inventory::Stock};
+use smartcart_domain::{cart::Cart, change::EntityKind, entity::Entity, inventory::Stock};
+use strum::VariantArray as _;
 
 use crate::support::TestShop;
 
@@ -17,40 +18,32 @@ struct Needs {
     in_demo: Option<&'static str>,
 }
 
-/// The conversion is what `?` in a handler asks for.
-const fn rejections_are_problems<E: Entity>()
-where
-    Problem: From<E::Rejection>,
-{
+impl Needs {
+    /// The bound is what `?` in a handler asks for: each rejection has its problem code.
+    const fn of<E: Entity>(path: &'static str, view: &'static str, in_demo: Option<&'static str>) -> Self
+    where
+        Problem: From<E::Rejection>,
+    {
+        Self { path, view, in_demo }
+    }
 }
 
-macro_rules! kinds {
-    ($($variant:pat => $entity:ty: $needs:ident = $value:expr;)*) => {
-        $(const $needs: Needs = $value; const _: () = rejections_are_problems::<$entity>();)*
-
-        const ALL: &[Needs] = &[$($needs),*];
-
-        #[expect(dead_code, reason = "it only has to compile: that is what names a forgotten kind")]
-        const fn needs(key: &EntityKey) -> Needs {
-            match key { $($variant => $needs,)* }
-        }
-    };
+const fn needs(kind: EntityKind) -> Needs {
+    match kind {
+        EntityKind::Cart => Needs::of::<Cart>("/v1/carts/{id}", "Cart", None),
+        EntityKind::Stock => Needs::of::<Stock>("/v1/inventory/{sku}", "Stock", Some("/v1/inventory/10080")),
+    }
 }
 
-kinds! {
-    EntityKey::Cart(_) => Cart: CART = Needs { path: "/v1/carts/{id}", view: "Cart", in_demo: None };
-    EntityKey::Stock(_) => Stock: STOCK = Needs {
-        path: "/v1/inventory/{sku}",
-        view: "Stock",
-        in_demo: Some("/v1/inventory/10080"),
-    };
+fn all() -> impl Iterator<Item = Needs> {
+    EntityKind::VARIANTS.iter().copied().map(needs)
 }
 
 #[test]
 fn every_kind_is_read_as_its_view() {
     let (_, description) = router::api(Duration::from_secs(1), Target::All);
     let description: Value = serde_json::to_value(description).unwrap();
-    for Needs { path, view, .. } in ALL {
+    for Needs { path, view, .. } in all() {
         let answer = &description["paths"][path]["get"]["responses"]["200"]["content"]["application/json"];
         assert_eq!(answer["schema"]["$ref"], format!("#/components/schemas/{view}"), "{path}");
     }
@@ -59,7 +52,7 @@ fn every_kind_is_read_as_its_view() {
 #[tokio::test]
 async fn the_demo_shop_has_what_its_visitors_need() {
     let shop = TestShop::open_with(|settings| settings.shop.seed = Some(Seed::Demo)).await;
-    for path in ALL.iter().filter_map(|needs| needs.in_demo) {
+    for path in all().filter_map(|needs| needs.in_demo) {
         let version = shop.get(path).await.is(200).json()["version"].as_u64();
         assert!(version > Some(0), "{path} was never changed");
     }
