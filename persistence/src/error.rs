@@ -1,4 +1,4 @@
-//! What went wrong, in words of the shop: databases' codes end here.
+//! What went wrong, in the shop's words: databases' codes end here.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use sqlx::postgres::PgDatabaseError;
 
 use smartcart_wire::Malformed;
 
-/// Why the shop's files cannot be opened, and how to mend it.
+/// Why the shop's files cannot be opened, and how to fix it.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error(
@@ -28,7 +28,7 @@ pub enum OpenError {
     Unusable { path: PathBuf, reason: String },
 }
 
-/// Why the shop's PostgreSQL cannot be used, and how to mend it.
+/// Why the shop's PostgreSQL cannot be used, and how to fix it.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     #[error("'{0}' is not the address of a PostgreSQL: write postgres://user:password@host:5432/database")]
@@ -47,7 +47,7 @@ pub enum ConnectError {
     Schema(String),
 }
 
-/// Why a Redis cannot be the journal, and how to mend it.
+/// Why a Redis cannot be the journal, and how to fix it.
 #[derive(Debug, thiserror::Error)]
 pub enum RedisError {
     #[error(
@@ -63,25 +63,25 @@ pub enum RedisError {
     #[error("this Redis is a replica: give the address of the one that is written to")]
     Replica,
     #[error("Redis runs with {setting} = {found}: {consequence}; set it to {needed}")]
-    Weak { setting: &'static str, found: String, needed: &'static str, consequence: &'static str },
+    UnsafeSetting { setting: &'static str, found: String, needed: &'static str, consequence: &'static str },
     #[error(
-        "this Redis does not tell its settings, so it cannot be known what it keeps: let CONFIG GET be asked, or, where it \
-         is a service that writes a log of its own before it answers, set journal_durability to synchronous"
+        "this Redis hides its settings, so what it keeps is unknown: allow CONFIG GET or, if it is a service that writes a \
+         log of its own before it answers, set journal_durability to synchronous"
     )]
-    Untold,
+    SettingsHidden,
     #[error(
-        "this Redis tells its settings, so it is no service that writes a log of its own before it answers: set \
+        "this Redis shows its settings, so it is not a service that writes a log of its own before it answers: set \
          journal_durability to single or replica"
     )]
-    NoService,
+    NotAService,
     #[error(
-        "fewer than {needed} replicas confirm what is written: are they there, with appendonly yes, appendfsync always?"
+        "fewer than {needed} replicas confirm writes: check that they run, with appendonly yes and appendfsync always"
     )]
     Unconfirmed { needed: u16 },
 }
 
 impl RedisError {
-    /// It may be better later; otherwise somebody must mend it.
+    /// Whether it may pass by itself; otherwise an operator must act.
     pub const fn may_pass(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::Replica | Self::Unconfirmed { .. })
     }

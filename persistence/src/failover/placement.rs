@@ -95,7 +95,7 @@ impl Shared {
     async fn hold_a_target(&self) -> Result<(), PlacementError> {
         let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
         loop {
-            let away = match self.move_to_redis().await {
+            let reason = match self.move_to_redis().await {
                 Ok(number) => return Err(self.wait_for_failure(number).await),
                 Err(PlacementError::Failed(why)) => why,
                 Err(PlacementError::Fenced) => return Err(PlacementError::Fenced),
@@ -104,14 +104,14 @@ impl Shared {
                 match self.move_to_postgres().await {
                     Ok(()) => {
                         tracing::warn!(
-                            redis = away,
+                            redis = reason,
                             "Redis does not answer: the journal goes on in PostgreSQL"
                         );
                         return self.return_to_redis().await;
                     }
                     Err(PlacementError::Failed(why)) => {
                         tracing::warn!(
-                            redis = away,
+                            redis = reason,
                             postgres = why,
                             "neither Redis nor PostgreSQL takes the journal; retrying"
                         );

@@ -105,7 +105,7 @@ impl Takeover for Right {
         mut self: Box<Self>,
         new_owners: &[(ShardId, IncarnationId)],
     ) -> Result<(), RegistryError> {
-        within(deal(&mut self.connection, self.dead, new_owners)).await.map_err(registry_error)
+        within(reassign_shards(&mut self.connection, self.dead, new_owners)).await.map_err(registry_error)
     }
 }
 
@@ -233,7 +233,7 @@ async fn claim(
     let (id, wanted) = (id_bytes(me.0), numbers(shards.iter().copied()));
     let mut transaction = connection.begin().await?;
     fence(&mut transaction, me).await?;
-    // Locked in order, so that two who claim the same wait and do not block each other.
+    // Locked in order, so that two members that claim the same shards wait and do not block each other.
     sqlx::query(
         "SELECT id FROM shard WHERE id = ANY($1)
          AND (owner IS NULL OR owner NOT IN (SELECT incarnation FROM member)) ORDER BY id FOR UPDATE",
@@ -373,7 +373,7 @@ async fn declare_dead(
     member: IncarnationId,
 ) -> TableResult<bool> {
     let mut transaction = connection.begin().await?;
-    // Two who accuse each other must not wait for each other.
+    // Two members that declare each other dead must not wait for each other.
     if fence_key(by) < fence_key(member) {
         fence(&mut transaction, by).await?;
     }
@@ -407,14 +407,14 @@ async fn right_to(connection: &mut PgConnection, dead: IncarnationId) -> TableRe
     Ok(there)
 }
 
-async fn deal(
+async fn reassign_shards(
     connection: &mut PgConnection,
     dead: IncarnationId,
     new_owners: &[(ShardId, IncarnationId)],
 ) -> TableResult<()> {
     let id = id_bytes(dead.0);
     let mut transaction = connection.begin().await?;
-    // What may take long comes before the rows that beats wait for.
+    // What may take long comes before the rows that heartbeats wait for.
     forget(&mut transaction, &id).await?;
     let mut owners: Vec<_> = new_owners.iter().map(|(_, owner)| id_bytes(owner.0)).collect();
     owners.sort_unstable();

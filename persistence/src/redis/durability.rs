@@ -156,10 +156,10 @@ impl ServerInfo {
         Ok(Durability { class, version, replicas })
     }
 
-    /// A service that has a log of its own keeps its settings to itself; who tells them has none.
+    /// A service that has a log of its own hides its settings; a server that shows them has none.
     async fn is_a_service(&self, link: &Link) -> Result<(), RedisError> {
         if setting(link, "appendonly").await?.is_some() {
-            return Err(RedisError::NoService);
+            return Err(RedisError::NotAService);
         }
         match self.get("maxmemory_policy") {
             Some(NO_EVICTION) | None => Ok(()),
@@ -170,20 +170,20 @@ impl ServerInfo {
 
 fn evicts(found: &str) -> RedisError {
     let found = found.to_owned();
-    RedisError::Weak { setting: POLICY, found, needed: NO_EVICTION, consequence: EVICTS }
+    RedisError::UnsafeSetting { setting: POLICY, found, needed: NO_EVICTION, consequence: EVICTS }
 }
 
 async fn has_safe_settings(link: &Link) -> Result<(), RedisError> {
     for (name, needed, consequence) in NEEDED {
-        let found = setting(link, name).await?.ok_or(RedisError::Untold)?;
+        let found = setting(link, name).await?.ok_or(RedisError::SettingsHidden)?;
         if found != needed {
-            return Err(RedisError::Weak { setting: name, found, needed, consequence });
+            return Err(RedisError::UnsafeSetting { setting: name, found, needed, consequence });
         }
     }
     Ok(())
 }
 
-/// Nothing: it does not tell its settings.
+/// `None`: the server hides its settings.
 async fn setting(link: &Link, name: &str) -> Result<Option<String>, RedisError> {
     match link.ask::<HashMap<String, String>>(cmd("CONFIG").arg("GET").arg(name)).await {
         Ok(mut found) => Ok(Some(found.remove(name).unwrap_or_else(|| "unknown".to_owned()))),

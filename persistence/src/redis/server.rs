@@ -25,7 +25,7 @@ pub struct Settings {
     /// `redis:` or, with TLS, `rediss:`.
     pub url: String,
     pub class: Class,
-    /// Who signs its certificate, when it is nobody that this machine trusts anyway.
+    /// The authority that signs its certificate, unless this machine trusts it anyway.
     pub ca: Option<PathBuf>,
 }
 
@@ -141,7 +141,7 @@ impl Server {
         Ok(durability)
     }
 
-    /// Of a cluster: who keeps an incarnation's keys.
+    /// Of a cluster: the primary that keeps an incarnation's keys.
     pub(super) async fn primary_of(
         &self,
         any: &Link,

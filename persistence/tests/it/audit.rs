@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use smartcart_domain::{orders::OrderStatus, time::Timestamp};
-use smartcart_engine::store::{Finding, TableBatch};
+use smartcart_domain::{change::EntityKind, orders::OrderStatus, time::Timestamp};
+use smartcart_engine::store::{Finding, Row, Store, TableBatch};
+use strum::VariantArray as _;
 
 use crate::{
-    backend::{ClosedSqlite, Shop as _, Sqlite},
+    backend::{ClosedSqlite, Postgres, Shop as _, Sqlite},
     samples::{cart, order, product, rows, stock, user},
 };
 
@@ -113,4 +114,64 @@ async fn changes_belong_to_nothing() {
 #[tokio::test]
 async fn a_row_refers_to_nothing() {
     finds("DELETE FROM product", "file", "missing product").await;
+}
+
+/// A snapshot and a tail of one entity, and what the audit must say when SQL has done something to them.
+struct Damage {
+    snapshot: Row,
+    tail: Row,
+    sql: &'static str,
+    found: &'static str,
+}
+
+impl Damage {
+    /// Both tables of each kind.
+    fn to(kind: EntityKind) -> [Self; 2] {
+        let (entity, skips, goes) = match kind {
+            EntityKind::Cart => {
+                let cart = cart(9);
+                let entity = (cart.snapshot(), cart.adding("85123A", 1).tail(1));
+                (entity, "UPDATE cart SET version = version + 1", "DELETE FROM cart")
+            }
+            EntityKind::Stock => {
+                let shelf = stock("85123A", 40);
+                let entity = (shelf.snapshot(), shelf.holding(7, 5, 70_000).tail(1));
+                (entity, "UPDATE stock SET version = version + 1", "DELETE FROM stock")
+            }
+        };
+        [(skips, "is missing"), (goes, "changes, but no snapshot")].map(|(sql, found)| {
+            let (snapshot, tail) = entity.clone();
+            Self { snapshot, tail, sql, found }
+        })
+    }
+
+    async fn write(&self, store: &dyn Store) {
+        store.flush(&rows([self.snapshot.clone()])).await.unwrap();
+        store.flush(&rows([self.tail.clone()])).await.unwrap();
+    }
+
+    fn is_among(&self, findings: &[Finding]) {
+        let subject = self.snapshot.entity.to_string();
+        let is_it = |finding: &Finding| finding.subject == subject && finding.what.contains(self.found);
+        assert!(findings.iter().any(is_it), "{}\n{findings:#?}", self.sql);
+    }
+}
+
+#[tokio::test]
+async fn no_kind_of_entity_is_passed_over_in_sqlite() {
+    for damage in EntityKind::VARIANTS.iter().copied().flat_map(Damage::to) {
+        let shop = Sqlite::new().await;
+        damage.write(shop.store()).await;
+        damage.is_among(&findings(shop.closed().await, damage.sql).await);
+    }
+}
+
+#[tokio::test]
+async fn no_kind_of_entity_is_passed_over_in_postgres() {
+    for damage in EntityKind::VARIANTS.iter().copied().flat_map(Damage::to) {
+        let shop = Postgres::new().await;
+        damage.write(shop.store()).await;
+        sqlx::raw_sql(damage.sql).execute(&mut shop.raw().await).await.unwrap();
+        damage.is_among(&shop.store().audit().await.unwrap());
+    }
 }

@@ -83,7 +83,7 @@ pub(super) async fn update(
     if stored.version + 1 != next.version {
         return Err(StoreError::Stale { version: stored.version }.into());
     }
-    // Also who asks for the same address at the same time is seen: the index waits for them.
+    // A concurrent request for the same address is seen too: the index waits for it.
     let updated = sqlx::query(
         "UPDATE app_user SET version = $2, email = $3, email_key = $4, name = $5, password_hash = $6 WHERE id = $1",
     )

@@ -57,8 +57,8 @@ async fn what_is_no_redis_is_refused() {
 async fn who_does_not_tell_its_settings_is_taken_at_the_operators_word_only() {
     let silent =
         RedisServer::with_more(|_, _| ["--rename-command", "CONFIG", "\"\""].map(str::to_owned).into()).await;
-    let untold = journal_at(silent.address()).durability().await.unwrap_err();
-    assert!(matches!(untold, RedisError::Untold) && !untold.may_pass(), "{untold}");
+    let hidden = journal_at(silent.address()).durability().await.unwrap_err();
+    assert!(matches!(hidden, RedisError::SettingsHidden) && !hidden.may_pass(), "{hidden}");
     let as_a_service = |server: &RedisServer| {
         Server::new(&Settings { class: Class::Synchronous, ..Settings::at(server.address()) }).unwrap()
     };
@@ -66,5 +66,5 @@ async fn who_does_not_tell_its_settings_is_taken_at_the_operators_word_only() {
     assert!(found.starts_with("synchronous, by the service's own word"), "{found}");
     let talks = RedisServer::new().await;
     let refused = as_a_service(&talks).durability().await.unwrap_err();
-    assert!(matches!(refused, RedisError::NoService) && !refused.may_pass(), "{refused}");
+    assert!(matches!(refused, RedisError::NotAService) && !refused.may_pass(), "{refused}");
 }

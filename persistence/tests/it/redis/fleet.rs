@@ -41,8 +41,8 @@ impl Fleet {
 
     pub(super) async fn on(redis: RedisServer, class: Class) -> Self {
         let postgres = Postgres::new().await;
-        let (place, database) = postgres.address.rsplit_once('/').unwrap();
-        let (user, port) = place.rsplit_once(':').unwrap();
+        let (authority, database) = postgres.address.rsplit_once('/').unwrap();
+        let (user, port) = authority.rsplit_once(':').unwrap();
         let to_postgres = BreakableProxy::to(port.parse().unwrap()).await;
         let to_redis = BreakableProxy::to(redis.port).await;
         let address = format!("{user}:{}/{database}", to_postgres.port);
@@ -104,9 +104,9 @@ impl Fleet {
             .unwrap()
     }
 
-    pub(super) async fn until_row_says(&self, place: &str) {
+    pub(super) async fn until_row_says(&self, location: &str) {
         for _ in 0..200 {
-            if self.row().await.as_deref() == Some(place) {
+            if self.row().await.as_deref() == Some(location) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

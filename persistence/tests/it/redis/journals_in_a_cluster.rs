@@ -34,18 +34,18 @@ async fn journals_are_spread_over_the_primaries_and_found_again() {
 async fn when_its_primary_fails_over_the_journal_goes_on_at_the_replica() {
     let mut cluster = Cluster::new().await;
     let me = IncarnationId(1);
-    let place = primary_of(&cluster, me).await;
-    let replica = cluster.replica_of(&cluster.primaries[place]).await;
+    let primary = primary_of(&cluster, me).await;
+    let replica = cluster.replica_of(&cluster.primaries[primary]).await;
     let postgres = Postgres::new().await;
     let opened = postgres.as_pod(1).await;
     // By the name of one that lives on.
-    let settings = Settings::at(cluster.primaries[(place + 1) % 3].address());
+    let settings = Settings::at(cluster.primaries[(primary + 1) % 3].address());
     let one = FailoverJournal::open(&settings, opened.journal.clone(), me).await.unwrap();
     one.joined();
     for sequence in 1..=5 {
         settled(&one, &entry(1, 0, sequence)).await.unwrap();
     }
-    cluster.primaries[place].kill();
+    cluster.primaries[primary].kill();
     replica.ask(&["CLUSTER", "FAILOVER", "TAKEOVER"]).await.unwrap();
     for sequence in 6..=8 {
         settled(&one, &entry(1, 0, sequence)).await.unwrap();
@@ -77,7 +77,7 @@ async fn primary_of(cluster: &Cluster, incarnation: IncarnationId) -> usize {
 }
 
 #[tokio::test]
-async fn a_cluster_with_a_hole_is_away() {
+async fn a_cluster_with_a_hole_is_unreachable() {
     let nothing_assigned = RedisServer::with_more(|_, bus| {
         ["--cluster-enabled", "yes", "--cluster-port"]
             .map(str::to_owned)

@@ -1,4 +1,4 @@
-//! Redis away, PostgreSQL away, both away: where the journal goes, and what its row says.
+//! Redis down, PostgreSQL down, both down: where the journal goes, and what its row says.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ async fn entries_are_in_redis_and_the_row_says_so() {
 }
 
 #[tokio::test]
-async fn redis_away_the_journal_goes_on_in_postgres_with_all_that_the_tables_have_not_got() {
+async fn without_redis_the_journal_goes_on_in_postgres_with_all_that_the_tables_have_not_got() {
     let mut fleet = Fleet::new().await;
     fleet.append(1..=5).await;
     fleet.one.trim(ONE, LANE, 2).await.unwrap();
@@ -60,7 +60,7 @@ async fn back_in_redis_it_has_all_again() {
 }
 
 #[tokio::test]
-async fn a_frozen_redis_is_away_too() {
+async fn a_frozen_redis_counts_as_down() {
     let fleet = Fleet::new().await;
     fleet.append(1..=2).await;
     fleet.redis.freeze(true);
@@ -73,7 +73,7 @@ async fn a_frozen_redis_is_away_too() {
 }
 
 #[tokio::test]
-async fn postgres_away_appends_go_on_but_not_over_a_new_connection() {
+async fn without_postgres_appends_go_on_but_not_over_a_new_connection() {
     let fleet = Fleet::new().await;
     fleet.append(1..=2).await;
     fleet.to_postgres.set_open(false);
@@ -92,7 +92,7 @@ async fn postgres_away_appends_go_on_but_not_over_a_new_connection() {
 }
 
 #[tokio::test]
-async fn both_away_it_is_said_soon() {
+async fn with_both_down_an_append_fails_soon() {
     let mut fleet = Fleet::new().await;
     fleet.append(1..=2).await;
     fleet.to_postgres.set_open(false);
@@ -122,7 +122,7 @@ async fn a_journal_in_redis_is_finished_when_redis_answers() {
 
 /// A pod that was not given the Redis, or of a version that knows none.
 #[tokio::test]
-async fn who_knows_no_redis_cannot_finish_what_is_there() {
+async fn a_pod_without_the_redis_cannot_finish_what_is_there() {
     let fleet = Fleet::new().await;
     fleet.append(1..=3).await;
     let bare = &fleet.postgres.shared.journal;
@@ -178,8 +178,8 @@ async fn without_its_copies_the_journal_begins_nowhere_before_the_tables_have_th
         }
         fleet.one.trim(ONE, LANE, 5).await.unwrap();
         fleet.append(7..=8).await;
-        let place = if redis_comes_back { "redis" } else { "postgres" };
-        assert_eq!(fleet.row().await.as_deref(), Some(place));
+        let row = if redis_comes_back { "redis" } else { "postgres" };
+        assert_eq!(fleet.row().await.as_deref(), Some(row));
         assert_eq!(fleet.found().await, [6, 7, 8]);
     }
 }
