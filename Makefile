@@ -164,7 +164,10 @@ bench-redis: ## a journal in Redis beside the baseline in Redis and a journal in
 bench-quick: bench-quick-embedded bench-quick-postgres bench-quick-redis
 bench-quick-embedded: build
 	$(STEP) 'Bench, quick (unoptimised build: proves that it runs, its numbers mean nothing)' $(PATIENT) $(DEBUG)/bench --quick
-# One after the other: each takes every core that it can get.
+# One after the other, and in `make test` after the steps that wait for clocks: each takes every core that it can get.
+ifeq ($(STEPS),together)
+bench-quick-embedded: | $(FLEET) $(FLEET_REDIS) chaos-short unit
+endif
 bench-quick-postgres: build tools | bench-quick-embedded
 	$(STEP) 'Bench on PostgreSQL, quick' $(PATIENT) scripts/with-postgres.sh $(DEBUG)/bench postgres --quick
 bench-quick-redis: build tools | bench-quick-postgres

@@ -4,6 +4,7 @@ use anyhow::{Context as _, ensure};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use smartcart_domain::{
     catalog::{Product, Variant},
+    failure::Effect,
     id::Sku,
     idempotency::Caller,
     inventory::StockCommand,
@@ -26,6 +27,9 @@ struct Row<'a> {
     variant: Variant,
     on_hand: i64,
 }
+
+/// How often a SKU's stock is set again when the machine is too slow for a request's deadline.
+const RETRIES: u32 = 5;
 
 /// What `seed` added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +54,7 @@ pub async fn seed(engine: &Engine) -> anyhow::Result<Option<Seeded>> {
 }
 
 async fn stock(engine: &Engine, sku: &Sku, on_hand: i64) -> anyhow::Result<()> {
+    let mut failures = 0;
     loop {
         let request = Request {
             command: StockCommand::SetOnHand { on_hand },
@@ -61,6 +66,11 @@ async fn stock(engine: &Engine, sku: &Sku, on_hand: i64) -> anyhow::Result<()> {
         match engine.inventory().ask(sku, request).await {
             Ok(_) => return Ok(()),
             Err(RequestError::Shed(Shed { retry_after, .. })) => tokio::time::sleep(retry_after).await,
+            // Setting it twice is setting it once.
+            Err(RequestError::Failed(failure)) if failure.effect != Effect::Fenced && failures < RETRIES => {
+                failures += 1;
+                tracing::warn!(%sku, %failure, "setting a demo SKU's stock failed; retrying at once");
+            }
             Err(error) => anyhow::bail!("cannot set the stock of {sku}: {error:?}"),
         }
     }
