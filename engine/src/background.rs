@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::task::JoinHandle;
 
 use crate::{
-    checkout::coordinator::Coordinator, clock::ShopClock, directory::Directory, engine::Engine,
-    entity::Resident, restock::Restocker,
+    checkout::coordinator::Coordinator, clock::ShopClock, directory::Directory, entity::Resident,
+    restock::Restocker,
 };
 use smartcart_domain::{
     id::Sku,
@@ -19,7 +19,6 @@ use smartcart_domain::{
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
 /// Messages that let go of one SKU's holds in a round.
 const MESSAGES_A_ROUND: usize = 256;
-const RELOAD_PAUSE: Duration = Duration::from_millis(500);
 const RESTOCK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Parks and evicts who is idle.
@@ -86,19 +85,6 @@ pub(crate) fn restock(restocker: Arc<Restocker>) -> JoinHandle<()> {
         loop {
             restocker.round().await;
             tokio::time::sleep(RESTOCK_INTERVAL).await;
-        }
-    })
-}
-
-/// Loads the catalogue again when another pod has changed it.
-pub(crate) fn follow_catalog(engine: Arc<Engine>, mut generation: watch::Receiver<u64>) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        while generation.changed().await.is_ok() {
-            let wanted = *generation.borrow_and_update();
-            while let Err(error) = engine.reload_catalog(wanted).await {
-                tracing::warn!(%error, "the catalogue cannot be loaded again yet");
-                tokio::time::sleep(RELOAD_PAUSE).await;
-            }
         }
     })
 }

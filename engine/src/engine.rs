@@ -103,7 +103,7 @@ struct Assembly {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum OrderFailure {
+pub enum OrderError {
     #[error("there is no such order")]
     NotFound,
     #[error(transparent)]
@@ -242,7 +242,7 @@ impl Engine {
     pub async fn open(self: &Arc<Self>) {
         let Some(member) = &self.member else { return };
         let mut tasks = member.start();
-        tasks.push(background::follow_catalog(self.clone(), member.membership.catalog_generation()));
+        tasks.push(catalog::follow_catalog(self.clone(), member.membership.catalog_generation()));
         self.tasks.lock().extend(tasks);
         member.membership.all_served().await;
     }
@@ -379,16 +379,16 @@ impl Engine {
         to: OrderStatus,
         expected: Option<u64>,
         key: Option<KeyFingerprint>,
-    ) -> Result<Written<Order>, OrderFailure> {
+    ) -> Result<Written<Order>, OrderError> {
         let key = self.table_key(key);
         if let Some(key) = key
-            && let Some(order) = self.store.order_of_key(key).await.map_err(OrderFailure::from)?
+            && let Some(order) = self.store.order_of_key(key).await.map_err(OrderError::from)?
         {
             return Ok(Written { value: order, replayed: true });
         }
-        let order = self.store.order(id).await?.ok_or(OrderFailure::NotFound)?;
+        let order = self.store.order(id).await?.ok_or(OrderError::NotFound)?;
         if expected.is_some_and(|expected| expected != order.version) {
-            return Err(OrderFailure::Stale { version: order.version });
+            return Err(OrderError::Stale { version: order.version });
         }
         let next = order.transition(to, self.clock.wall())?;
         let written = self.store.transition_order(&next, key).await?;
@@ -550,7 +550,7 @@ impl Engine {
     }
 }
 
-impl From<StoreError> for OrderFailure {
+impl From<StoreError> for OrderError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::NotFound,

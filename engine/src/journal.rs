@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use smartcart_domain::{
     entry::{Entry, Lane},
+    failure::Failure,
     id::IncarnationId,
 };
 
@@ -70,29 +71,24 @@ pub trait Journal: Send + Sync + 'static {
 
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    /// Somebody has declared this incarnation dead.
-    #[error("this incarnation was declared dead: it must start again as a new one")]
-    Sealed,
     #[error("the journal expects entry {expected}")]
     Gap { expected: u64 },
     /// The number is taken by another entry.
     #[error("entry {sequence} is there with another content")]
     Conflict { sequence: u64 },
-    /// It may be durable or not: append the same entry again.
-    #[error("unknown whether the entry is durable: {0}")]
-    Unknown(String),
-    /// It is not durable, and the journal is as it was: its number may be used by another entry.
-    #[error("the entry was not taken: {0}")]
-    NotTaken(String),
-    /// It is not durable, and this journal will take no more.
+    /// It is not durable, and this journal takes no more entries.
     #[error("the journal cannot be written: {0}")]
-    Failed(String),
+    Unwritable(String),
+    /// `NotApplied`: it is not durable, and its number may be used by another entry. `Indeterminate`: append the same
+    /// entry again. `Fenced`: the journal is sealed.
+    #[error(transparent)]
+    Failed(#[from] Failure),
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    #[error("the journal does not answer: {0}")]
-    Unavailable(String),
+    #[error("the journal failed: {0}")]
+    Failed(#[from] Failure),
     /// Torn, foreign or changed. Never skipped.
     #[error("entry {sequence} of lane {lane} of journal {incarnation} is damaged: {reason}")]
     Corrupt { incarnation: IncarnationId, lane: u16, sequence: u64, reason: String },

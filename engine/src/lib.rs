@@ -10,6 +10,7 @@
 mod activation;
 pub mod admission;
 mod background;
+pub mod backoff;
 pub mod checkout;
 pub mod clock;
 pub mod commit;

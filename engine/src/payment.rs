@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use smartcart_domain::{
+    failure::Failure,
     id::OrderId,
     money::Money,
     payment::{Authorization, PaymentMethod},
@@ -12,9 +13,9 @@ use smartcart_domain::{
 pub enum PaymentError {
     #[error("declined: {0}")]
     Declined(String),
-    /// Not known whether it happened: ask again with the same order.
-    #[error("the payment gateway does not answer: {0}")]
-    Unavailable(String),
+    /// Ask again with the same order.
+    #[error("the payment gateway failed: {0}")]
+    Failed(#[from] Failure),
 }
 
 /// Where the money comes from. Every call is idempotent by the order's id: a step may be repeated after a crash.

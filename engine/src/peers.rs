@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use smartcart_domain::{
+    failure::Failure,
     id::IncarnationId,
     peer::{PeerReply, PeerRequest},
 };
@@ -26,12 +27,9 @@ pub enum PeerError {
     /// The receiver does not own the shard; it knows of this epoch. Nothing was done.
     #[error("it owns the shard no more: the shard is at epoch {}", epoch.0)]
     NotOwner { epoch: Epoch },
-    /// The request did not leave, or was refused at the door. Nothing was done.
-    #[error("the pod cannot be reached: {0}")]
-    Unreachable(String),
-    /// It may have been done.
-    #[error("the pod does not answer: {0}")]
-    NoAnswer(String),
+    /// `NotApplied`: the request did not leave, or was refused at the door.
+    #[error("the pod failed to answer: {0}")]
+    Failed(#[from] Failure),
 }
 
 /// What a peer says of itself and of the one who asks.

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use smartcart_domain::{id::IncarnationId, shard::ShardId, time::ShopTime};
+use smartcart_domain::{failure::Failure, id::IncarnationId, shard::ShardId, time::ShopTime};
 
 /// Raised by one each time a shard changes hands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -61,14 +61,17 @@ pub struct Beat {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
-    /// It may have happened or not: every call here may be repeated.
-    #[error("the registry does not answer: {0}")]
-    Unavailable(String),
-    /// This incarnation has been declared dead, or was never there.
-    #[error("this incarnation was declared dead: it must start again as a new one")]
-    Fenced,
+    /// Every call here may be repeated. `Fenced`: this incarnation has been declared dead, or was never there.
+    #[error("the registry failed: {0}")]
+    Failed(#[from] Failure),
     #[error("the registry holds what this version cannot read: {0}")]
     Corrupt(String),
+}
+
+impl RegistryError {
+    pub const fn is_fenced(&self) -> bool {
+        matches!(self, Self::Failed(failure) if failure.is_fenced())
+    }
 }
 
 /// The sole right to finish a dead member's write-behind; given up when it is dropped, or its connection breaks.

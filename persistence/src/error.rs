@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use smartcart_domain::failure::{Effect, Failure};
 use smartcart_engine::store::{Conflict, StoreError};
 use sqlx::postgres::PgDatabaseError;
 
@@ -123,6 +124,16 @@ impl From<TableError> for StoreError {
     }
 }
 
+impl From<TableError> for Failure {
+    fn from(error: TableError) -> Self {
+        match error {
+            TableError::Sql(error) => failure(&error),
+            TableError::Store(StoreError::Failed(failure)) => failure,
+            TableError::Store(error) => Self::not_applied(error.to_string()),
+        }
+    }
+}
+
 /// What a failed statement of SQLite means for what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Severity {
@@ -162,19 +173,41 @@ fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
 /// A constraint that no statement expects to meet is the second line of defence: a defect, not a client's fault.
 /// The constraints that clients can meet are met by `ON CONFLICT` and never arrive here.
 pub(crate) fn store_error(error: &sqlx::Error) -> StoreError {
-    match postgres_refusal(error) {
-        Some(PostgresRefusal::Fenced) => return StoreError::Fenced,
-        Some(PostgresRefusal::Constraint(what)) => return StoreError::Conflict(Conflict::Invariant(what)),
-        Some(PostgresRefusal::Again) => return StoreError::Unavailable(error.to_string()),
-        None => {}
+    if let Some(PostgresRefusal::Constraint(what)) = postgres_refusal(error) {
+        return StoreError::Conflict(Conflict::Invariant(what));
     }
     match error {
         sqlx::Error::Database(database) if severity(error) == Severity::Refused => {
             StoreError::Conflict(Conflict::Invariant(database.message().to_owned()))
         }
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => StoreError::Corrupt(error.to_string()),
-        _ => StoreError::Unavailable(error.to_string()),
+        _ => failure(error).into(),
     }
+}
+
+/// What a database's error says of the work that it ended.
+pub(crate) fn failure(error: &sqlx::Error) -> Failure {
+    let effect = match postgres_refusal(error) {
+        Some(PostgresRefusal::Fenced) => return Failure::fenced(),
+        Some(PostgresRefusal::Ended) => Effect::Indeterminate,
+        Some(PostgresRefusal::Constraint(_) | PostgresRefusal::Again) => Effect::NotApplied,
+        None => match error {
+            // Nothing was sent.
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Configuration(_) => {
+                Effect::NotApplied
+            }
+            // SQLite; after anything worse its file is not trusted any more.
+            sqlx::Error::Database(_) if severity(error) != Severity::Fatal => Effect::NotApplied,
+            // The answer was lost, perhaps that to the COMMIT.
+            _ => Effect::Indeterminate,
+        },
+    };
+    Failure { effect, reason: error.to_string() }
+}
+
+/// No connection could be had: nothing was sent.
+pub(crate) fn not_connected(error: &sqlx::Error) -> StoreError {
+    Failure::not_applied(error.to_string()).into()
 }
 
 /// What PostgreSQL refused; it is well, and so is the connection.
@@ -183,14 +216,18 @@ pub(crate) enum PostgresRefusal {
     /// The writer was declared dead (`fence()` in the migrations).
     Fenced,
     Constraint(String),
-    /// A time-out, a deadlock, a lack of resources, a shutdown: nothing was written, another try may succeed.
+    /// A time-out, a deadlock, a lack of resources: nothing was written, another try may succeed.
     Again,
+    /// The session was ended from outside, perhaps after its COMMIT was done.
+    Ended,
 }
 
 /// Of the migrations' own.
 const FENCED: &str = "SC001";
 /// Integrity constraint violation.
 const CONSTRAINT_CLASS: &str = "23";
+/// Shutdown by an administrator, after a crash of another session, and completion unknown.
+const ENDED: [&str; 3] = ["57P01", "57P02", "40003"];
 
 pub(crate) fn postgres_refusal(error: &sqlx::Error) -> Option<PostgresRefusal> {
     let sqlx::Error::Database(database) = error else { return None };
@@ -200,6 +237,7 @@ pub(crate) fn postgres_refusal(error: &sqlx::Error) -> Option<PostgresRefusal> {
         code if code.starts_with(CONSTRAINT_CLASS) => {
             PostgresRefusal::Constraint(refused.message().to_owned())
         }
+        code if ENDED.contains(&code) => PostgresRefusal::Ended,
         _ => PostgresRefusal::Again,
     })
 }

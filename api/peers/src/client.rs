@@ -2,7 +2,7 @@ use std::{collections::HashMap, time::Instant};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use smartcart_domain::{id::IncarnationId, peer::PeerReply};
+use smartcart_domain::{failure::Failure, id::IncarnationId, peer::PeerReply};
 use smartcart_engine::{
     peers::{Envelope, PeerError, Peers, ProbeResponse},
     registry::Member,
@@ -54,9 +54,8 @@ impl GrpcPeers {
 impl Peers for GrpcPeers {
     async fn ask(&self, to: &Member, envelope: Envelope<'_>) -> Result<PeerReply, PeerError> {
         let Envelope { request, epoch, hops, deadline } = envelope;
-        let request = peer::encode_request(request).ok_or_else(|| {
-            PeerError::Unreachable("the steps of a checkout are not sent to other pods".to_owned())
-        })?;
+        let request = peer::encode_request(request)
+            .ok_or_else(|| Failure::not_applied("the steps of a checkout are not sent to other pods"))?;
         let (reply_to, reply) = oneshot::channel();
         let outgoing =
             Outgoing { request: request.into(), epoch: epoch.0, hops: hops.into(), deadline, reply_to };
@@ -64,10 +63,10 @@ impl Peers for GrpcPeers {
         let left = deadline.saturating_duration_since(Instant::now());
         let reply = match tokio::time::timeout(left, reply).await {
             Ok(Ok(reply)) => reply?,
-            Ok(Err(_)) => return Err(PeerError::NoAnswer("the connection was lost".to_owned())),
-            Err(_) => return Err(PeerError::NoAnswer("no answer in time".to_owned())),
+            Ok(Err(_)) => return Err(Failure::indeterminate("the connection was lost").into()),
+            Err(_) => return Err(Failure::indeterminate("no answer in time").into()),
         };
-        peer::decode_reply(&reply).map_err(|error| PeerError::NoAnswer(error.to_string()))
+        peer::decode_reply(&reply).map_err(|error| Failure::indeterminate(error.to_string()).into())
     }
 
     async fn probe(&self, to: &Member, asker: IncarnationId) -> Result<ProbeResponse, PeerError> {
@@ -75,7 +74,7 @@ impl Peers for GrpcPeers {
         let incarnation = probed
             .incarnation
             .parse()
-            .map_err(|_| PeerError::NoAnswer("the pod answered without its incarnation".to_owned()))?;
+            .map_err(|_| Failure::indeterminate("the pod answered without its incarnation"))?;
         Ok(ProbeResponse {
             incarnation,
             sees_registry: probed.sees_registry,

@@ -10,6 +10,7 @@ use axum::http::uri::PathAndQuery;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use prost::Message as _;
+use smartcart_domain::failure::Failure;
 use smartcart_engine::{peers::PeerError, registry::Epoch};
 use tokio::sync::{mpsc, oneshot};
 use tonic::{Request, Streaming, client::Grpc, transport::Channel};
@@ -59,7 +60,7 @@ impl Link {
     pub(crate) fn send(&self, outgoing: Outgoing) -> Result<(), PeerError> {
         self.queue
             .try_send(outgoing)
-            .map_err(|_| PeerError::Unreachable("too many requests wait for this pod".to_owned()))
+            .map_err(|_| Failure::not_applied("too many requests wait for this pod").into())
     }
 
     pub(crate) async fn probe(&self, asker: String) -> Result<ProbeResponse, PeerError> {
@@ -77,13 +78,13 @@ impl Link {
                 Ok(answer) => Ok(answer.into_inner()),
                 Err(status) => {
                     self.connection.forget().await;
-                    Err(PeerError::NoAnswer(status.message().to_owned()))
+                    Err(Failure::indeterminate(status.message()).into())
                 }
             }
         };
         tokio::time::timeout(PROBE_TIMEOUT, probing)
             .await
-            .unwrap_or_else(|_| Err(PeerError::NoAnswer("no answer to a probe in time".to_owned())))
+            .unwrap_or_else(|_| Err(Failure::indeterminate("no answer to a probe in time").into()))
     }
 }
 
@@ -102,7 +103,7 @@ impl Connection {
         }
         let made = transport::connect(&self.address, &self.trust)
             .await
-            .map_err(|error| PeerError::Unreachable(format!("{}: {error}", self.address)))?;
+            .map_err(|error| Failure::not_applied(format!("{}: {error}", self.address)))?;
         *channel = Some(made.clone());
         Ok(made)
     }
@@ -156,16 +157,16 @@ async fn send(connection: Arc<Connection>, some: Vec<Outgoing>) {
         }
         Err(_) => Some(tonic::Status::deadline_exceeded("no answer in time")),
     };
-    let error = match failed {
+    let failure = match failed {
         // Refused unread, or never sent: nothing was applied.
         Some(status) if status.code() == tonic::Code::Unauthenticated || was_not_sent(&status) => {
-            PeerError::Unreachable(reason(&status))
+            Failure::not_applied(reason(&status))
         }
-        Some(status) => PeerError::NoAnswer(reason(&status)),
-        None => PeerError::NoAnswer("the pod did not answer this request".to_owned()),
+        Some(status) => Failure::indeterminate(reason(&status)),
+        None => Failure::indeterminate("the pod did not answer this request"),
     };
     for reply_to in open.into_values() {
-        let _gone = reply_to.send(Err(error.clone()));
+        let _gone = reply_to.send(Err(failure.clone().into()));
     }
 }
 
@@ -211,8 +212,8 @@ async fn exchange(
             let reply = match answer.said {
                 Some(Said::Reply(reply)) => Ok(reply),
                 Some(Said::NotOwner(epoch)) => Err(PeerError::NotOwner { epoch: Epoch(epoch) }),
-                Some(Said::Refused(why)) => Err(PeerError::Unreachable(why)),
-                None => Err(PeerError::NoAnswer("the pod answered in a newer protocol".to_owned())),
+                Some(Said::Refused(why)) => Err(Failure::not_applied(why).into()),
+                None => Err(Failure::indeterminate("the pod answered in a newer protocol").into()),
             };
             let _gone = reply_to.send(reply);
         }

@@ -9,7 +9,7 @@ use smartcart_domain::{
     request::{CheckoutRejection, ReadError, RequestError, Shed},
 };
 use smartcart_engine::{
-    engine::OrderFailure,
+    engine::OrderError,
     store::{Conflict, StoreError},
 };
 
@@ -27,7 +27,7 @@ where
             RequestError::Shed(Shed { reason, retry_after }) => {
                 Self::plain(Code::Overloaded).with("reason", reason).retry_after(retry_after)
             }
-            RequestError::NotOwner => Self::new(Code::Unavailable, "its shard is moving to another pod"),
+            RequestError::NotOwner => Failure::not_applied("its shard is moving to another pod").into(),
             RequestError::Failed(failure) => failure.into(),
         }
     }
@@ -46,7 +46,7 @@ impl From<Failure> for Problem {
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
-        Self::new(Code::Unavailable, error.0)
+        Failure::not_applied(error.0).into()
     }
 }
 
@@ -127,11 +127,11 @@ impl From<StockRejection> for Problem {
     }
 }
 
-impl From<OrderFailure> for Problem {
-    fn from(failure: OrderFailure) -> Self {
+impl From<OrderError> for Problem {
+    fn from(failure: OrderError) -> Self {
         match failure {
-            OrderFailure::NotFound => Self::plain(Code::OrderNotFound),
-            OrderFailure::Forbidden(forbidden) => Self::new(
+            OrderError::NotFound => Self::plain(Code::OrderNotFound),
+            OrderError::Forbidden(forbidden) => Self::new(
                 Code::ForbiddenTransition,
                 format!(
                     "an order that is {} does not become {}",
@@ -141,8 +141,8 @@ impl From<OrderFailure> for Problem {
             )
             .with("from", forbidden.from.as_str())
             .with("to", forbidden.to.as_str()),
-            OrderFailure::Stale { version } => Self::stale(version),
-            OrderFailure::Store(error) => error.into(),
+            OrderError::Stale { version } => Self::stale(version),
+            OrderError::Store(error) => error.into(),
         }
     }
 }
@@ -150,10 +150,12 @@ impl From<OrderFailure> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(reason) => {
-                tracing::warn!(%reason, "the store does not answer; the outcome of a change is unknown");
-                Self::new(Code::OutcomeUnknown, "the store does not answer")
+            StoreError::Failed(failure) if !failure.is_fenced() => {
+                tracing::warn!(%failure, "the store failed; the client is told that the outcome is unknown");
+                // Clients have always been told so, also when nothing was applied.
+                Failure::indeterminate("the store does not answer").into()
             }
+            StoreError::Failed(failure) => failure.into(),
             StoreError::NotFound => Self::plain(Code::NotFound),
             StoreError::Stale { version } => Self::stale(version),
             StoreError::KeyReused => Self::plain(Code::IdempotencyKeyReused),
@@ -163,7 +165,6 @@ impl From<StoreError> for Problem {
                     .with("sku", sku.as_str())
                     .with("product", product.as_str())
             }
-            error @ StoreError::Fenced => Self::new(Code::Unavailable, error.to_string()),
             error @ (StoreError::Corrupt(_) | StoreError::Conflict(Conflict::Invariant(_))) => {
                 Self::internal(&error)
             }

@@ -29,7 +29,12 @@ impl Failure {
         Self { effect: Effect::Indeterminate, reason: reason.into() }
     }
 
-    pub fn fenced(reason: impl Into<String>) -> Self {
-        Self { effect: Effect::Fenced, reason: reason.into() }
+    pub fn fenced() -> Self {
+        let reason = "this incarnation was declared dead: it must start again as a new one".to_owned();
+        Self { effect: Effect::Fenced, reason }
+    }
+
+    pub const fn is_fenced(&self) -> bool {
+        matches!(self.effect, Effect::Fenced)
     }
 }

@@ -20,7 +20,6 @@ use crate::{
     shed::shed,
     store::{Store, StoreError},
 };
-use smartcart_domain::checkout::AbortReason;
 use smartcart_domain::{
     cart::{Cart, CartCommand, CartRejection, CheckoutTerms},
     catalog::Catalog,
@@ -33,6 +32,7 @@ use smartcart_domain::{
     request::{CheckoutRejection, CheckoutRequest, Ordered, Request, RequestError},
     shard::ShardId,
 };
+use smartcart_domain::{checkout::AbortReason, failure::Failure};
 
 /// How long a checkout waits for news of its cart's shard before it looks again.
 const MOVING: Duration = Duration::from_millis(50);
@@ -266,10 +266,10 @@ impl Coordinator {
         let mut skus = self.store.stocks_with_holds().await?;
         skus.retain(|sku| wanted(ShardId::of(sku.as_str().as_bytes())));
         let wake =
-            stream::iter(skus).map(Ok).try_for_each_concurrent(WOKEN_AT_ONCE, async |sku| {
+            stream::iter(skus).map(Ok::<_, StoreError>).try_for_each_concurrent(WOKEN_AT_ONCE, async |sku| {
                 match self.inventory.read_local(&sku).await {
                     Ok(_) | Err(RequestError::NotOwner) => Ok(()),
-                    Err(refusal) => Err(StoreError::Unavailable(format!("{refusal:?}"))),
+                    Err(refusal) => Err(Failure::not_applied(format!("{refusal:?}")).into()),
                 }
             });
         wake.await?;

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::coordinator::{Coordinator, Progress};
-use crate::payment::PaymentError;
+use crate::{backoff::Backoff, payment::PaymentError};
 use smartcart_domain::{
     cart::{CartCommand, Checkout, CheckoutPhase},
     change::EntityKey,
@@ -23,6 +23,9 @@ use smartcart_domain::{
 
 /// How often a gateway that does not answer is asked before the checkout is given up.
 const PAYMENT_TRIES: u32 = 5;
+/// Between two attempts at a step.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What the SKUs said.
 enum Holds {
@@ -38,7 +41,7 @@ impl Coordinator {
         order: OrderId,
         report: &watch::Sender<Progress>,
     ) {
-        let mut pause = Pause::default();
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let checkout = match self.carts.read_local(&cart).await {
                 Ok(Some(published)) => {
@@ -48,7 +51,7 @@ impl Coordinator {
                 Ok(None) | Err(RequestError::NotOwner) => None,
                 Err(error) => {
                     tracing::warn!(%order, ?error, "a checkout waits until its cart can be read");
-                    pause.wait().await;
+                    backoff.wait().await;
                     continue;
                 }
             };
@@ -60,7 +63,7 @@ impl Coordinator {
             };
             if let Err(error) = step {
                 tracing::warn!(%order, error, "a step of a checkout is tried again");
-                pause.wait().await;
+                backoff.wait().await;
             }
         }
     }
@@ -128,16 +131,16 @@ impl Coordinator {
         let published = self.carts.read_local(&cart).await.map_err(|refusal| told(&refusal))?;
         let currency = published.ok_or("the cart is gone")?.view().currency;
         let total = Money::new(checkout.total, currency);
-        let mut pause = Pause::default();
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         for _ in 0..PAYMENT_TRIES {
             match self.gateway.authorize(checkout.order, total, &checkout.payment).await {
                 Ok(authorization) => return Ok(Ok(authorization)),
                 Err(PaymentError::Declined(reason)) => {
                     return Ok(Err(AbortReason::PaymentDeclined { reason }));
                 }
-                Err(PaymentError::Unavailable(why)) => {
-                    tracing::warn!(order = %checkout.order, why, "the payment gateway does not answer");
-                    pause.wait().await;
+                Err(PaymentError::Failed(failure)) => {
+                    tracing::warn!(order = %checkout.order, %failure, "the payment gateway failed; trying again");
+                    backoff.wait().await;
                 }
             }
         }
@@ -230,20 +233,4 @@ impl Coordinator {
 
 fn told<R: Debug>(refusal: &RequestError<R>) -> String {
     format!("{refusal:?}")
-}
-
-/// Waits longer each time.
-struct Pause(Duration);
-
-impl Default for Pause {
-    fn default() -> Self {
-        Self(Duration::from_millis(10))
-    }
-}
-
-impl Pause {
-    async fn wait(&mut self) {
-        tokio::time::sleep(self.0).await;
-        self.0 = (self.0 * 2).min(Duration::from_secs(2));
-    }
 }

@@ -13,6 +13,7 @@ use crate::store::IndexedColumns;
 use crate::{
     activation::Activation,
     admission::{AdmissionController, Away},
+    backoff::Backoff,
     clock::ShopClock,
     journal::{AppendError, Journal},
 };
@@ -21,7 +22,10 @@ use smartcart_domain::{
     entry::{Entry, Lane},
     snapshot::Snapshot,
 };
-use smartcart_domain::{failure::Failure, id::IncarnationId};
+use smartcart_domain::{
+    failure::{Effect, Failure},
+    id::IncarnationId,
+};
 
 /// Changes of one entry at most: keeps an entry's size, and the time to write it, bounded.
 const CHANGES_PER_ENTRY: usize = 4096;
@@ -61,12 +65,12 @@ impl LaneHandle {
         self.push(Queued::Change(Box::new(item)));
     }
 
-    /// Runs `completion` when everything submitted before is completiond; with an error, when the run of the actor has failed.
+    /// Runs `completion` when everything submitted before is settled; with an error, when the run of the actor has failed.
     pub(crate) fn after(&self, activation: Arc<Activation>, completion: Completion) {
         self.push(Queued::After(Some(activation), completion));
     }
 
-    /// Waits until everything submitted before is completiond.
+    /// Waits until everything submitted before is settled.
     pub(crate) async fn barrier(&self) {
         let (passed, wait) = oneshot::channel();
         self.push(Queued::After(
@@ -75,7 +79,7 @@ impl LaneHandle {
                 let _gone = passed.send(());
             }),
         ));
-        // A lane that has stopped has completiond everything.
+        // A lane that has stopped has settled everything.
         let _stopped = wait.await;
     }
 
@@ -192,52 +196,47 @@ impl Committer {
         Ok(())
     }
 
-    /// An unknown outcome is completiond by asking again with the same entry, for as long as it takes; nothing new is
+    /// An unknown outcome is settled by asking again with the same entry, for as long as it takes; nothing new is
     /// admitted meanwhile.
     async fn append_until_known(&self, entry: &Entry) -> Result<(), Failure> {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut was_unknown = false;
         let known = loop {
             match self.journal.append(entry).await {
-                Err(AppendError::Unknown(why)) => {
+                Err(AppendError::Failed(Failure { effect: Effect::Indeterminate, reason })) => {
                     tracing::warn!(
                         lane = self.lane.0,
                         sequence = entry.sequence,
-                        why,
-                        "asking again whether an entry is durable"
+                        reason,
+                        "unknown whether an entry is durable; asking again"
                     );
                     counter!("smartcart_commit_unknown_total").increment(1);
                     self.gate.set_away(Away::Journal, true);
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    was_unknown = true;
                 }
                 // Nothing can have been written after what is unknown: still not taken, and still unknown whether before.
-                Err(AppendError::NotTaken(_)) if pause > FIRST_PAUSE => {
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
+                Err(AppendError::Failed(Failure { effect: Effect::NotApplied, .. })) if was_unknown => {}
                 known => break known,
             }
+            backoff.wait().await;
         };
-        if pause > FIRST_PAUSE {
+        if was_unknown {
             self.gate.set_away(Away::Journal, false);
         }
-        match known {
-            Ok(()) => Ok(()),
-            Err(error @ AppendError::NotTaken(_)) => Err(Failure::not_applied(error.to_string())),
-            Err(error @ (AppendError::Sealed | AppendError::Failed(_))) => {
-                self.gate.fail_stop(&error.to_string());
-                // Fenced after an unknown outcome: the entry may have been written before.
-                Err(if pause > FIRST_PAUSE {
-                    Failure::indeterminate(error.to_string())
-                } else {
-                    Failure::not_applied(error.to_string())
-                })
+        let error = match known {
+            Ok(()) => return Ok(()),
+            Err(AppendError::Failed(failure)) if !failure.is_fenced() => return Err(failure),
+            Err(error) => error,
+        };
+        let reason = error.to_string();
+        self.gate.fail_stop(&reason);
+        Err(match error {
+            // After an unknown outcome the entry may have been written before.
+            AppendError::Failed(_) | AppendError::Unwritable(_) if !was_unknown => {
+                Failure::not_applied(reason)
             }
-            Err(error) => {
-                self.gate.fail_stop(&error.to_string());
-                Err(Failure::indeterminate(error.to_string()))
-            }
-        }
+            _ => Failure::indeterminate(reason),
+        })
     }
 }
 

@@ -21,6 +21,7 @@ use super::dirty_set::{DirtySet, Flush};
 use crate::store::{IndexedColumns, Row, TableBatch};
 use crate::{
     admission::{AdmissionController, Pressure},
+    backoff::Backoff,
     clock::ShopClock,
     journal::Journal,
     limits::{ALL_REFUSED_AT, COPIES_DROPPED_AT, GUESTS_REFUSED_AT},
@@ -31,9 +32,10 @@ use smartcart_domain::{
     entry::{Entry, Watermark},
     snapshot::Snapshot,
 };
-use smartcart_domain::{id::IncarnationId, orders::Order, shard::ShardId};
+use smartcart_domain::{failure::Failure, id::IncarnationId, orders::Order, shard::ShardId};
 
 /// Tables that do not answer are asked again at least this often.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often shop time is written when nothing else is.
 const PERSIST_SHOP_TIME: Duration = Duration::from_secs(5);
@@ -186,13 +188,13 @@ impl WriteBehind {
         {
             let mut urgent = self.urgent.lock();
             if urgent.closed {
-                return Err(StoreError::Fenced);
+                return Err(Failure::fenced().into());
             }
             urgent.entities.insert(entity.clone());
             urgent.waiters.push((entity, done));
         }
         self.hurry.notify_one();
-        written.await.map_err(|_| StoreError::Fenced)
+        written.await.map_err(|_| Failure::fenced().into())
     }
 
     /// Waits until the tables have all that these shards have in the journal now. Nobody changes them meanwhile.
@@ -202,13 +204,13 @@ impl WriteBehind {
         {
             let mut urgent = self.urgent.lock();
             if urgent.closed {
-                return Err(StoreError::Fenced);
+                return Err(Failure::fenced().into());
             }
             urgent.entities.extend(entities);
             urgent.leaving.push(done);
         }
         self.hurry.notify_one();
-        written.await.map_err(|_| StoreError::Fenced)
+        written.await.map_err(|_| Failure::fenced().into())
     }
 
     pub(crate) fn lag(&self) -> Lag {
@@ -378,22 +380,23 @@ impl WriteBehind {
 
     /// Tries until the tables have it: the journal keeps it safe meanwhile, and admission bounds what can gather.
     async fn write(&self, batch: &TableBatch) -> Result<(), Fenced> {
-        let mut pause = Duration::from_millis(20);
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         while let Err(error) = self.store.flush(batch).await {
             counter!("smartcart_flush_failures_total").increment(1);
             self.measure_lag();
-            if let StoreError::Fenced = error {
-                self.gate.fail_stop(&error.to_string());
+            if let StoreError::Failed(failure) = &error
+                && failure.is_fenced()
+            {
+                self.gate.fail_stop(&failure.reason);
                 return Err(Fenced);
             }
             tracing::error!(%error, rows = batch.rows.len(), "the tables do not take a flush; trying again");
-            let unanswered = matches!(error, StoreError::Unavailable(_));
+            let unanswered = matches!(error, StoreError::Failed(_));
             self.tables_away.send_if_modified(|away| std::mem::replace(away, unanswered) != unanswered);
             if let StoreError::Conflict(_) | StoreError::Corrupt(_) = error {
                 self.gate.fail_stop(&format!("the tables refuse a flush: {error}"));
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            backoff.wait().await;
         }
         self.tables_away.send_if_modified(|away| std::mem::replace(away, false));
         Ok(())

@@ -4,9 +4,8 @@
 use std::{marker::PhantomData, sync::Arc, time::Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::sync::oneshot;
 
-use crate::directory::slot::{Entered, Passivated, Slot};
+use crate::directory::slot::{Ask, Message, Passivated, Reply, Slot};
 use crate::entity::Resident;
 use crate::{
     activation::Activation,
@@ -21,7 +20,7 @@ use smartcart_domain::failure::Failure;
 use smartcart_domain::request::{Request, RequestError};
 use smartcart_domain::{
     change::Change,
-    entity::{Decision, Entity},
+    entity::Decision,
     idempotency::{IdempotencyWindow, KeyFingerprint, KeyRecord, Outcome},
     limits::Limits,
     time::Moment,
@@ -31,24 +30,7 @@ use smartcart_domain::{
 /// changes have passed as they have elements, so that a change costs the same however large the entity is.
 const SMALL_SNAPSHOT: usize = 16;
 
-pub(crate) type Reply<E> = oneshot::Sender<Result<Answer<E>, RequestError<<E as Entity>::Rejection>>>;
-
-pub(crate) enum Message<E: Resident> {
-    Ask(Box<Ask<E>>),
-    /// Go to rest, unless there is something to do.
-    Passivate,
-}
-
-pub(crate) struct Ask<E: Resident> {
-    pub(crate) request: Request<E>,
-    pub(crate) reply: Reply<E>,
-    /// Not begun after this.
-    pub(crate) deadline: Instant,
-    pub(crate) permit: Permit,
-    pub(crate) entered: Entered<E>,
-}
-
-/// What an actor needs of the deps.
+/// What an actor works with.
 #[derive(Clone)]
 pub(crate) struct ActorDeps {
     pub(crate) lane: LaneHandle,

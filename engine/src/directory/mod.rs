@@ -22,9 +22,9 @@ use ractor::{ActorRuntime, MessagingErr};
 use tokio::sync::oneshot;
 
 use self::{
-    actor::{ActorDeps, Arguments, Ask, EntityActor, Message},
+    actor::{ActorDeps, Arguments, EntityActor},
     hot_keys::HotKeys,
-    slot::{NotRunning, Passivated, Slot},
+    slot::{Ask, Message, NotRunning, Passivated, Reply, Slot},
     supervisor::Supervisors,
     tally::Residents,
     unavailable::{NotHere, not_confirmed},
@@ -195,7 +195,7 @@ impl<E: Resident> Directory<E> {
         id: &E::Id,
         mut slot: Arc<Slot<E>>,
         request: Request<E>,
-        reply: actor::Reply<E>,
+        reply: Reply<E>,
         deadline: Instant,
         permit: Permit,
     ) -> Result<(), RequestError<E::Rejection>> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use metrics::{counter, gauge};
 
-use super::actor::Message;
+use super::slot::Message;
 use super::{
     Directory,
     hot_keys::HotKey,

@@ -9,6 +9,7 @@ use super::Directory;
 use super::unavailable::{NotHere, not_confirmed};
 use crate::{
     admission::Permit,
+    backoff::Backoff,
     published::{Answer, Published},
 };
 use crate::{
@@ -24,6 +25,9 @@ use smartcart_domain::{failure::Effect, idempotency::KeyFingerprint};
 
 /// An owner that hands its shards over while a request is under way sends it on; more often than this something is wrong.
 const MOVES: usize = 8;
+/// Between two questions to an owner that cannot be reached.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl<E: Routable> Directory<E> {
     /// The last durable state. Nothing: it never existed.
@@ -172,7 +176,7 @@ impl<E: Routable> Directory<E> {
     ) -> Result<Answer<E>, RequestError<E::Rejection>> {
         let routes = &self.parts.routes;
         let request = E::to_request(id.clone(), request);
-        let mut pause = Duration::from_millis(20);
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         for _ in 0..MOVES {
             match routes.shards.route(request.shard(), context.epoch, context.deadline).await? {
                 Route::Local(inside) => {
@@ -183,18 +187,18 @@ impl<E: Routable> Directory<E> {
                 Route::Remote(_) if context.hops >= MAX_HOPS => break,
                 Route::Remote(owner) => match routes.forward(&owner, &request, &context).await {
                     Ok(reply) => match E::answer(reply) {
-                        Some(Err(RequestError::NotOwner)) => routes.shards.newer_map(pause).await,
+                        Some(Err(RequestError::NotOwner)) => routes.shards.newer_map(backoff.pause()).await,
                         Some(answer) => return answer.map(Answer::from),
                         None => return Err(RequestError::indeterminate("the pod answered something else")),
                     },
                     Err(ForwardError::Moved(epoch)) => context.epoch = context.epoch.max(epoch),
                     // Whoever owns it may be dead; the shard will have another owner.
-                    Err(ForwardError::Failed(failure))
-                        if failure.effect == Effect::NotApplied
-                            && Instant::now() + pause < context.deadline =>
-                    {
+                    Err(ForwardError::Failed(failure)) if failure.effect == Effect::NotApplied => {
+                        let pause = backoff.pause();
+                        if Instant::now() + pause >= context.deadline {
+                            return Err(failure.into());
+                        }
                         tokio::time::sleep(pause).await;
-                        pause *= 2;
                     }
                     Err(error) => return Err(error.into()),
                 },

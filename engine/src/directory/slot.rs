@@ -4,16 +4,42 @@ use std::{
         Arc,
         atomic::{AtomicI64, AtomicU32, Ordering},
     },
+    time::Instant,
 };
 
 use parking_lot::Mutex;
 use ractor::ActorRef;
+use tokio::sync::oneshot;
 
-use super::actor::Message;
-use crate::activation::Activation;
-use crate::entity::Resident;
-use crate::published::Published;
-use smartcart_domain::{idempotency::IdempotencyWindow, time::ShopTime};
+use crate::{
+    activation::Activation,
+    admission::Permit,
+    entity::Resident,
+    published::{Answer, Published},
+};
+use smartcart_domain::{
+    entity::Entity,
+    idempotency::IdempotencyWindow,
+    request::{Request, RequestError},
+    time::ShopTime,
+};
+
+pub(crate) type Reply<E> = oneshot::Sender<Result<Answer<E>, RequestError<<E as Entity>::Rejection>>>;
+
+pub(crate) enum Message<E: Resident> {
+    Ask(Box<Ask<E>>),
+    /// Go to rest, unless there is something to do.
+    Passivate,
+}
+
+pub(crate) struct Ask<E: Resident> {
+    pub(crate) request: Request<E>,
+    pub(crate) reply: Reply<E>,
+    /// Not begun after this.
+    pub(crate) deadline: Instant,
+    pub(crate) permit: Permit,
+    pub(crate) entered: Entered<E>,
+}
 
 /// Where an entity lives while it is in memory.
 pub(crate) struct Slot<E: Resident> {

@@ -1,16 +1,23 @@
 //! The shop's catalogue: a snapshot that readers share, changed in the tables first.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::Guard;
+use tokio::{sync::watch, task::JoinHandle};
 
 use super::Engine;
-use crate::store::{StoreError, Written};
+use crate::{
+    backoff::Backoff,
+    store::{StoreError, Written},
+};
 use smartcart_domain::{
     catalog::{Catalog, Product},
     id::ProductId,
     idempotency::KeyFingerprint,
 };
+
+/// Between two attempts to load the catalogue.
+const RELOAD_PAUSE: Duration = Duration::from_millis(500);
 
 impl Engine {
     /// The catalogue as it is now.
@@ -70,4 +77,18 @@ impl Engine {
     fn swap_catalog(&self, put: impl IntoIterator<Item = Product>, removed: &[ProductId]) {
         self.catalog.store(Arc::new(self.catalog.load().with(put, removed)));
     }
+}
+
+/// Loads the catalogue again when another pod has changed it.
+pub(super) fn follow_catalog(engine: Arc<Engine>, mut generation: watch::Receiver<u64>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        while generation.changed().await.is_ok() {
+            let wanted = *generation.borrow_and_update();
+            let mut backoff = Backoff::new(RELOAD_PAUSE, RELOAD_PAUSE);
+            while let Err(error) = engine.reload_catalog(wanted).await {
+                tracing::warn!(%error, "the catalogue cannot be loaded again yet");
+                backoff.wait().await;
+            }
+        }
+    })
 }

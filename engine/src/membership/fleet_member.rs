@@ -14,11 +14,14 @@ use super::{
     rendezvous::best_owner,
     shard_contents::ShardContents,
 };
-use crate::limits::{HANDOVER_TIMEOUT, REGISTRY_CALL_TIMEOUT, SHARDS_HANDED_OVER_AT_ONCE};
+use crate::backoff::Backoff;
+use crate::limits::{
+    HANDOVER_TIMEOUT, REGISTRY_CALL_TIMEOUT, REGISTRY_RETRY_PAUSE, SHARDS_HANDED_OVER_AT_ONCE,
+};
 use crate::ownership::shard_map::ShardMap;
 use crate::registry::{Member, MemberState, Registry, RegistryError};
 use crate::{admission::AdmissionController, clock::ShopClock, journal::Journal, peers::Peers, store::Store};
-use smartcart_domain::{id::IncarnationId, shard::ShardId};
+use smartcart_domain::{failure::Failure, id::IncarnationId, shard::ShardId};
 
 /// What a member is made of.
 pub(crate) struct FleetParts {
@@ -149,7 +152,7 @@ impl FleetMember {
                     }
                     match self.handover.hand_over(some, to, until).await {
                         Ok(()) => {}
-                        Err(error @ HandoverError::Registry(RegistryError::Fenced)) => return Err(error),
+                        Err(HandoverError::Registry(error)) if error.is_fenced() => return Err(error.into()),
                         Err(error) => failed = error,
                     }
                 }
@@ -177,18 +180,19 @@ impl FleetMember {
 
     /// Says that this member leaves; asked again when the answer was lost.
     async fn leave(&self, until: Instant) -> Result<(), RegistryError> {
+        let mut backoff = Backoff::new(Duration::from_millis(50), REGISTRY_RETRY_PAUSE);
         loop {
             let asking = self.registry.leave(self.me.incarnation);
             let answer = tokio::time::timeout(REGISTRY_CALL_TIMEOUT, asking)
                 .await
-                .unwrap_or_else(|_| Err(RegistryError::Unavailable("no answer in time".to_owned())));
+                .unwrap_or_else(|_| Err(Failure::indeterminate("no answer in time").into()));
             match answer {
-                Err(RegistryError::Unavailable(why)) if Instant::now() < until => {
+                Err(RegistryError::Failed(failure)) if !failure.is_fenced() && Instant::now() < until => {
                     tracing::warn!(
-                        why,
+                        %failure,
                         "whether the others know that this pod leaves is unknown; asking again"
                     );
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    backoff.wait().await;
                 }
                 known => return known,
             }

@@ -11,6 +11,7 @@ use metrics::histogram;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::shard_contents::ShardContents;
+use crate::backoff::Backoff;
 use crate::limits::{
     HANDOVER_CLEAR_TIMEOUT, HANDOVER_DRAIN_TIMEOUT, HANDOVER_FLUSH_TIMEOUT, HANDOVER_OUTCOME_TIMEOUT,
     REGISTRY_CALL_TIMEOUT, REGISTRY_RETRY_PAUSE,
@@ -20,7 +21,7 @@ use crate::ownership::{
     shard_map::ShardMap,
 };
 use crate::registry::{Epoch, Member, Registry, RegistryError, ShardRow};
-use smartcart_domain::{id::IncarnationId, shard::ShardId};
+use smartcart_domain::{failure::Failure, id::IncarnationId, shard::ShardId};
 
 /// The name of the contract, and the one before it, which goes with the next version.
 const DURATION: &str = "smartcart_shard_handover_duration_seconds";
@@ -119,7 +120,7 @@ impl Handover {
         self.contents.abandon(departure.shards());
         let flush = self.contents.flush(departure.shards());
         if in_time(HandoverStep::Flush, HANDOVER_FLUSH_TIMEOUT, until, flush).await?.is_err() {
-            return Err(RegistryError::Fenced.into());
+            return Err(RegistryError::from(Failure::fenced()).into());
         }
         departure.transfer();
         let clear = async {
@@ -152,7 +153,7 @@ struct Question {
 
 impl Question {
     async fn ask_until_known(self) -> Result<(), HandoverError> {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, REGISTRY_RETRY_PAUSE);
         let mut asked_before = false;
         loop {
             match self.ask(asked_before).await {
@@ -162,12 +163,12 @@ impl Question {
                     return if all_went { Ok(()) } else { Err(HandoverError::Refused) };
                 }
                 // Whoever has declared this incarnation dead decides about its shards.
-                Err(RegistryError::Fenced) => return Err(RegistryError::Fenced.into()),
+                Err(error) if error.is_fenced() => return Err(error.into()),
                 Err(error) => {
+                    let pause = backoff.pause();
                     tracing::warn!(%error, "a handover's outcome is unknown; asking again in {pause:?}");
                     asked_before = true;
                     tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(REGISTRY_RETRY_PAUSE);
                 }
             }
         }
@@ -184,8 +185,8 @@ impl Question {
         let asking = AssertUnwindSafe(asking).catch_unwind();
         match tokio::time::timeout(REGISTRY_CALL_TIMEOUT, asking).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(RegistryError::Unavailable("it panicked".to_owned())),
-            Err(_) => Err(RegistryError::Unavailable("no answer in time".to_owned())),
+            Ok(Err(_)) => Err(Failure::indeterminate("it panicked").into()),
+            Err(_) => Err(Failure::indeterminate("no answer in time").into()),
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     limits::READS_WITHOUT_CONFIRMATION,
     peers::Peers,
 };
-use smartcart_domain::{id::IncarnationId, shard::ShardId};
+use smartcart_domain::{failure::Failure, id::IncarnationId, shard::ShardId};
 
 /// What membership works with.
 pub(crate) struct MembershipParts {
@@ -130,8 +130,8 @@ impl Membership {
             let began = Instant::now();
             match tokio::time::timeout(READS_WITHOUT_CONFIRMATION, self.round()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error @ RegistryError::Fenced)) => {
-                    self.parts.gate.fail_stop(&error.to_string());
+                Ok(Err(RegistryError::Failed(failure))) if failure.is_fenced() => {
+                    self.parts.gate.fail_stop(&failure.reason);
                     return;
                 }
                 Ok(Err(error)) => self.unanswered(&error.to_string()).await,
@@ -188,7 +188,7 @@ impl Membership {
             });
             if shards.learn(row.shard, row.epoch, owner.cloned().map(Arc::new)).is_err() {
                 tracing::error!(shard = row.shard.0, "a shard was taken from this pod");
-                return Err(RegistryError::Fenced);
+                return Err(Failure::fenced().into());
             }
         }
         shards.announce();

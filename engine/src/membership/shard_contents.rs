@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
+    backoff::Backoff,
     checkout::coordinator::Coordinator,
     commit::write_behind::WriteBehind,
     directory::{Directory, supervisor::Supervisors},
@@ -55,11 +56,11 @@ impl ShardContents for LiveShards {
     fn resume(&self, shards: Vec<ShardId>) {
         let coordinator = self.coordinator.clone();
         tokio::spawn(async move {
-            let mut pause = Duration::from_millis(50);
+            let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
             while let Err(error) = coordinator.wake_unfinished(Some(&shards)).await {
+                let pause = backoff.pause();
                 tracing::warn!(%error, "checkouts in new shards cannot be looked up; retrying in {pause:?}");
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(2));
             }
         });
     }

@@ -14,7 +14,7 @@ use crate::{
     peers::{Envelope, PeerError, Peers},
 };
 use smartcart_domain::{
-    failure::Failure,
+    failure::{Effect, Failure},
     peer::{PeerReply, PeerRequest},
     request::RequestError,
 };
@@ -92,16 +92,12 @@ impl Routes {
                 self.shards.newer_map(NEWER_MAP).await;
                 Err(ForwardError::Moved(epoch))
             }
-            Err(PeerError::Unreachable(why)) => {
+            Err(PeerError::Failed(failure)) if failure.effect == Effect::NotApplied => {
                 self.shards.newer_map(NEWER_MAP).await;
                 let moved = self.shards.epoch(request.shard()) > to.epoch;
-                Err(if moved {
-                    ForwardError::Moved(to.epoch)
-                } else {
-                    ForwardError::Failed(Failure::not_applied(why))
-                })
+                Err(if moved { ForwardError::Moved(to.epoch) } else { ForwardError::Failed(failure) })
             }
-            Err(PeerError::NoAnswer(why)) => Err(ForwardError::Failed(Failure::indeterminate(why))),
+            Err(PeerError::Failed(failure)) => Err(ForwardError::Failed(failure)),
         }
     }
 }

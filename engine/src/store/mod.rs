@@ -9,6 +9,7 @@ use smartcart_domain::{
     catalog::Product,
     change::Change,
     entry::Watermark,
+    failure::Failure,
     id::{AddressId, CartId, IdSecret, IncarnationId, OrderId, ProductId, SessionId, Sku, UserId},
     idempotency::KeyFingerprint,
     orders::Order,
@@ -19,8 +20,9 @@ use smartcart_domain::{
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("the store does not answer: {0}")]
-    Unavailable(String),
+    /// `Fenced`: the writer's incarnation was declared dead.
+    #[error("the store failed: {0}")]
+    Failed(#[from] Failure),
     #[error("the store holds what this version cannot read: {0}")]
     Corrupt(String),
     #[error("there is no such row")]
@@ -33,9 +35,6 @@ pub enum StoreError {
     KeyReused,
     #[error(transparent)]
     Conflict(#[from] Conflict),
-    /// The writer's incarnation was declared dead: nothing was written.
-    #[error("this incarnation was declared dead: it must start again as a new one")]
-    Fenced,
 }
 
 /// A constraint of the tables, by its meaning.

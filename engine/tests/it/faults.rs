@@ -1,5 +1,6 @@
 //! A journal between the engine and the real one, that does what networks and disks do.
 
+use smartcart_domain::failure::Failure;
 use std::sync::{
     Arc,
     atomic::{AtomicI64, Ordering},
@@ -71,10 +72,10 @@ impl Journal for FaultyJournal {
             None => self.real.append(entry).await,
             Some(Fault::LoseAnswer) => {
                 self.real.append(entry).await?;
-                Err(AppendError::Unknown("the answer was lost".to_owned()))
+                Err(Failure::indeterminate("the answer was lost").into())
             }
-            Some(Fault::NotTaken) => Err(AppendError::NotTaken("the line was busy".to_owned())),
-            Some(Fault::Break) => Err(AppendError::Failed("the disk is full".to_owned())),
+            Some(Fault::NotTaken) => Err(Failure::not_applied("the line was busy").into()),
+            Some(Fault::Break) => Err(AppendError::Unwritable("the disk is full".to_owned())),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Checkouts whose gateway follows a script.
 
+use smartcart_domain::failure::Failure;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -108,7 +109,7 @@ async fn a_declined_payment_is_told_gives_the_goods_back_and_stays_declined_unde
 
 #[tokio::test]
 async fn a_gateway_that_stumbles_is_asked_again_with_the_same_order() {
-    let stumble = || PaymentError::Unavailable("time-out".to_owned());
+    let stumble = || PaymentError::from(Failure::indeterminate("time-out"));
     let gateway = ScriptedGateway::following([stumble(), stumble()]);
     let shop = shop_paid_by(&gateway).await;
     let cart = shop.cart().await;
@@ -122,7 +123,7 @@ async fn a_gateway_that_stumbles_is_asked_again_with_the_same_order() {
 
 #[tokio::test]
 async fn a_gateway_that_stays_away_ends_the_checkout_and_voids_what_it_may_have_done() {
-    let away = (0..5).map(|_| PaymentError::Unavailable("time-out".to_owned()));
+    let away = (0..5).map(|_| PaymentError::from(Failure::indeterminate("time-out")));
     let gateway = ScriptedGateway::following(away);
     let shop = shop_paid_by(&gateway).await;
     let cart = shop.cart().await;

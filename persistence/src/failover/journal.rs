@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use smartcart_domain::{
     entry::{Entry, Lane},
+    failure::Failure,
     id::IncarnationId,
 };
 use smartcart_engine::journal::{AppendError, Journal, JournalError};
@@ -106,7 +107,7 @@ impl Journal for FailoverJournal {
         let shared = &self.shared;
         let name = EntryName::of(entry);
         if name.incarnation != shared.me {
-            return Err(AppendError::Failed("a pod appends to its own journal only".to_owned()));
+            return Err(AppendError::Unwritable("a pod appends to its own journal only".to_owned()));
         }
         let record: Arc<[u8]> = encode_entry(entry).into();
         let mut moves = shared.moves.subscribe();
@@ -117,7 +118,7 @@ impl Journal for FailoverJournal {
                 return answer;
             }
             if tokio::time::timeout_at(until, moves.changed()).await.is_err() {
-                return Err(AppendError::Unknown("neither Redis nor PostgreSQL takes it now".to_owned()));
+                return Err(Failure::indeterminate("neither Redis nor PostgreSQL takes it now").into());
             }
         }
     }

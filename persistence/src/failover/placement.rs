@@ -6,6 +6,7 @@ use std::{
 };
 
 use metrics::gauge;
+use smartcart_engine::backoff::Backoff;
 
 use super::{
     retained::RetainedLane,
@@ -93,7 +94,7 @@ impl Shared {
 
     /// Finds a target and holds it until it fails. Never returns `Ok`.
     async fn hold_a_target(&self) -> Result<(), PlacementError> {
-        let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
+        let (began, mut backoff) = (Instant::now(), Backoff::new(FIRST_PAUSE, LONGEST_PAUSE));
         loop {
             let reason = match self.move_to_redis().await {
                 Ok(number) => return Err(self.wait_for_failure(number).await),
@@ -119,9 +120,9 @@ impl Shared {
                     Err(PlacementError::Fenced) => return Err(PlacementError::Fenced),
                 }
             }
-            tokio::time::sleep(pause).await;
-            if began.elapsed() >= REDIS_PATIENCE {
-                pause = (pause * 2).min(LONGEST_PAUSE);
+            backoff.wait().await;
+            if began.elapsed() < REDIS_PATIENCE {
+                backoff.reset();
             }
         }
     }

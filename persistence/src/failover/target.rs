@@ -3,7 +3,7 @@
 use std::sync::{Arc, atomic::AtomicBool};
 
 use parking_lot::Mutex;
-use smartcart_domain::id::IncarnationId;
+use smartcart_domain::{failure::Failure, id::IncarnationId};
 use smartcart_engine::journal::{AppendError, Journal as _, JournalError};
 use tokio::sync::{Notify, RwLock, watch};
 
@@ -62,14 +62,14 @@ impl Shared {
         }
         let answer = match &*target {
             Target::None => return None,
-            Target::Fenced => Err(AppendError::Sealed),
+            Target::Fenced => Err(Failure::fenced().into()),
             Target::Postgres => self.postgres.append_record(name, record).await,
             Target::Redis(link, number) => match link.append(name, record).await {
-                Err(AppendError::Sealed) => Err(AppendError::Sealed),
+                Err(AppendError::Failed(failure)) if failure.is_fenced() => Err(failure.into()),
                 // A Redis that has forgotten entries expects another number: a new connection publishes them again.
                 Err(error) => {
                     self.give_up(*number);
-                    Err(AppendError::Unknown(error.to_string()))
+                    Err(Failure::indeterminate(error.to_string()).into())
                 }
                 Ok(()) => Ok(()),
             },

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use smartcart_domain::{
     entry::{Entry, Lane},
+    failure::Failure,
     id::IncarnationId,
 };
 use smartcart_engine::{
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     columns::{id_bytes, id_of, lane_column, lane_of, limit_of, signed, unsigned},
-    error::{PostgresRefusal, TableError, TableResult, postgres_refusal},
+    error::{TableError, TableResult},
 };
 use smartcart_wire::{EntryName, decode_entry, encode_entry};
 
@@ -42,20 +43,18 @@ impl PostgresJournal {
 
     pub(crate) async fn append_record(&self, name: EntryName, body: &[u8]) -> Result<(), AppendError> {
         let answer = with_connection!(&self.pool, connection => append(connection, name, body));
-        match answer {
-            Err(TableError::Sql(error)) if postgres_refusal(&error) == Some(PostgresRefusal::Fenced) => {
-                Err(AppendError::Sealed)
-            }
+        match answer.map_err(Failure::from) {
+            Ok(answer) => accepted(name, answer),
+            Err(failure) if failure.is_fenced() => Err(failure.into()),
             // Also what the database has refused is not known to be nowhere: an earlier attempt at the same entry may be
             // on its way still. The entry itself, appended again, tells.
-            Err(error) => Err(AppendError::Unknown(text(error))),
-            Ok(answer) => accepted(name, answer),
+            Err(failure) => Err(Failure::indeterminate(failure.reason).into()),
         }
     }
 
     /// Nothing of the incarnation is written from now on.
     pub(crate) async fn fence(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
-        with_connection!(&self.pool, connection => seal(connection, incarnation)).map_err(unavailable)
+        with_connection!(&self.pool, connection => seal(connection, incarnation)).map_err(failed)
     }
 
     /// Where a member's entries are; `None`: always here.
@@ -63,7 +62,7 @@ impl PostgresJournal {
         &self,
         incarnation: IncarnationId,
     ) -> Result<Option<JournalLocation>, JournalError> {
-        with_connection!(&self.pool, connection => location_of(connection, incarnation)).map_err(unavailable)
+        with_connection!(&self.pool, connection => location_of(connection, incarnation)).map_err(failed)
     }
 
     /// Writes into this pod's own row where its entries are from now on.
@@ -77,11 +76,11 @@ impl PostgresJournal {
 
     /// A dead member's entries are all in the tables: its row names no other place any more.
     pub(crate) async fn finished(&self, dead: IncarnationId) -> Result<(), JournalError> {
-        with_connection!(&self.pool, connection => finished(connection, dead)).map_err(unavailable)
+        with_connection!(&self.pool, connection => finished(connection, dead)).map_err(failed)
     }
 
     pub(crate) async fn is_member(&self, incarnation: IncarnationId) -> Result<bool, JournalError> {
-        with_connection!(&self.pool, connection => is_member(connection, incarnation)).map_err(unavailable)
+        with_connection!(&self.pool, connection => is_member(connection, incarnation)).map_err(failed)
     }
 
     /// Copies entries from elsewhere into this journal: those after `base`, in order. Those that are here already stay.
@@ -131,12 +130,8 @@ pub(crate) enum FencedWriteError {
 
 impl From<TableError> for FencedWriteError {
     fn from(error: TableError) -> Self {
-        match error {
-            TableError::Sql(error) if postgres_refusal(&error) == Some(PostgresRefusal::Fenced) => {
-                Self::Fenced
-            }
-            error => Self::Failed(text(error)),
-        }
+        let failure = Failure::from(error);
+        if failure.is_fenced() { Self::Fenced } else { Self::Failed(failure.reason) }
     }
 }
 
@@ -157,9 +152,10 @@ impl Journal for PostgresJournal {
     async fn seal(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
         self.fence(incarnation).await?;
         match self.location_of(incarnation).await? {
-            Some(JournalLocation::Redis) => Err(JournalError::Unavailable(format!(
+            Some(JournalLocation::Redis) => Err(Failure::not_applied(format!(
                 "journal {incarnation} is in Redis: a pod that has its address (SMARTCART_JOURNAL_URL) must finish it"
-            ))),
+            ))
+            .into()),
             Some(JournalLocation::Postgres) | None => Ok(()),
         }
     }
@@ -173,7 +169,7 @@ impl Journal for PostgresJournal {
     ) -> Result<Vec<Entry>, JournalError> {
         let (from, rows) =
             with_connection!(&self.pool, connection => read(connection, incarnation, lane, after, limit))
-                .map_err(unavailable)?;
+                .map_err(failed)?;
         let mut entries = Vec::with_capacity(rows.len());
         for (sequence, (found, body)) in (from + 1..).zip(rows) {
             let corrupt =
@@ -189,19 +185,19 @@ impl Journal for PostgresJournal {
 
     async fn trim(&self, incarnation: IncarnationId, lane: Lane, through: u64) -> Result<(), JournalError> {
         with_connection!(&self.pool, connection => trim(connection, incarnation, lane, through))
-            .map_err(unavailable)
+            .map_err(failed)
     }
 
     async fn incarnations(&self) -> Result<Vec<(IncarnationId, Vec<(Lane, u64)>)>, JournalError> {
-        with_connection!(&self.pool, connection => incarnations(connection)).map_err(unavailable)
+        with_connection!(&self.pool, connection => incarnations(connection)).map_err(failed)
     }
 
     async fn last(&self, incarnation: IncarnationId) -> Result<Vec<(Lane, u64)>, JournalError> {
-        with_connection!(&self.pool, connection => last(connection, incarnation)).map_err(unavailable)
+        with_connection!(&self.pool, connection => last(connection, incarnation)).map_err(failed)
     }
 
     async fn remove(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
-        with_connection!(&self.pool, connection => remove(connection, incarnation)).map_err(unavailable)
+        with_connection!(&self.pool, connection => remove(connection, incarnation)).map_err(failed)
     }
 
     fn lanes(&self) -> u16 {
@@ -209,15 +205,8 @@ impl Journal for PostgresJournal {
     }
 }
 
-fn text(error: TableError) -> String {
-    match error {
-        TableError::Sql(error) => error.to_string(),
-        TableError::Store(error) => error.to_string(),
-    }
-}
-
-fn unavailable(error: TableError) -> JournalError {
-    JournalError::Unavailable(text(error))
+fn failed(error: TableError) -> JournalError {
+    Failure::from(error).into()
 }
 
 async fn append(connection: &mut PgConnection, name: EntryName, body: &[u8]) -> TableResult<i64> {
@@ -415,7 +404,9 @@ async fn remove(connection: &mut PgConnection, incarnation: IncarnationId) -> Ta
             .fetch_one(&mut *transaction)
             .await?;
     if may_write {
-        return Err(StoreError::Unavailable(format!("journal {incarnation} is not sealed")).into());
+        return Err(
+            StoreError::from(Failure::not_applied(format!("journal {incarnation} is not sealed"))).into()
+        );
     }
     forget(&mut transaction, &id).await?;
     transaction.commit().await?;

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use smartcart_engine::backoff::Backoff;
 use sqlx::{
     PgConnection,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
@@ -50,10 +51,11 @@ async fn listen(options: PgConnectOptions, received: Arc<Notify>) {
         .idle_timeout(None)
         .max_lifetime(None)
         .connect_lazy_with(options);
+    let mut backoff = Backoff::new(RECONNECT_PAUSE, RECONNECT_PAUSE);
     loop {
         let Err(error) = until_lost(&pool, &received).await;
-        tracing::debug!(%error, "lost the connection for the database's notifications; connecting again in 1 s");
-        tokio::time::sleep(RECONNECT_PAUSE).await;
+        tracing::debug!(%error, "lost the connection for the database's notifications; connecting again within 1 s");
+        backoff.wait().await;
     }
 }
 

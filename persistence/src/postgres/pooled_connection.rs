@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
+use smartcart_engine::store::StoreError;
 use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
 
-use crate::error::{TableError, TableResult, postgres_refusal};
+use crate::error::{TableError, TableResult, not_connected, postgres_refusal};
 
 /// A little more than the database's own time-outs (`open.rs`), which give the better answer.
 const LONGEST: Duration = Duration::from_secs(6);
@@ -17,8 +18,8 @@ const LONGEST: Duration = Duration::from_secs(6);
 pub(super) struct PooledConnection(Option<PoolConnection<Postgres>>);
 
 impl PooledConnection {
-    pub(super) async fn of(pool: &PgPool) -> Result<Self, sqlx::Error> {
-        pool.acquire().await.map(|connection| Self(Some(connection)))
+    pub(super) async fn of(pool: &PgPool) -> Result<Self, StoreError> {
+        pool.acquire().await.map(|connection| Self(Some(connection))).map_err(|error| not_connected(&error))
     }
 
     /// The connection goes back when its work left it in order.

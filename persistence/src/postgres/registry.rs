@@ -1,7 +1,7 @@
 //! Members and shards as rows. Locks are taken in one order everywhere: fences by their keys, then rows.
 
 use async_trait::async_trait;
-use smartcart_domain::{id::IncarnationId, shard::ShardId, time::ShopTime};
+use smartcart_domain::{failure::Failure, id::IncarnationId, shard::ShardId, time::ShopTime};
 use smartcart_engine::{
     registry::{Beat, Epoch, Member, MemberState, Registry, RegistryError, ShardRow, Takeover},
     store::StoreError,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     columns::{id_bytes, id_of, signed, unsigned},
-    error::{PostgresRefusal, TableError, TableResult, postgres_refusal},
+    error::{TableError, TableResult},
 };
 
 #[derive(Debug)]
@@ -111,13 +111,8 @@ impl Takeover for Right {
 
 fn registry_error(error: TableError) -> RegistryError {
     match error {
-        TableError::Sql(error) if postgres_refusal(&error) == Some(PostgresRefusal::Fenced) => {
-            RegistryError::Fenced
-        }
-        TableError::Sql(error) => RegistryError::Unavailable(error.to_string()),
-        TableError::Store(StoreError::Fenced) => RegistryError::Fenced,
         TableError::Store(StoreError::Corrupt(what)) => RegistryError::Corrupt(what),
-        TableError::Store(error) => RegistryError::Unavailable(error.to_string()),
+        error => Failure::from(error).into(),
     }
 }
 
@@ -169,7 +164,9 @@ async fn beat(connection: &mut PgConnection, me: IncarnationId, shop: ShopTime) 
     .bind(shop.0)
     .fetch_all(connection)
     .await?;
-    let Some(first) = rows.first().filter(|row| row.beaten) else { return Err(StoreError::Fenced.into()) };
+    let Some(first) = rows.first().filter(|row| row.beaten) else {
+        return Err(StoreError::from(Failure::fenced()).into());
+    };
     let shop = rows.iter().map(|row| row.shop_time).max().unwrap_or(0).max(first.tables_shop_time);
     let catalog_generation = unsigned(first.catalog_generation);
     let members = rows.into_iter().map(member_of).collect::<Result<_, _>>()?;
@@ -320,7 +317,7 @@ async fn leave(connection: &mut PgConnection, me: IncarnationId) -> TableResult<
     .await?
     .rows_affected();
     if left == 0 {
-        return Err(StoreError::Fenced.into());
+        return Err(StoreError::from(Failure::fenced()).into());
     }
     notify(&mut transaction).await?;
     transaction.commit().await?;
@@ -350,7 +347,7 @@ async fn part(connection: &mut PgConnection, me: IncarnationId) -> TableResult<(
             .await?;
     match state.as_deref() {
         None => return Ok(()),
-        Some("dead") => return Err(StoreError::Fenced.into()),
+        Some("dead") => return Err(StoreError::from(Failure::fenced()).into()),
         Some(_) => {}
     }
     let owns: i64 = sqlx::query_scalar("SELECT count(*) FROM shard WHERE owner = $1")
@@ -358,7 +355,7 @@ async fn part(connection: &mut PgConnection, me: IncarnationId) -> TableResult<(
         .fetch_one(&mut *transaction)
         .await?;
     if owns > 0 {
-        return Err(StoreError::Unavailable(format!("it owns {owns} shards still")).into());
+        return Err(StoreError::from(Failure::not_applied(format!("it owns {owns} shards still"))).into());
     }
     forget(&mut transaction, &id).await?;
     forget_member(&mut transaction, &id).await?;

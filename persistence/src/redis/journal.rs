@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use smartcart_domain::{
     entry::{Entry, Lane},
+    failure::{Effect, Failure},
     id::IncarnationId,
 };
 use smartcart_engine::journal::{AppendError, Journal, JournalError};
@@ -102,7 +103,7 @@ impl RedisJournal {
                 Err(error) => {
                     self.given_up().await;
                     if !std::mem::take(&mut again) {
-                        return Err(JournalError::Unavailable(format!("Redis: {error}")));
+                        return Err(Failure::indeterminate(format!("Redis: {error}")).into());
                     }
                 }
             }
@@ -127,9 +128,9 @@ impl RedisJournal {
 impl Journal for RedisJournal {
     async fn append(&self, entry: &Entry) -> Result<(), AppendError> {
         let link =
-            self.link(entry.incarnation).await.map_err(|error| AppendError::Unknown(error.to_string()))?;
+            self.link(entry.incarnation).await.map_err(|error| Failure::indeterminate(error.to_string()))?;
         let answer = link.append(EntryName::of(entry), &encode_entry(entry)).await;
-        if let Err(AppendError::Unknown(_)) = answer {
+        if let Err(AppendError::Failed(Failure { effect: Effect::Indeterminate, .. })) = answer {
             self.given_up().await;
         }
         answer
@@ -193,7 +194,7 @@ impl Journal for RedisJournal {
         if self.on(incarnation, move |link| async move { link.remove(incarnation).await }).await? {
             return Ok(());
         }
-        Err(JournalError::Unavailable(format!("journal {incarnation} is not sealed")))
+        Err(Failure::not_applied(format!("journal {incarnation} is not sealed")).into())
     }
 
     fn lanes(&self) -> u16 {

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, aio::MultiplexedConnection, cmd};
-use smartcart_domain::{entry::Lane, id::IncarnationId};
-use smartcart_engine::journal::AppendError;
+use smartcart_domain::{entry::Lane, failure::Failure, id::IncarnationId};
+use smartcart_engine::{backoff::Backoff, journal::AppendError};
 
 use smartcart_wire::EntryName;
 
@@ -87,10 +87,10 @@ impl Link {
             return Ok(());
         }
         let until = Instant::now() + CONFIRMING;
-        let mut pause = FIRST_CONFIRMING;
+        let mut backoff = Backoff::new(FIRST_CONFIRMING, CONFIRMING);
         loop {
             let mut wait = cmd("WAITAOF");
-            wait.arg(1).arg(self.confirming).arg(pause.as_millis());
+            wait.arg(1).arg(self.confirming).arg(backoff.pause().as_millis());
             let (here, elsewhere): (u16, u16) = self.ask(&wait).await?;
             if here >= 1 && elsewhere >= self.confirming {
                 return Ok(());
@@ -99,7 +99,6 @@ impl Link {
                 let why = format!("{elsewhere} replicas have it on their disks, {} must", self.confirming);
                 return Err((redis::ErrorKind::Client, "not confirmed", why).into());
             }
-            pause *= 2;
         }
     }
 
@@ -109,7 +108,7 @@ impl Link {
         match answer {
             Ok(answer) => accepted(name.sequence, answer),
             // Also what the server has refused is not known to be nowhere: an earlier attempt may be on its way still.
-            Err(error) => Err(AppendError::Unknown(error.to_string())),
+            Err(error) => Err(Failure::indeterminate(error.to_string()).into()),
         }
     }
 
@@ -133,7 +132,9 @@ impl Link {
             for ((sequence, _), answer) in some.iter().zip(answers) {
                 match accepted(*sequence, answer) {
                     Ok(()) => {}
-                    Err(AppendError::Sealed) => return Err(PublishError::Sealed),
+                    Err(AppendError::Failed(failure)) if failure.is_fenced() => {
+                        return Err(PublishError::Sealed);
+                    }
                     Err(error) => return Err(PublishError::Failed(error.to_string())),
                 }
             }
@@ -223,7 +224,7 @@ fn call(function: &str, incarnation: IncarnationId, lane: Lane) -> Cmd {
 fn accepted(sequence: u64, answer: i64) -> Result<(), AppendError> {
     match answer {
         0 => Ok(()),
-        SEALED => Err(AppendError::Sealed),
+        SEALED => Err(Failure::fenced().into()),
         CONFLICT => Err(AppendError::Conflict { sequence }),
         expected => Err(AppendError::Gap { expected: expected.unsigned_abs() }),
     }

@@ -8,6 +8,7 @@ use std::{
 use async_trait::async_trait;
 use smartcart_domain::{
     entry::{Entry, Lane},
+    failure::Failure,
     id::IncarnationId,
 };
 use smartcart_engine::journal::{AppendError, Journal, JournalError};
@@ -15,7 +16,7 @@ use sqlx::{Connection, SqliteConnection};
 use tokio::sync::Mutex;
 
 use crate::columns::{id_bytes, id_of, limit_of, signed, unsigned};
-use crate::error::{Severity, severity};
+use crate::error::{Severity, failure, severity};
 use smartcart_wire::{EntryName, decode_entry, encode_entry};
 
 /// The file is this process's alone, so what it holds is known in memory: an append is one `INSERT`.
@@ -60,21 +61,21 @@ impl SqliteJournal {
             tracing::error!(%error, "the journal cannot be written: changes are refused until a restart");
             error.to_string()
         });
-        AppendError::Failed(reason.clone())
+        AppendError::Unwritable(reason.clone())
     }
 
-    fn unavailable(&self, error: &sqlx::Error) -> JournalError {
+    fn failed(&self, error: &sqlx::Error) -> JournalError {
         if severity(error) == Severity::Fatal {
             self.fail(error);
         }
-        unavailable(error)
+        failure(error).into()
     }
 }
 
 const CLOSED: &str = "it was closed";
 
-fn unavailable(error: &impl ToString) -> JournalError {
-    JournalError::Unavailable(error.to_string())
+fn closed() -> JournalError {
+    Failure::not_applied(CLOSED).into()
 }
 
 #[async_trait]
@@ -82,12 +83,12 @@ impl Journal for SqliteJournal {
     async fn append(&self, entry: &Entry) -> Result<(), AppendError> {
         let body = encode_entry(entry);
         let mut file = self.file.lock().await;
-        let file = file.as_mut().ok_or_else(|| AppendError::Failed(CLOSED.to_owned()))?;
+        let file = file.as_mut().ok_or_else(|| AppendError::Unwritable(CLOSED.to_owned()))?;
         if let Some(reason) = self.failed.get() {
-            return Err(AppendError::Failed(reason.clone()));
+            return Err(AppendError::Unwritable(reason.clone()));
         }
         if file.sealed.contains(&entry.incarnation) {
-            return Err(AppendError::Sealed);
+            return Err(Failure::fenced().into());
         }
         let lane = (entry.incarnation, entry.lane);
         let last = file.last.get(&lane).copied().unwrap_or(0);
@@ -101,7 +102,8 @@ impl Journal for SqliteJournal {
             return Ok(());
         }
         // It is there, or was: by an earlier attempt whose outcome nobody waited for, or by somebody else.
-        let there = file.body(EntryName::of(entry)).await.map_err(|e| AppendError::Unknown(e.to_string()))?;
+        let there =
+            file.body(EntryName::of(entry)).await.map_err(|e| Failure::indeterminate(e.to_string()))?;
         if there.is_some() {
             file.last.insert(lane, last.max(entry.sequence));
         }
@@ -114,12 +116,12 @@ impl Journal for SqliteJournal {
 
     async fn seal(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
         let mut file = self.file.lock().await;
-        let file = file.as_mut().ok_or_else(|| unavailable(&CLOSED))?;
+        let file = file.as_mut().ok_or_else(|| closed())?;
         let id = id_bytes(incarnation.0);
         sqlx::query!("INSERT INTO sealed (incarnation) VALUES (?) ON CONFLICT DO NOTHING", id)
             .execute(&mut file.connection)
             .await
-            .map_err(|error| self.unavailable(&error))?;
+            .map_err(|error| self.failed(&error))?;
         file.sealed.insert(incarnation);
         Ok(())
     }
@@ -132,24 +134,24 @@ impl Journal for SqliteJournal {
         limit: usize,
     ) -> Result<Vec<Entry>, JournalError> {
         let mut file = self.file.lock().await;
-        let file = file.as_mut().ok_or_else(|| unavailable(&CLOSED))?;
+        let file = file.as_mut().ok_or_else(|| closed())?;
         file.read(incarnation, lane, after, limit).await
     }
 
     async fn trim(&self, incarnation: IncarnationId, lane: Lane, through: u64) -> Result<(), JournalError> {
         let mut file = self.file.lock().await;
-        let file = file.as_mut().ok_or_else(|| unavailable(&CLOSED))?;
+        let file = file.as_mut().ok_or_else(|| closed())?;
         let last = file.last.get(&(incarnation, lane)).copied().unwrap_or(0);
         let through = through.min(last);
         if through == 0 {
             return Ok(());
         }
-        file.trim(incarnation, lane, through).await.map_err(|error| self.unavailable(&error))
+        file.trim(incarnation, lane, through).await.map_err(|error| self.failed(&error))
     }
 
     async fn incarnations(&self) -> Result<Vec<(IncarnationId, Vec<(Lane, u64)>)>, JournalError> {
         let file = self.file.lock().await;
-        let file = file.as_ref().ok_or_else(|| unavailable(&CLOSED))?;
+        let file = file.as_ref().ok_or_else(|| closed())?;
         let mut found: BTreeMap<_, Vec<_>> = file.sealed.iter().map(|one| (*one, Vec::new())).collect();
         for (&(incarnation, lane), &last) in &file.last {
             found.entry(incarnation).or_default().push((lane, last));
@@ -159,11 +161,11 @@ impl Journal for SqliteJournal {
 
     async fn remove(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
         let mut file = self.file.lock().await;
-        let file = file.as_mut().ok_or_else(|| unavailable(&CLOSED))?;
+        let file = file.as_mut().ok_or_else(|| closed())?;
         if !file.sealed.contains(&incarnation) {
-            return Err(unavailable(&format_args!("journal {incarnation} is not sealed")));
+            return Err(Failure::not_applied(format!("journal {incarnation} is not sealed")).into());
         }
-        file.remove(incarnation).await.map_err(|error| self.unavailable(&error))
+        file.remove(incarnation).await.map_err(|error| self.failed(&error))
     }
 
     /// SQLite has one writer: with more lanes each append would only wait for the others', and carry less.
@@ -242,7 +244,7 @@ impl File {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Entry>, JournalError> {
-        let trimmed = self.trimmed(incarnation, lane).await.map_err(|error| unavailable(&error))?;
+        let trimmed = self.trimmed(incarnation, lane).await.map_err(|error| failure(&error))?;
         let mut sequence = after.max(trimmed);
         let (id, from) = (id_bytes(incarnation.0), signed(sequence));
         let limit = limit_of(limit);
@@ -256,7 +258,7 @@ impl File {
         )
         .fetch_all(&mut self.connection)
         .await
-        .map_err(|error| unavailable(&error))?;
+        .map_err(|error| failure(&error))?;
         let mut entries = Vec::with_capacity(rows.len());
         for row in rows {
             sequence += 1;
@@ -357,12 +359,12 @@ mod tests {
                 Err(error) => break error,
             }
         };
-        assert!(matches!(refused, AppendError::Failed(_)), "{refused:?}");
+        assert!(matches!(refused, AppendError::Unwritable(_)), "{refused:?}");
         assert!(acknowledged > 10, "{acknowledged}");
         // There may be room again: it stays closed all the same, and can still be read.
         shop.journal.trim(IncarnationId(1), Lane(0), 5).await.unwrap();
         let refused = shop.journal.append(&entry(acknowledged + 1)).await;
-        assert!(matches!(refused, Err(AppendError::Failed(_))), "{refused:?}");
+        assert!(matches!(refused, Err(AppendError::Unwritable(_))), "{refused:?}");
         assert_eq!(shop.journal.read(IncarnationId(1), Lane(0), 5, 1).await.unwrap(), [entry(6)]);
 
         shop.journal.close().await;

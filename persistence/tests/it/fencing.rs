@@ -1,5 +1,6 @@
 //! Whoever was declared dead can write nothing more; and one process at a time has the files.
 
+use smartcart_domain::failure::{Effect, Failure};
 use smartcart_domain::{entry::Lane, id::IncarnationId};
 use smartcart_engine::journal::AppendError;
 use smartcart_persistence::{error::OpenError, sqlite};
@@ -20,7 +21,10 @@ async fn a_sealed_journal_takes_nothing() {
     let shop = shop.restarted().await;
     for (lane, sequence) in [(0, 3), (0, 2), (5, 1)] {
         let refused = shop.journal().append(&entry(1, lane, sequence)).await;
-        assert!(matches!(refused, Err(AppendError::Sealed)), "lane {lane}, {sequence}: {refused:?}");
+        assert!(
+            matches!(refused, Err(AppendError::Failed(Failure { effect: Effect::Fenced, .. }))),
+            "lane {lane}, {sequence}: {refused:?}"
+        );
     }
     let kept = shop.journal().read(IncarnationId(1), Lane(0), 0, 10).await.unwrap();
     assert_eq!(kept, [entry(1, 0, 1), entry(1, 0, 2)]);
@@ -32,7 +36,10 @@ async fn an_incarnation_can_be_sealed_before_its_first_entry() {
     let shop = Sqlite::new().await;
     shop.journal().seal(IncarnationId(9)).await.unwrap();
     let refused = shop.journal().append(&entry(9, 0, 1)).await;
-    assert!(matches!(refused, Err(AppendError::Sealed)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(AppendError::Failed(Failure { effect: Effect::Fenced, .. }))),
+        "{refused:?}"
+    );
     assert_eq!(shop.journal().incarnations().await.unwrap(), [(IncarnationId(9), vec![])]);
 }
 

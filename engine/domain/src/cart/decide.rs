@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    BatchMode, Cart, CartCommand, CartEvent, CartStatus, Checkout, CheckoutPhase, CheckoutTerms, Operation,
-    OperationKind,
+    command::{BatchMode, CartCommand, CheckoutTerms, Operation, OperationKind},
+    event::CartEvent,
+    state::{Cart, CartStatus, Checkout, CheckoutPhase},
 };
 use crate::{
     catalog::Catalog,

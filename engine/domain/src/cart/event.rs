@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::Checkout;
+use super::state::Checkout;
 use crate::{
     checkout::AbortReason,
     id::{OrderId, Sku, UserId},

@@ -6,7 +6,7 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use super::Product;
+use super::product::Product;
 use crate::{
     id::{ProductId, Sku},
     money::Currency,

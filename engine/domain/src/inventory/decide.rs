@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Adjustment, Hold, Stock, StockCommand, StockEvent};
+use super::{
+    command::StockCommand,
+    event::{Adjustment, StockEvent},
+    state::{Hold, Stock},
+};
 use crate::limits;
 use crate::{
     entity::{Context, Decision},

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use smartcart_domain::{
     catalog::Product,
     entry::Watermark,
+    failure::Failure,
     id::{AddressId, CartId, IdSecret, IncarnationId, OrderId, ProductId, SessionId, Sku, UserId},
     orders::Order,
     snapshot::{CartSnapshot, StockSnapshot},
@@ -48,7 +49,7 @@ impl EntityStore for PostgresStore {
     }
 
     async fn flush(&self, batch: &TableBatch) -> Result<(), StoreError> {
-        let writer = self.writer.ok_or(StoreError::Fenced)?;
+        let writer = self.writer.ok_or_else(Failure::fenced)?;
         Ok(
             with_connection!(&self.pool, connection => entities::flush(connection, &self.statements, writer, batch))?,
         )

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use smartcart_domain::{
     catalog::Product,
     entry::Watermark,
+    failure::Failure,
     id::{AddressId, CartId, IdSecret, IncarnationId, OrderId, ProductId, SessionId, Sku, UserId},
     orders::Order,
     snapshot::{CartSnapshot, StockSnapshot},
@@ -24,7 +25,7 @@ use sqlx::{
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 use super::{addresses, audit, carts, catalog, entities, inventory, orders, sessions, users};
-use crate::error::{Severity, TableError, TableResult, severity, store_error};
+use crate::error::{Severity, TableError, TableResult, not_connected, severity};
 
 /// Connections that read; a read takes tens of microseconds when its pages are in memory.
 const READERS: u32 = 4;
@@ -70,14 +71,14 @@ impl SqliteStore {
 
     async fn writer(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>, StoreError> {
         if let Some(reason) = self.failed.get() {
-            return Err(StoreError::Unavailable(format!("the tables are read-only: {reason}")));
+            return Err(Failure::not_applied(format!("the tables are read-only: {reason}")).into());
         }
         MutexGuard::try_map(self.writer.lock().await, Option::as_mut)
-            .map_err(|_| StoreError::Unavailable("the tables were closed".to_owned()))
+            .map_err(|_| Failure::not_applied("the tables were closed").into())
     }
 
     async fn reader(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
-        self.readers.acquire().await.map_err(|error| store_error(&error))
+        self.readers.acquire().await.map_err(|error| not_connected(&error))
     }
 
     /// After a failed write or fsync what the file holds is not known: no more writing.
@@ -336,11 +337,11 @@ mod tests {
                 Err(error) => break error,
             }
         };
-        assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+        assert!(matches!(refused, StoreError::Failed(_)), "{refused:?}");
         assert!(created > 10, "{created}");
         let refused = shop.store.flush(&TableBatch::default()).await;
         assert!(
-            matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("read-only")),
+            matches!(&refused, Err(StoreError::Failed(failure)) if failure.reason.contains("read-only")),
             "{refused:?}"
         );
         assert!(shop.store.user(UserId(created)).await.unwrap().is_some());

@@ -1,5 +1,6 @@
 //! Whoever was declared dead writes nothing more, and is declared dead only when nothing of it is in flight.
 
+use smartcart_domain::failure::{Effect, Failure};
 use std::time::Duration;
 
 use smartcart_domain::{
@@ -33,29 +34,44 @@ async fn a_dead_member_changes_no_row() {
 
     for (lane, sequence) in [(0, 3), (0, 2), (5, 1)] {
         let refused = shop.journal().append(&entry(1, lane, sequence)).await;
-        assert!(matches!(refused, Err(AppendError::Sealed)), "lane {lane}, {sequence}: {refused:?}");
+        assert!(
+            matches!(refused, Err(AppendError::Failed(Failure { effect: Effect::Fenced, .. }))),
+            "lane {lane}, {sequence}: {refused:?}"
+        );
     }
     let flushed = shop.store().flush(&rows([cart(2).adding("85123A", 1).snapshot()])).await;
-    assert!(matches!(flushed, Err(StoreError::Fenced)), "{flushed:?}");
+    assert!(
+        matches!(flushed, Err(StoreError::Failed(Failure { effect: Effect::Fenced, .. }))),
+        "{flushed:?}"
+    );
     assert!(shop.store().load_cart(CartId(2)).await.unwrap().is_none());
     let registry = shop.registry();
-    assert_eq!(registry.beat(ONE, ShopTime(0)).await.unwrap_err(), RegistryError::Fenced);
-    assert_eq!(registry.leave(ONE).await.unwrap_err(), RegistryError::Fenced);
-    assert_eq!(registry.part(ONE).await.unwrap_err(), RegistryError::Fenced);
-    assert_eq!(registry.claim(ONE, &[]).await.unwrap_err(), RegistryError::Fenced);
-    assert_eq!(registry.hand_over(ONE, None, &[]).await.unwrap_err(), RegistryError::Fenced);
+    assert_eq!(registry.beat(ONE, ShopTime(0)).await.unwrap_err(), RegistryError::Failed(Failure::fenced()));
+    assert_eq!(registry.leave(ONE).await.unwrap_err(), RegistryError::Failed(Failure::fenced()));
+    assert_eq!(registry.part(ONE).await.unwrap_err(), RegistryError::Failed(Failure::fenced()));
+    assert_eq!(registry.claim(ONE, &[]).await.unwrap_err(), RegistryError::Failed(Failure::fenced()));
+    assert_eq!(
+        registry.hand_over(ONE, None, &[]).await.unwrap_err(),
+        RegistryError::Failed(Failure::fenced())
+    );
     // And it may accuse nobody.
-    assert_eq!(registry.declare_dead(ONE, FAR).await.unwrap_err(), RegistryError::Fenced);
+    assert_eq!(registry.declare_dead(ONE, FAR).await.unwrap_err(), RegistryError::Failed(Failure::fenced()));
 }
 
 #[tokio::test]
 async fn who_never_joined_writes_nothing() {
     let shop = Postgres::new().await;
     let refused = shop.journal().append(&entry(9, 0, 1)).await;
-    assert!(matches!(refused, Err(AppendError::Sealed)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(AppendError::Failed(Failure { effect: Effect::Fenced, .. }))),
+        "{refused:?}"
+    );
     let stranger = shop.as_pod(9).await;
     let flushed = stranger.store.flush(&rows([cart(1).adding("85123A", 1).snapshot()])).await;
-    assert!(matches!(flushed, Err(StoreError::Fenced)), "{flushed:?}");
+    assert!(
+        matches!(flushed, Err(StoreError::Failed(Failure { effect: Effect::Fenced, .. }))),
+        "{flushed:?}"
+    );
 }
 
 #[tokio::test]
@@ -82,7 +98,10 @@ async fn declaring_dead_waits_for_what_is_in_flight() {
     let lanes = shop.journal().incarnations().await.unwrap();
     assert_eq!(lanes.len(), 1);
     let refused = shop.journal().append(&entry(1, 0, 2)).await;
-    assert!(matches!(refused, Err(AppendError::Sealed)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(AppendError::Failed(Failure { effect: Effect::Fenced, .. }))),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -94,7 +113,7 @@ async fn of_two_who_accuse_each_other_one_is_dead() {
             tokio::join!(shop.registry().declare_dead(ONE, FAR), shop.registry().declare_dead(FAR, ONE));
         let (won, lost) = if one.is_ok() { (one, other) } else { (other, one) };
         assert_eq!(won, Ok(true));
-        assert_eq!(lost, Err(RegistryError::Fenced));
+        assert_eq!(lost, Err(RegistryError::Failed(Failure::fenced())));
         let members = shop.registry().beat(IncarnationId(2), ShopTime(0)).await.unwrap().members;
         let dead = members.iter().filter(|member| member.state == MemberState::Dead).count();
         assert_eq!(dead, 1);
@@ -115,7 +134,9 @@ async fn nothing_is_acknowledged_after_the_declaration() {
                     for sequence in 1.. {
                         match journal.append(&entry(1, lane, sequence)).await {
                             Ok(()) => {}
-                            Err(AppendError::Sealed) => return sequence - 1,
+                            Err(AppendError::Failed(Failure { effect: Effect::Fenced, .. })) => {
+                                return sequence - 1;
+                            }
                             Err(error) => panic!("{error}"),
                         }
                     }

@@ -105,7 +105,10 @@ async fn a_member_goes_when_it_owns_nothing() {
     registry.beat(ONE, ShopTime(5_000)).await.unwrap();
     registry.leave(ONE).await.unwrap();
     let refused = registry.part(ONE).await.unwrap_err();
-    assert!(matches!(&refused, RegistryError::Unavailable(why) if why.contains("3 shards")), "{refused}");
+    assert!(
+        matches!(&refused, RegistryError::Failed(failure) if failure.reason.contains("3 shards")),
+        "{refused}"
+    );
     registry.hand_over(ONE, Some(TWO), &mine).await.unwrap();
     registry.part(ONE).await.unwrap();
     registry.part(ONE).await.unwrap();

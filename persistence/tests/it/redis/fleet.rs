@@ -1,5 +1,6 @@
 //! Two pods, 1 and 2, each with its journal, on one Redis and one PostgreSQL.
 
+use smartcart_domain::failure::{Effect, Failure};
 use std::time::{Duration, Instant};
 
 use smartcart_domain::{
@@ -124,8 +125,10 @@ pub(super) async fn settled(journal: &FailoverJournal, entry: &Entry) -> Result<
     let began = Instant::now();
     loop {
         match journal.append(entry).await {
-            Err(AppendError::Unknown(why)) if began.elapsed() > Duration::from_secs(20) => panic!("{why}"),
-            Err(AppendError::Unknown(_)) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(Failure::indeterminate(why)) if began.elapsed() > Duration::from_secs(20) => panic!("{why}"),
+            Err(AppendError::Failed(Failure { effect: Effect::Indeterminate, .. })) => {
+                tokio::time::sleep(Duration::from_millis(20)).await
+            }
             known => return known,
         }
     }

@@ -1,5 +1,6 @@
 //! A Redis that comes back without its last entries, without a seal, or with nothing.
 
+use smartcart_domain::failure::{Effect, Failure};
 use std::time::Instant;
 
 use smartcart_engine::{
@@ -54,7 +55,10 @@ async fn a_zombie_whose_seal_was_forgotten_acknowledges_nothing() {
     for lane in [0, 1] {
         let sequence = if lane == 0 { 6 } else { 1 };
         let refused = settled(&fleet.one, &entry(1, lane, sequence)).await;
-        assert!(matches!(refused, Err(AppendError::Sealed)), "lane {lane}: {refused:?}");
+        assert!(
+            matches!(refused, Err(AppendError::Failed(Failure { effect: Effect::Fenced, .. }))),
+            "lane {lane}: {refused:?}"
+        );
     }
     assert!(!fleet.one.vouches_for(ONE).await);
 }
@@ -74,7 +78,10 @@ async fn a_zombie_meets_its_seal() {
     fleet.other.remove(ONE).await.unwrap();
     for (lane, sequence) in [(1, 1), (0, 3)] {
         let refused = settled(&fleet.one, &entry(1, lane, sequence)).await;
-        assert!(matches!(refused, Err(AppendError::Sealed)), "lane {lane}: {refused:?}");
+        assert!(
+            matches!(refused, Err(AppendError::Failed(Failure { effect: Effect::Fenced, .. }))),
+            "lane {lane}: {refused:?}"
+        );
     }
 }
 

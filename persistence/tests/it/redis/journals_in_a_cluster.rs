@@ -1,5 +1,6 @@
 //! A journal in a Redis Cluster: each incarnation's on one of its primaries.
 
+use smartcart_domain::failure::{Effect, Failure};
 use smartcart_domain::{entry::Entry, id::IncarnationId};
 use smartcart_engine::journal::{AppendError, Journal as _};
 use smartcart_persistence::{
@@ -65,7 +66,10 @@ async fn when_its_primary_fails_over_the_journal_goes_on_at_the_replica() {
     let found: Vec<Entry> = other.read(me, entry(1, 0, 1).lane, 0, 100).await.unwrap();
     assert_eq!(found.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), (1..=9).collect::<Vec<u64>>());
     let refused = settled(&one, &entry(1, 0, 10)).await;
-    assert!(matches!(refused, Err(AppendError::Sealed)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(AppendError::Failed(Failure { effect: Effect::Fenced, .. }))),
+        "{refused:?}"
+    );
 }
 
 /// Which primary has an incarnation's journal.

@@ -1,5 +1,6 @@
 //! Redis down, PostgreSQL down, both down: where the journal goes, and what its row says.
 
+use smartcart_domain::failure::{Effect, Failure};
 use std::time::{Duration, Instant};
 
 use smartcart_domain::id::IncarnationId;
@@ -34,7 +35,10 @@ async fn without_redis_the_journal_goes_on_in_postgres_with_all_that_the_tables_
     assert_eq!(fleet.found().await, [3, 4, 5, 6, 7]);
     fleet.other.remove(ONE).await.unwrap();
     let refused = settled(&fleet.one, &entry(1, 0, 8)).await;
-    assert!(matches!(refused, Err(AppendError::Sealed)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(AppendError::Failed(Failure { effect: Effect::Fenced, .. }))),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -83,7 +87,10 @@ async fn without_postgres_appends_go_on_but_not_over_a_new_connection() {
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(2) {
         let unknown = fleet.one.append(&entry(1, 0, 6)).await;
-        assert!(matches!(unknown, Err(AppendError::Unknown(_))), "{unknown:?}");
+        assert!(
+            matches!(unknown, Err(AppendError::Failed(Failure { effect: Effect::Indeterminate, .. }))),
+            "{unknown:?}"
+        );
         assert!(!fleet.one.vouches_for(ONE).await);
     }
     fleet.to_postgres.set_open(true);
@@ -100,7 +107,10 @@ async fn with_both_down_an_append_fails_soon() {
     for _ in 0..3 {
         let began = Instant::now();
         let unknown = fleet.one.append(&entry(1, 0, 3)).await;
-        assert!(matches!(unknown, Err(AppendError::Unknown(_))), "{unknown:?}");
+        assert!(
+            matches!(unknown, Err(AppendError::Failed(Failure { effect: Effect::Indeterminate, .. }))),
+            "{unknown:?}"
+        );
         assert!(began.elapsed() < Duration::from_millis(1200), "{:?}", began.elapsed());
     }
     fleet.to_postgres.set_open(true);
@@ -115,7 +125,10 @@ async fn a_journal_in_redis_is_finished_when_redis_answers() {
     fleet.append(1..=3).await;
     fleet.redis.kill();
     let refused = fleet.other.seal(ONE).await;
-    assert!(matches!(refused, Err(JournalError::Unavailable(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(JournalError::Failed(Failure { effect: Effect::NotApplied, .. }))),
+        "{refused:?}"
+    );
     fleet.redis.start().await;
     assert_eq!(fleet.found().await, [1, 2, 3]);
 }
@@ -127,7 +140,10 @@ async fn a_pod_without_the_redis_cannot_finish_what_is_there() {
     fleet.append(1..=3).await;
     let bare = &fleet.postgres.shared.journal;
     let refused = bare.seal(ONE).await;
-    assert!(matches!(refused, Err(JournalError::Unavailable(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(JournalError::Failed(Failure { effect: Effect::NotApplied, .. }))),
+        "{refused:?}"
+    );
     let registry = fleet.postgres.registry();
     let right = registry.take_over(ONE).await.unwrap().unwrap();
     let refused = right.finish(&[]).await;
@@ -174,7 +190,10 @@ async fn without_its_copies_the_journal_begins_nowhere_before_the_tables_have_th
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(2) {
             let unknown = fleet.one.append(&entry(1, 0, 7)).await;
-            assert!(matches!(unknown, Err(AppendError::Unknown(_))), "{unknown:?}");
+            assert!(
+                matches!(unknown, Err(AppendError::Failed(Failure { effect: Effect::Indeterminate, .. }))),
+                "{unknown:?}"
+            );
         }
         fleet.one.trim(ONE, LANE, 5).await.unwrap();
         fleet.append(7..=8).await;
