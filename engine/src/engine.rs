@@ -242,7 +242,7 @@ impl Engine {
     pub async fn open(self: &Arc<Self>) {
         let Some(member) = &self.member else { return };
         let mut tasks = member.start();
-        tasks.push(catalog::follow_catalog(self.clone(), member.membership.catalog_generation()));
+        tasks.push(self.clone().follow_catalog(member.membership.catalog_generation()));
         self.tasks.lock().extend(tasks);
         member.membership.all_served().await;
     }

@@ -77,18 +77,18 @@ impl Engine {
     fn swap_catalog(&self, put: impl IntoIterator<Item = Product>, removed: &[ProductId]) {
         self.catalog.store(Arc::new(self.catalog.load().with(put, removed)));
     }
-}
 
-/// Loads the catalogue again when another pod has changed it.
-pub(super) fn follow_catalog(engine: Arc<Engine>, mut generation: watch::Receiver<u64>) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        while generation.changed().await.is_ok() {
-            let wanted = *generation.borrow_and_update();
-            let mut backoff = Backoff::new(RELOAD_PAUSE, RELOAD_PAUSE);
-            while let Err(error) = engine.reload_catalog(wanted).await {
-                tracing::warn!(%error, "the catalogue cannot be loaded again yet");
-                backoff.wait().await;
+    /// Loads the catalogue again whenever another pod has changed it.
+    pub(super) fn follow_catalog(self: Arc<Self>, mut generation: watch::Receiver<u64>) -> JoinHandle<()> {
+        tokio::spawn(async move {
+            while generation.changed().await.is_ok() {
+                let wanted = *generation.borrow_and_update();
+                let mut backoff = Backoff::new(RELOAD_PAUSE, RELOAD_PAUSE);
+                while let Err(error) = self.reload_catalog(wanted).await {
+                    tracing::warn!(%error, "loading the catalogue again failed; retrying");
+                    backoff.wait().await;
+                }
             }
-        }
-    })
+        })
+    }
 }

@@ -116,7 +116,7 @@ impl Journal for SqliteJournal {
 
     async fn seal(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
         let mut file = self.file.lock().await;
-        let file = file.as_mut().ok_or_else(|| closed())?;
+        let file = file.as_mut().ok_or_else(closed)?;
         let id = id_bytes(incarnation.0);
         sqlx::query!("INSERT INTO sealed (incarnation) VALUES (?) ON CONFLICT DO NOTHING", id)
             .execute(&mut file.connection)
@@ -134,13 +134,13 @@ impl Journal for SqliteJournal {
         limit: usize,
     ) -> Result<Vec<Entry>, JournalError> {
         let mut file = self.file.lock().await;
-        let file = file.as_mut().ok_or_else(|| closed())?;
+        let file = file.as_mut().ok_or_else(closed)?;
         file.read(incarnation, lane, after, limit).await
     }
 
     async fn trim(&self, incarnation: IncarnationId, lane: Lane, through: u64) -> Result<(), JournalError> {
         let mut file = self.file.lock().await;
-        let file = file.as_mut().ok_or_else(|| closed())?;
+        let file = file.as_mut().ok_or_else(closed)?;
         let last = file.last.get(&(incarnation, lane)).copied().unwrap_or(0);
         let through = through.min(last);
         if through == 0 {
@@ -151,7 +151,7 @@ impl Journal for SqliteJournal {
 
     async fn incarnations(&self) -> Result<Vec<(IncarnationId, Vec<(Lane, u64)>)>, JournalError> {
         let file = self.file.lock().await;
-        let file = file.as_ref().ok_or_else(|| closed())?;
+        let file = file.as_ref().ok_or_else(closed)?;
         let mut found: BTreeMap<_, Vec<_>> = file.sealed.iter().map(|one| (*one, Vec::new())).collect();
         for (&(incarnation, lane), &last) in &file.last {
             found.entry(incarnation).or_default().push((lane, last));
@@ -161,7 +161,7 @@ impl Journal for SqliteJournal {
 
     async fn remove(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
         let mut file = self.file.lock().await;
-        let file = file.as_mut().ok_or_else(|| closed())?;
+        let file = file.as_mut().ok_or_else(closed)?;
         if !file.sealed.contains(&incarnation) {
             return Err(Failure::not_applied(format!("journal {incarnation} is not sealed")).into());
         }

@@ -125,9 +125,9 @@ pub(super) async fn settled(journal: &FailoverJournal, entry: &Entry) -> Result<
     let began = Instant::now();
     loop {
         match journal.append(entry).await {
-            Err(Failure::indeterminate(why)) if began.elapsed() > Duration::from_secs(20) => panic!("{why}"),
-            Err(AppendError::Failed(Failure { effect: Effect::Indeterminate, .. })) => {
-                tokio::time::sleep(Duration::from_millis(20)).await
+            Err(AppendError::Failed(Failure { effect: Effect::Indeterminate, reason })) => {
+                assert!(began.elapsed() <= Duration::from_secs(20), "{reason}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
             known => return known,
         }
