@@ -200,3 +200,6 @@ fn went(rows: &[ShardRow], asked: &[(ShardId, Epoch)]) -> HashMap<ShardId, Epoch
     };
     rows.iter().filter_map(went).collect()
 }
+
+#[cfg(test)]
+mod tests;
