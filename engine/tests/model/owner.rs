@@ -46,12 +46,12 @@ impl State {
     fn believe(&mut self, place: Place, (owner, epoch): (Option<Place>, u8)) {
         let pod = &mut self.pods[place];
         match pod.book {
-            Book::Foreign if owner == Some(place) && epoch > pod.epoch => {
+            Book::Remote if owner == Some(place) && epoch > pod.epoch => {
                 (pod.book, pod.epoch) = (Book::Owned, epoch);
             }
-            Book::Owned | Book::Closing if epoch > pod.epoch => self.stop(place),
+            Book::Owned | Book::Draining if epoch > pod.epoch => self.stop(place),
             // What is being handed over is settled by who hands it over.
-            Book::Foreign | Book::Owned | Book::Closing | Book::Handing => {}
+            Book::Remote | Book::Owned | Book::Draining | Book::Transferring => {}
         }
     }
 
@@ -142,7 +142,8 @@ impl State {
         let pod = &mut self.pods[place];
         when(pod.flushing.is_none())?;
         let image = pod.gathering.take()?;
-        pod.flushing = Some(Flush { phase: Phase::Sent, image, watermark: Some(image.version()) });
+        let watermark = Some(image.version());
+        pod.flushing = Some(Flush { phase: Phase::Sent, image, watermark, awaited: false });
         Some(())
     }
 
@@ -161,7 +162,7 @@ impl State {
         )?;
         let flush = pod.urgent?;
         self.pods[place].urgent = self.written(place, flush, part, rules)?;
-        self.pods[place].settled |= part == Transaction::Answer;
+        self.pods[place].settled |= part == Transaction::Answer && flush.awaited;
         Some(())
     }
 
@@ -204,7 +205,7 @@ impl State {
 
     pub(crate) fn reader_enters(&mut self, place: Place) -> Option<()> {
         let pod = &mut self.pods[place];
-        when(pod.runs && matches!(pod.book, Book::Owned | Book::Closing) && pod.memory.is_none())?;
+        when(pod.runs && matches!(pod.book, Book::Owned | Book::Draining) && pod.memory.is_none())?;
         self.left.readers = self.left.readers.checked_sub(1)?;
         pod.reader = true;
         Some(())
@@ -216,7 +217,7 @@ impl State {
         let pod = &mut self.pods[place];
         when(pod.reader && pod.memory.is_none())?;
         pod.reader = false;
-        let here = matches!(pod.book, Book::Owned | Book::Closing);
+        let here = matches!(pod.book, Book::Owned | Book::Draining);
         pod.loading = (here || !rules.load_while_here).then_some(image);
         Some(())
     }
@@ -224,7 +225,7 @@ impl State {
     pub(crate) fn reader_inserts(&mut self, place: Place) -> Option<()> {
         let pod = &mut self.pods[place];
         let image = pod.loading.take()?;
-        if matches!(pod.book, Book::Owned | Book::Closing) && pod.memory.is_none() {
+        if matches!(pod.book, Book::Owned | Book::Draining) && pod.memory.is_none() {
             pod.memory = Some(image);
         }
         Some(())

@@ -73,16 +73,18 @@ pub(crate) struct Append {
 pub(crate) struct Flush {
     pub(crate) phase: Phase,
     pub(crate) image: Changes,
-    /// Moves in the same transaction. A row that goes ahead of its turn (a hand-over's, a checkout's) moves none.
+    /// Moves in the same transaction. A row that goes ahead of its turn (a handover's, a checkout's) moves none.
     pub(crate) watermark: Option<u8>,
+    /// A handover goes on when the tables have it.
+    pub(crate) awaited: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Book {
-    Foreign,
+    Remote,
     Owned,
-    Closing,
-    Handing,
+    Draining,
+    Transferring,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -118,10 +120,10 @@ pub(crate) struct Pod {
     pub(crate) gathering: Option<Changes>,
     /// Belongs to the flush that has begun, and that may be long.
     pub(crate) flushing: Option<Flush>,
-    /// A row of a hand-over, ahead of its turn.
+    /// A row of a handover, ahead of its turn.
     pub(crate) urgent: Option<Flush>,
     pub(crate) settled: bool,
-    pub(crate) hand_over: Option<(Option<Place>, Asked)>,
+    pub(crate) handover: Option<(Option<Place>, Asked)>,
     /// A reader was let in. It is not counted among those inside.
     pub(crate) reader: bool,
     /// What its load has found in the tables.
@@ -162,7 +164,7 @@ impl State {
             runs: true,
             confirmed: true,
             news: None,
-            book: Book::Foreign,
+            book: Book::Remote,
             epoch: 1,
             memory: None,
             append: None,
@@ -170,7 +172,7 @@ impl State {
             flushing: None,
             urgent: None,
             settled: false,
-            hand_over: None,
+            handover: None,
             reader: false,
             loading: None,
             claim: None,
@@ -239,12 +241,13 @@ impl State {
             self.unanswered |= 1 << append.image.at(append.image.version());
         }
         let under_way = |phase| phase != Phase::Committed;
-        let asking = pod.hand_over.filter(|(_, asked)| pod.book == Book::Handing && *asked == Asked::Sent);
+        let asking =
+            pod.handover.filter(|(_, asked)| pod.book == Book::Transferring && *asked == Asked::Sent);
         *pod = Pod {
             runs: false,
             confirmed: false,
             news: None,
-            book: if asking.is_some() { Book::Handing } else { Book::Foreign },
+            book: if asking.is_some() { Book::Transferring } else { Book::Remote },
             epoch: if asking.is_some() { pod.epoch } else { 0 },
             memory: None,
             append: pod.append.filter(|append| under_way(append.phase)),
@@ -252,7 +255,7 @@ impl State {
             flushing: pod.flushing.filter(|flush| under_way(flush.phase)),
             urgent: pod.urgent.filter(|flush| under_way(flush.phase)),
             settled: false,
-            hand_over: asking,
+            handover: asking,
             reader: false,
             loading: None,
             claim: None,

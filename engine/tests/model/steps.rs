@@ -1,4 +1,4 @@
-//! Everything that can happen next, in words. What each does is in `owner.rs`, `hand_over.rs` and `take_over.rs`.
+//! Everything that can happen next, in words. What each does is in `owner.rs`, `handover.rs` and `take_over.rs`.
 
 use std::fmt;
 
@@ -58,7 +58,7 @@ impl Step {
         use Transaction::*;
         let mut steps = Vec::new();
         let mut may = |allowed: bool, some: &[Self]| steps.extend(some.iter().filter(|_| allowed));
-        let (moves, deaths) = (bounds.hand_overs > 0, bounds.crashes + bounds.silences > 0);
+        let (moves, deaths) = (bounds.handovers > 0, bounds.crashes + bounds.silences > 0);
         for pod in 0..PODS {
             may(true, &[Beat(pod), BeginFlush(pod)]);
             may(bounds.late_news > 0, &[ReadLate(pod), BelieveLate(pod)]);
@@ -170,13 +170,13 @@ impl fmt::Display for Step {
                 write!(f, "{} closes the shard, to hand it to {}", name(pod), name(to))
             }
             Self::Close(pod, None) => write!(f, "{} closes the shard, to leave it to nobody", name(pod)),
-            Self::Reopen(pod) => write!(f, "{}: those inside do not finish; it opens again", name(pod)),
+            Self::Reopen(pod) => write!(f, "{}: the handover is given up; it opens again", name(pod)),
             Self::Settle(pod) => write!(f, "{}: nobody is inside; what waits is written now", name(pod)),
             Self::Clear(pod) => {
                 write!(f, "{} forgets the shard's entities, asks for the new owner", name(pod))
             }
-            Self::WriteOwner(pod, part) => f.write_str(&words(&format!("{}'s hand-over", name(pod)), part)),
-            Self::ReadRows(pod) => write!(f, "{} reads from the rows what its hand-over did", name(pod)),
+            Self::WriteOwner(pod, part) => f.write_str(&words(&format!("{}'s handover", name(pod)), part)),
+            Self::ReadRows(pod) => write!(f, "{} reads from the rows what its handover did", name(pod)),
             Self::Part(pod) => write!(f, "{} owns nothing, and goes", name(pod)),
             Self::Crash(pod) => write!(f, "{} crashes", name(pod)),
             Self::FallSilent(pod) => write!(f, "{} lives, but is silent for too long", name(pod)),
