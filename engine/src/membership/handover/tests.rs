@@ -87,7 +87,7 @@ impl FakeRegistry {
 }
 
 fn unavailable<T>() -> Result<T, RegistryError> {
-    Err(RegistryError::Unavailable("on purpose".to_owned()))
+    Err(Failure::indeterminate("on purpose").into())
 }
 
 #[async_trait]
@@ -108,7 +108,7 @@ impl Registry for FakeRegistry {
             Answer::MovesSilently | Answer::Lost => unavailable(),
             Answer::MovesAndHangs | Answer::Hangs => std::future::pending().await,
             Answer::MovesAndPanics => panic!("on purpose"),
-            Answer::Fenced => Err(RegistryError::Fenced),
+            Answer::Fenced => Err(Failure::fenced().into()),
         }
     }
 
@@ -349,7 +349,7 @@ async fn an_unknown_outcome_opens_nothing_and_holds_up_no_other_shard() {
 #[tokio::test(start_paused = true)]
 async fn a_fenced_pod_opens_nothing_again() {
     let pod = Pod::with(&[Answer::Fenced]);
-    assert_eq!(pod.give(SHARD).await, Err(RegistryError::Fenced.into()));
+    assert_eq!(pod.give(SHARD).await, Err(RegistryError::from(Failure::fenced()).into()));
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert!(!pod.map.is_open(SHARD) && !pod.map.serves(SHARD));
 }
