@@ -169,7 +169,7 @@ async fn a_pod_that_has_gone_leaves_nothing_in_redis() {
 async fn a_pod_appends_for_itself_only() {
     let fleet = Fleet::new().await;
     let refused = fleet.one.append(&entry(2, 0, 1)).await;
-    assert!(matches!(refused, Err(AppendError::Failed(_))), "{refused:?}");
+    assert!(matches!(refused, Err(AppendError::Unwritable(_))), "{refused:?}");
     assert!(!fleet.one.vouches_for(IncarnationId(2)).await);
 }
 
