@@ -72,6 +72,9 @@ async fn check_schema(pool: &PgPool) -> anyhow::Result<()> {
     )
     .fetch_one(pool)
     .await?;
-    anyhow::ensure!(migrated, "the next version's columns are not in the database: --next is no next version");
+    anyhow::ensure!(
+        migrated,
+        "the next version's columns are not in the database: --next is no next version"
+    );
     Ok(())
 }
