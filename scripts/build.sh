@@ -8,7 +8,9 @@ source scripts/queries.sh
 readonly BUILT=target/built.json
 
 compile() {
-  # With the feature `next`, the server can be told to be its next version (next-version.sh).
+  # With the feature `next`, the server can be told to be its next version (next-version.sh). Without it a constant takes the
+  # place of an environment variable; `make run`, the container and the release builds compile that. It is not compiled here
+  # too: cargo gives a choice of crates other features of tokio, prost and syn, and would build what uses those again.
   scripts/checked-cargo.sh build --locked --workspace --all-targets --features smartcart-api/next \
     --message-format=json-render-diagnostics >"$BUILT"
 }
