@@ -3,9 +3,9 @@
 //! the search prints a shortest way to a broken promise. What the model leaves out is in docs/adr/0003.
 //!
 //! To learn the protocol: the rules (`rules.rs`), the state (`state.rs`), what must be true of it (`promises.rs`), what an
-//! owner does (`owner.rs`), how it gives a shard away (`hand_over.rs`), and what becomes of the dead (`take_over.rs`).
+//! owner does (`owner.rs`), how it gives a shard away (`handover.rs`), and what becomes of the dead (`take_over.rs`).
 
-mod hand_over;
+mod handover;
 mod owner;
 mod promises;
 mod rules;
@@ -24,7 +24,7 @@ const NOTHING: Bounds = Bounds {
     changes: 2,
     crashes: 0,
     silences: 0,
-    hand_overs: 0,
+    handovers: 0,
     lost_answers: 0,
     late_news: 0,
     readers: 0,
@@ -36,13 +36,13 @@ const NOTHING: Bounds = Bounds {
 /// Pods die, or seem to.
 const DEATHS: Bounds = Bounds { crashes: 1, silences: 1, ..NOTHING };
 /// Shards go from pod to pod.
-const MOVES: Bounds = Bounds { hand_overs: 2, lost_answers: 1, readers: 1, ..NOTHING };
+const MOVES: Bounds = Bounds { handovers: 2, lost_answers: 1, readers: 1, ..NOTHING };
 /// The registry's news arrive late.
-const LATE: Bounds = Bounds { changes: 1, hand_overs: 2, late_news: 1, ..NOTHING };
+const LATE: Bounds = Bounds { changes: 1, handovers: 2, late_news: 1, ..NOTHING };
 /// Pods come, go, and leave shards to nobody.
-const GOING: Bounds = Bounds { hand_overs: 2, partings: 2, ..NOTHING };
+const GOING: Bounds = Bounds { handovers: 2, partings: 2, ..NOTHING };
 /// A pod dies while it hands over.
-const DEATHS_AND_MOVES: Bounds = Bounds { silences: 1, hand_overs: 1, ..NOTHING };
+const DEATHS_AND_MOVES: Bounds = Bounds { silences: 1, handovers: 1, ..NOTHING };
 /// Three pods start at about the same time.
 const NEW_FLEET: Bounds = Bounds { changes: 2, new_fleet: true, ..NOTHING };
 
@@ -87,7 +87,7 @@ fn goes_wrong(without: &str, rules: &Rules, bounds: Bounds) {
 #[test]
 fn the_promises_hold_when_pods_die_or_seem_to() {
     let steps =
-        ["Crash", "FallSilent", "DeclareDead", "FinishJournal", "Deal", "EndClaim", "Append", "Flush"];
+        ["Crash", "FallSilent", "DeclareDead", "FinishJournal", "Reassign", "EndClaim", "Append", "Flush"];
     holds("deaths", DEATHS, &steps, &[0, 1, 2, 3]);
 }
 
@@ -109,7 +109,7 @@ fn the_promises_hold_when_news_are_late() {
 
 #[test]
 fn the_promises_hold_when_pods_die_while_shards_move() {
-    let steps = ["Close", "WriteOwner", "FallSilent", "DeclareDead", "FinishJournal", "Deal"];
+    let steps = ["Close", "WriteOwner", "FallSilent", "DeclareDead", "FinishJournal", "Reassign"];
     holds("deaths and moves", DEATHS_AND_MOVES, &steps, &[0, 1, 2]);
 }
 
@@ -136,7 +136,7 @@ without! {
     wait_for_in_flight: DEATHS,
     finish_first: DEATHS,
     drain: MOVES,
-    flush_before_hand_over: MOVES,
+    flush_before_handover: MOVES,
     only_over_lower: MOVES,
     claim_looks_again: NEW_FLEET,
     load_while_here: MOVES,
@@ -152,7 +152,7 @@ without! {
 fn the_promises_hold_further_out() {
     holds("more deaths", Bounds { changes: 3, lost_answers: 1, ..DEATHS }, &[], &[]);
     holds("more moves", Bounds { changes: 3, reloads: 1, ..MOVES }, &[], &[]);
-    holds("more goings", Bounds { changes: 3, hand_overs: 3, ..GOING }, &[], &[]);
-    holds("more of both", Bounds { crashes: 1, hand_overs: 2, ..DEATHS_AND_MOVES }, &[], &[]);
+    holds("more goings", Bounds { changes: 3, handovers: 3, ..GOING }, &[], &[]);
+    holds("more of both", Bounds { crashes: 1, handovers: 2, ..DEATHS_AND_MOVES }, &[], &[]);
     holds("a new fleet", Bounds { changes: 3, crashes: 1, silences: 1, ..NEW_FLEET }, &[], &[]);
 }

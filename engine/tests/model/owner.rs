@@ -16,7 +16,7 @@ impl State {
 
     /// The registry confirms what is here, or says that this incarnation is over. Where others' shards are is a hint for
     /// the way there, and not in the model.
-    pub(crate) fn beat(&mut self, place: Place) -> Option<()> {
+    pub(crate) fn heartbeat(&mut self, place: Place) -> Option<()> {
         when(self.pods[place].runs)?;
         if !self.is_live(place) {
             self.stop(place);
@@ -46,12 +46,12 @@ impl State {
     fn believe(&mut self, place: Place, (owner, epoch): (Option<Place>, u8)) {
         let pod = &mut self.pods[place];
         match pod.book {
-            Book::Foreign if owner == Some(place) && epoch > pod.epoch => {
+            Book::Remote if owner == Some(place) && epoch > pod.epoch => {
                 (pod.book, pod.epoch) = (Book::Owned, epoch);
             }
-            Book::Owned | Book::Closing if epoch > pod.epoch => self.stop(place),
+            Book::Owned | Book::Draining if epoch > pod.epoch => self.stop(place),
             // What is being handed over is settled by who hands it over.
-            Book::Foreign | Book::Owned | Book::Closing | Book::Handing => {}
+            Book::Remote | Book::Owned | Book::Draining | Book::Transferring => {}
         }
     }
 
@@ -76,8 +76,8 @@ impl State {
             self.acknowledge(version, change);
             return Some(());
         }
-        let image = memory.with(version, change);
-        self.pods[place].append = Some(Append { phase: Phase::Sent, image });
+        let snapshot = memory.with(version, change);
+        self.pods[place].append = Some(Append { phase: Phase::Sent, snapshot });
         Some(())
     }
 
@@ -94,14 +94,14 @@ impl State {
         let append = self.pods[place].append?;
         let phase = self.transaction(place, append.phase, part, rules)?;
         self.pods[place].append = phase.map(|phase| Append { phase, ..append });
-        let version = append.image.version();
-        let change = append.image.at(version);
+        let version = append.snapshot.version();
+        let change = append.snapshot.at(version);
         match part {
             Transaction::Commit => self.journal[place] = self.journal[place].with(version, change),
             Transaction::Answer => {
                 let pod = &mut self.pods[place];
-                pod.gathering = Some(append.image);
-                pod.memory = pod.memory.map(|_| append.image);
+                pod.gathering = Some(append.snapshot);
+                pod.memory = pod.memory.map(|_| append.snapshot);
                 self.acknowledge(version, change);
             }
             Transaction::LoseAnswer => {
@@ -141,8 +141,8 @@ impl State {
     pub(crate) fn begin_flush(&mut self, place: Place) -> Option<()> {
         let pod = &mut self.pods[place];
         when(pod.flushing.is_none())?;
-        let image = pod.gathering.take()?;
-        pod.flushing = Some(Flush { phase: Phase::Sent, image, watermark: Some(image.version()) });
+        let snapshot = pod.gathering.take()?;
+        pod.flushing = Some(Flush { phase: Phase::Sent, snapshot, watermark: Some(snapshot.version()) });
         Some(())
     }
 
@@ -176,7 +176,7 @@ impl State {
         when(part != Transaction::LoseAnswer)?;
         let phase = self.transaction(place, flush.phase, part, rules)?;
         if part == Transaction::Commit {
-            self.write(flush.image, rules);
+            self.write(flush.snapshot, rules);
             if let Some(watermark) = flush.watermark {
                 self.watermark[place] = self.watermark[place].max(watermark);
             }
@@ -187,9 +187,9 @@ impl State {
         Some(phase.map(|phase| Flush { phase, ..flush }))
     }
 
-    pub(crate) fn write(&mut self, image: Changes, rules: &Rules) {
-        if image.version() > self.tables.version() || !rules.only_over_lower {
-            self.tables = image;
+    pub(crate) fn write(&mut self, snapshot: Changes, rules: &Rules) {
+        if snapshot.version() > self.tables.version() || !rules.only_over_lower {
+            self.tables = snapshot;
         }
     }
 
@@ -204,7 +204,7 @@ impl State {
 
     pub(crate) fn reader_enters(&mut self, place: Place) -> Option<()> {
         let pod = &mut self.pods[place];
-        when(pod.runs && matches!(pod.book, Book::Owned | Book::Closing) && pod.memory.is_none())?;
+        when(pod.runs && matches!(pod.book, Book::Owned | Book::Draining) && pod.memory.is_none())?;
         self.left.readers = self.left.readers.checked_sub(1)?;
         pod.reader = true;
         Some(())
@@ -212,20 +212,20 @@ impl State {
 
     /// Perhaps much later. A reader who finds that the shard has gone is sent after it.
     pub(crate) fn reader_loads(&mut self, place: Place, rules: &Rules) -> Option<()> {
-        let image = self.load(place, rules);
+        let snapshot = self.load(place, rules);
         let pod = &mut self.pods[place];
         when(pod.reader && pod.memory.is_none())?;
         pod.reader = false;
-        let here = matches!(pod.book, Book::Owned | Book::Closing);
-        pod.loading = (here || !rules.load_while_here).then_some(image);
+        let here = matches!(pod.book, Book::Owned | Book::Draining);
+        pod.loading = (here || !rules.load_while_here).then_some(snapshot);
         Some(())
     }
 
     pub(crate) fn reader_inserts(&mut self, place: Place) -> Option<()> {
         let pod = &mut self.pods[place];
-        let image = pod.loading.take()?;
-        if matches!(pod.book, Book::Owned | Book::Closing) && pod.memory.is_none() {
-            pod.memory = Some(image);
+        let snapshot = pod.loading.take()?;
+        if matches!(pod.book, Book::Owned | Book::Draining) && pod.memory.is_none() {
+            pod.memory = Some(snapshot);
         }
         Some(())
     }

@@ -38,7 +38,7 @@ impl State {
     fn answers_badly(&self, rules: &Rules) -> Option<&'static str> {
         let bad = |place: &Place| {
             let pod = &self.pods[*place];
-            let answers = pod.runs && matches!(pod.book, Book::Owned | Book::Closing);
+            let answers = pod.runs && matches!(pod.book, Book::Owned | Book::Draining);
             answers
                 && (pod.confirmed || !rules.confirmed_answers)
                 && !pod.memory.unwrap_or_else(|| self.load(*place, rules)).has_all_of(self.acknowledged)
@@ -52,7 +52,7 @@ impl State {
     fn orphaned(&self) -> Option<&'static str> {
         let owner = self.owner.filter(|owner| self.is_live(*owner) && self.pods[*owner].runs)?;
         let pod = &self.pods[owner];
-        (pod.book == Book::Foreign && pod.epoch >= self.epoch)
+        (pod.book == Book::Remote && pod.epoch >= self.epoch)
             .then_some("nobody will ever serve the shard: its owner believes that it has given it away")
     }
 }

@@ -7,22 +7,22 @@ pub(crate) struct Rules {
     pub(crate) fence: bool,
     /// Whoever declares an incarnation dead waits for its transactions that have had their look.
     pub(crate) wait_for_in_flight: bool,
-    /// The dead one's journal is in the tables before its shard is dealt out.
+    /// The dead one's journal is in the tables before its shard is reassigned.
     pub(crate) finish_first: bool,
     /// A shard is handed over when those inside have their answers.
     pub(crate) drain: bool,
     /// A shard is handed over when the tables have all of it.
-    pub(crate) flush_before_hand_over: bool,
-    /// An image is written only over a lower version.
+    pub(crate) flush_before_handover: bool,
+    /// A snapshot is written only over a lower version.
     pub(crate) only_over_lower: bool,
     /// Whoever takes a shard that nobody owns looks at members and row as they are when it has the row's lock, not as
     /// they were when it began to wait.
     pub(crate) claim_looks_again: bool,
     /// A load from the tables begins only while the shard is here, and the shard does not leave before it ends.
     pub(crate) load_while_here: bool,
-    /// What the write-behind still has in memory does not hide a newer image in the tables.
+    /// What the write-behind still has in memory does not hide a newer snapshot in the tables.
     pub(crate) tables_may_be_newer: bool,
-    /// A hand-over whose answer was lost raised the epoch by one, whatever the rows have become since.
+    /// A handover whose answer was lost raised the epoch by one, whatever the rows have become since.
     pub(crate) one_epoch_each: bool,
     /// Readers, and whoever changes nothing, are answered only while ownership is confirmed.
     pub(crate) confirmed_answers: bool,
@@ -35,7 +35,7 @@ pub(crate) const ALL: Rules = Rules {
     wait_for_in_flight: true,
     finish_first: true,
     drain: true,
-    flush_before_hand_over: true,
+    flush_before_handover: true,
     only_over_lower: true,
     claim_looks_again: true,
     load_while_here: true,
@@ -53,7 +53,7 @@ pub(crate) struct Bounds {
     pub(crate) crashes: u8,
     /// A pod that lives falls silent for long enough to be suspected: paused, cut off, or slow.
     pub(crate) silences: u8,
-    pub(crate) hand_overs: u8,
+    pub(crate) handovers: u8,
     pub(crate) lost_answers: u8,
     /// What a pod has read in the registry reaches its books later.
     pub(crate) late_news: u8,

@@ -6,7 +6,7 @@ pub(crate) const PODS: usize = 3;
 /// A pod by its place; here each pod is one incarnation, since a restart is a new one.
 pub(crate) type Place = usize;
 
-/// Numbered changes of the entity by the version that each made, four bits a version: an image when there is no gap.
+/// Numbered changes of the entity by the version that each made, four bits a version: a snapshot when there is no gap.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub(crate) struct Changes(u16);
 
@@ -23,7 +23,7 @@ impl Changes {
         Self(self.0 & !(0xF << place) | change << place)
     }
 
-    /// The last version of an image.
+    /// The last version of a snapshot.
     pub(crate) fn version(self) -> u8 {
         (1..=Self::VERSIONS).take_while(|version| self.at(*version) != 0).last().unwrap_or(0)
     }
@@ -47,7 +47,7 @@ pub(crate) enum Member {
     NotYet,
     Live,
     Dead,
-    /// Its shards were dealt out, its journal and its rows are forgotten.
+    /// Its shards were reassigned, its journal and its rows are forgotten.
     Gone,
 }
 
@@ -61,28 +61,28 @@ pub(crate) enum Phase {
     Committed,
 }
 
-/// One entry for the journal: the last change of an image.
+/// One entry for the journal: the last change of a snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Append {
     pub(crate) phase: Phase,
-    pub(crate) image: Changes,
+    pub(crate) snapshot: Changes,
 }
 
 /// Of the write-behind for the tables.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Flush {
     pub(crate) phase: Phase,
-    pub(crate) image: Changes,
-    /// Moves in the same transaction. A row that goes ahead of its turn (a hand-over's, a checkout's) moves none.
+    pub(crate) snapshot: Changes,
+    /// Moves in the same transaction. A row that goes ahead of its turn (a handover's, a checkout's) moves none.
     pub(crate) watermark: Option<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Book {
-    Foreign,
+    Remote,
     Owned,
-    Closing,
-    Handing,
+    Draining,
+    Transferring,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -97,7 +97,7 @@ pub(crate) enum Asked {
 pub(crate) struct TakeOver {
     pub(crate) dead: Place,
     /// The entity as the tables and the dead one's journal have it.
-    pub(crate) image: Changes,
+    pub(crate) snapshot: Changes,
     pub(crate) written: bool,
 }
 
@@ -118,10 +118,10 @@ pub(crate) struct Pod {
     pub(crate) gathering: Option<Changes>,
     /// Belongs to the flush that has begun, and that may be long.
     pub(crate) flushing: Option<Flush>,
-    /// A row of a hand-over, ahead of its turn.
+    /// A row of a handover, ahead of its turn.
     pub(crate) urgent: Option<Flush>,
     pub(crate) settled: bool,
-    pub(crate) hand_over: Option<(Option<Place>, Asked)>,
+    pub(crate) handover: Option<(Option<Place>, Asked)>,
     /// A reader was let in. It is not counted among those inside.
     pub(crate) reader: bool,
     /// What its load has found in the tables.
@@ -162,7 +162,7 @@ impl State {
             runs: true,
             confirmed: true,
             news: None,
-            book: Book::Foreign,
+            book: Book::Remote,
             epoch: 1,
             memory: None,
             append: None,
@@ -170,7 +170,7 @@ impl State {
             flushing: None,
             urgent: None,
             settled: false,
-            hand_over: None,
+            handover: None,
             reader: false,
             loading: None,
             claim: None,
@@ -212,39 +212,42 @@ impl State {
     /// What a pod would load: the tables, and what waits for them in its own memory.
     pub(crate) fn load(&self, place: Place, rules: &Rules) -> Changes {
         let pod = &self.pods[place];
-        let waiting = pod.gathering.or(pod.urgent.map(|urgent| urgent.image));
-        match waiting.or(pod.flushing.map(|flushing| flushing.image)) {
-            Some(image) if !rules.tables_may_be_newer || image.version() > self.tables.version() => image,
+        let waiting = pod.gathering.or(pod.urgent.map(|urgent| urgent.snapshot));
+        match waiting.or(pod.flushing.map(|flushing| flushing.snapshot)) {
+            Some(snapshot) if !rules.tables_may_be_newer || snapshot.version() > self.tables.version() => {
+                snapshot
+            }
             _ => self.tables,
         }
     }
 
     /// The entity after a dead one's journal past its watermark. Nothing: there is a gap.
     pub(crate) fn finished(&self, dead: Place) -> Option<Changes> {
-        let mut image = self.tables;
+        let mut snapshot = self.tables;
         for version in self.watermark[dead] + 1..=Changes::VERSIONS {
             let change = self.journal[dead].at(version);
-            if change != 0 && version > image.version() {
-                (version == image.version() + 1).then_some(())?;
-                image = image.with(version, change);
+            if change != 0 && version > snapshot.version() {
+                (version == snapshot.version() + 1).then_some(())?;
+                snapshot = snapshot.with(version, change);
             }
         }
-        Some(image)
+        Some(snapshot)
     }
 
     /// The process has ended, or ends because it has been declared dead. What it has sent is still under way.
     pub(crate) fn stop(&mut self, place: Place) {
         let pod = &mut self.pods[place];
         if let Some(append) = pod.append {
-            self.unanswered |= 1 << append.image.at(append.image.version());
+            self.unanswered |= 1 << append.snapshot.at(append.snapshot.version());
         }
         let under_way = |phase| phase != Phase::Committed;
-        let asking = pod.hand_over.filter(|(_, asked)| pod.book == Book::Handing && *asked == Asked::Sent);
+        let asking =
+            pod.handover.filter(|(_, asked)| pod.book == Book::Transferring && *asked == Asked::Sent);
         *pod = Pod {
             runs: false,
             confirmed: false,
             news: None,
-            book: if asking.is_some() { Book::Handing } else { Book::Foreign },
+            book: if asking.is_some() { Book::Transferring } else { Book::Remote },
             epoch: if asking.is_some() { pod.epoch } else { 0 },
             memory: None,
             append: pod.append.filter(|append| under_way(append.phase)),
@@ -252,7 +255,7 @@ impl State {
             flushing: pod.flushing.filter(|flush| under_way(flush.phase)),
             urgent: pod.urgent.filter(|flush| under_way(flush.phase)),
             settled: false,
-            hand_over: asking,
+            handover: asking,
             reader: false,
             loading: None,
             claim: None,

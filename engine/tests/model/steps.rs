@@ -1,4 +1,4 @@
-//! Everything that can happen next, in words. What each does is in `owner.rs`, `hand_over.rs` and `take_over.rs`.
+//! Everything that can happen next, in words. What each does is in `owner.rs`, `handover.rs` and `take_over.rs`.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ pub(crate) enum Transaction {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Step {
     Join(Place),
-    Beat(Place),
+    Heartbeat(Place),
     ReadLate(Place),
     BelieveLate(Place),
     Accept(Place, u16),
@@ -45,8 +45,8 @@ pub(crate) enum Step {
     DeclareDead(Place),
     ReadJournal(Place, Place),
     FinishJournal(Place),
-    Deal(Place, Option<Place>),
-    DealEarly(Place, Place),
+    Reassign(Place, Option<Place>),
+    ReassignEarly(Place, Place),
     BeginClaim(Place),
     EndClaim(Place),
 }
@@ -58,16 +58,16 @@ impl Step {
         use Transaction::*;
         let mut steps = Vec::new();
         let mut may = |allowed: bool, some: &[Self]| steps.extend(some.iter().filter(|_| allowed));
-        let (moves, deaths) = (bounds.hand_overs > 0, bounds.crashes + bounds.silences > 0);
+        let (moves, deaths) = (bounds.handovers > 0, bounds.crashes + bounds.silences > 0);
         for pod in 0..PODS {
-            may(true, &[Beat(pod), BeginFlush(pod)]);
+            may(true, &[Heartbeat(pod), BeginFlush(pod)]);
             may(bounds.late_news > 0, &[ReadLate(pod), BelieveLate(pod)]);
             may(bounds.readers > 0, &[ReaderEnters(pod), ReaderLoads(pod), ReaderInserts(pod)]);
             may(bounds.reloads > 0, &[LeaveMemory(pod)]);
             may(moves, &[Close(pod, None), Reopen(pod), Settle(pod), Clear(pod), ReadRows(pod), Part(pod)]);
             may(deaths, &[Crash(pod), FallSilent(pod), DeclareDead(pod), FinishJournal(pod)]);
             // To keep the other searches small.
-            may(bounds.crashes > 0, &[Deal(pod, None)]);
+            may(bounds.crashes > 0, &[Reassign(pod, None)]);
             may(bounds.new_fleet, &[Join(pod)]);
             may(true, &[BeginClaim(pod), EndClaim(pod)]);
             for change in 1..=u16::from(bounds.changes) {
@@ -79,7 +79,10 @@ impl Step {
             }
             for other in 0..PODS {
                 may(moves, &[Close(pod, Some(other))]);
-                may(deaths, &[ReadJournal(pod, other), Deal(pod, Some(other)), DealEarly(pod, other)]);
+                may(
+                    deaths,
+                    &[ReadJournal(pod, other), Reassign(pod, Some(other)), ReassignEarly(pod, other)],
+                );
             }
         }
         steps
@@ -90,7 +93,7 @@ impl Step {
         let mut next = *state;
         match self {
             Self::Join(pod) => next.join(pod),
-            Self::Beat(pod) => next.beat(pod),
+            Self::Heartbeat(pod) => next.heartbeat(pod),
             Self::ReadLate(pod) => next.read_late(pod),
             Self::BelieveLate(pod) => next.believe_late(pod),
             Self::Accept(pod, change) => next.accept(pod, change, rules),
@@ -114,8 +117,8 @@ impl Step {
             Self::DeclareDead(pod) => next.declare_dead(pod, rules),
             Self::ReadJournal(pod, dead) => next.read_journal(pod, dead),
             Self::FinishJournal(pod) => next.finish_journal(pod, rules),
-            Self::Deal(pod, to) => next.deal(pod, to),
-            Self::DealEarly(dead, to) => next.deal_early(dead, to, rules),
+            Self::Reassign(pod, to) => next.reassign(pod, to),
+            Self::ReassignEarly(dead, to) => next.reassign_early(dead, to, rules),
             Self::BeginClaim(pod) => next.begin_claim(pod),
             Self::EndClaim(pod) => next.end_claim(pod, rules),
         }?;
@@ -152,8 +155,10 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Join(pod) => write!(f, "{} joins", name(pod)),
-            Self::Beat(pod) => write!(f, "{} beats and reads the registry", name(pod)),
-            Self::ReadLate(pod) => write!(f, "{} beats and reads the registry, but is slow", name(pod)),
+            Self::Heartbeat(pod) => write!(f, "{} sends a heartbeat and reads the registry", name(pod)),
+            Self::ReadLate(pod) => {
+                write!(f, "{} sends a heartbeat and reads the registry, but is slow", name(pod))
+            }
             Self::BelieveLate(pod) => write!(f, "{} learns what it has read", name(pod)),
             Self::Accept(pod, change) => {
                 write!(f, "{} takes change {change} and sends what must be written", name(pod))
@@ -175,8 +180,8 @@ impl fmt::Display for Step {
             Self::Clear(pod) => {
                 write!(f, "{} forgets the shard's entities, asks for the new owner", name(pod))
             }
-            Self::WriteOwner(pod, part) => f.write_str(&words(&format!("{}'s hand-over", name(pod)), part)),
-            Self::ReadRows(pod) => write!(f, "{} reads from the rows what its hand-over did", name(pod)),
+            Self::WriteOwner(pod, part) => f.write_str(&words(&format!("{}'s handover", name(pod)), part)),
+            Self::ReadRows(pod) => write!(f, "{} reads from the rows what its handover did", name(pod)),
             Self::Part(pod) => write!(f, "{} owns nothing, and goes", name(pod)),
             Self::Crash(pod) => write!(f, "{} crashes", name(pod)),
             Self::FallSilent(pod) => write!(f, "{} lives, but is silent for too long", name(pod)),
@@ -185,12 +190,12 @@ impl fmt::Display for Step {
                 write!(f, "{} reads {}'s journal past its watermark", name(pod), name(dead))
             }
             Self::FinishJournal(pod) => write!(f, "{} writes to the tables what it read there", name(pod)),
-            Self::Deal(pod, Some(to)) => {
-                write!(f, "{} deals the dead one's shard to {}", name(pod), name(to))
+            Self::Reassign(pod, Some(to)) => {
+                write!(f, "{} reassigns the dead one's shard to {}", name(pod), name(to))
             }
-            Self::Deal(pod, None) => write!(f, "{} leaves the dead one's shard without owner", name(pod)),
-            Self::DealEarly(dead, to) => {
-                write!(f, "dead {}'s shard is dealt to {} at once", name(dead), name(to))
+            Self::Reassign(pod, None) => write!(f, "{} leaves the dead one's shard without owner", name(pod)),
+            Self::ReassignEarly(dead, to) => {
+                write!(f, "dead {}'s shard is reassigned to {} at once", name(dead), name(to))
             }
             Self::BeginClaim(pod) => write!(f, "{} claims the shard and waits for its row", name(pod)),
             Self::EndClaim(pod) => {

@@ -12,30 +12,30 @@ impl State {
         let pod = &mut self.pods[place];
         when(pod.runs && pod.book == Book::Owned && to != Some(place))?;
         when(to.is_some() || self.left.partings > 0)?;
-        self.left.hand_overs = self.left.hand_overs.checked_sub(1)?;
-        pod.book = Book::Closing;
+        self.left.handovers = self.left.handovers.checked_sub(1)?;
+        pod.book = Book::Draining;
         pod.settled = false;
-        pod.hand_over = Some((to, Asked::Sent));
+        pod.handover = Some((to, Asked::Sent));
         Some(())
     }
 
     /// Those inside do not finish in time.
     pub(crate) fn reopen(&mut self, place: Place) -> Option<()> {
         let pod = &mut self.pods[place];
-        when(pod.runs && pod.book == Book::Closing && pod.append.is_some() && !pod.settled)?;
+        when(pod.runs && pod.book == Book::Draining && pod.append.is_some() && !pod.settled)?;
         pod.book = Book::Owned;
-        pod.hand_over = None;
+        pod.handover = None;
         Some(())
     }
 
     pub(crate) fn settle(&mut self, place: Place, rules: &Rules) -> Option<()> {
         let pod = &mut self.pods[place];
-        when(pod.runs && pod.book == Book::Closing && !pod.settled && pod.urgent.is_none())?;
+        when(pod.runs && pod.book == Book::Draining && !pod.settled && pod.urgent.is_none())?;
         when(pod.append.is_none() || !rules.drain)?;
         // What belongs to a flush that has begun stays in it, too.
-        match pod.gathering.take().or(pod.flushing.map(|flushing| flushing.image)) {
-            Some(image) if rules.flush_before_hand_over => {
-                pod.urgent = Some(Flush { phase: Phase::Sent, image, watermark: None });
+        match pod.gathering.take().or(pod.flushing.map(|flushing| flushing.snapshot)) {
+            Some(snapshot) if rules.flush_before_handover => {
+                pod.urgent = Some(Flush { phase: Phase::Sent, snapshot, watermark: None });
             }
             waiting => {
                 pod.gathering = waiting.filter(|_| pod.flushing.is_none());
@@ -48,8 +48,8 @@ impl State {
     /// A load in progress ends first.
     pub(crate) fn clear(&mut self, place: Place) -> Option<()> {
         let pod = &mut self.pods[place];
-        when(pod.book == Book::Closing && pod.settled && pod.loading.is_none())?;
-        pod.book = Book::Handing;
+        when(pod.book == Book::Draining && pod.settled && pod.loading.is_none())?;
+        pod.book = Book::Transferring;
         pod.settled = false;
         pod.memory = None;
         Some(())
@@ -58,10 +58,10 @@ impl State {
     /// One transaction: fenced, only while the new owner is live, only at the epoch that is given away.
     pub(crate) fn write_owner(&mut self, place: Place, part: Transaction, rules: &Rules) -> Option<()> {
         let pod = self.pods[place];
-        let (to, asked) = pod.hand_over.filter(|_| pod.book == Book::Handing)?;
+        let (to, asked) = pod.handover.filter(|_| pod.book == Book::Transferring)?;
         match (part, asked) {
             (Transaction::Commit, Asked::Sent) if !self.admits(place, rules) => {
-                self.pods[place].hand_over = None;
+                self.pods[place].handover = None;
                 self.stop(place);
             }
             (Transaction::Commit, Asked::Sent) => {
@@ -70,9 +70,9 @@ impl State {
                     && self.epoch == pod.epoch
                 {
                     (self.owner, self.epoch) = (to, self.epoch + 1);
-                    self.pods[place].hand_over = Some((to, Asked::Committed));
+                    self.pods[place].handover = Some((to, Asked::Committed));
                 } else if pod.runs {
-                    self.pods[place].hand_over = None;
+                    self.pods[place].handover = None;
                     self.pods[place].book = Book::Owned;
                 }
             }
@@ -83,7 +83,7 @@ impl State {
             (Transaction::LoseAnswer, Asked::Committed) => {
                 when(pod.runs)?;
                 self.left.lost_answers = self.left.lost_answers.checked_sub(1)?;
-                self.pods[place].hand_over = Some((to, Asked::Unknown));
+                self.pods[place].handover = Some((to, Asked::Unknown));
             }
             _ => return None,
         }
@@ -92,7 +92,7 @@ impl State {
 
     pub(crate) fn read_rows(&mut self, place: Place, rules: &Rules) -> Option<()> {
         let pod = self.pods[place];
-        when(pod.runs && matches!(pod.hand_over, Some((_, Asked::Unknown))))?;
+        when(pod.runs && matches!(pod.handover, Some((_, Asked::Unknown))))?;
         self.give(place, if rules.one_epoch_each { pod.epoch + 1 } else { self.epoch });
         Some(())
     }
@@ -101,7 +101,7 @@ impl State {
     pub(crate) fn part(&mut self, place: Place) -> Option<()> {
         let pod = &self.pods[place];
         let finished = pod.append.is_none() && pod.gathering.is_none() && pod.flushing.is_none();
-        when(pod.runs && pod.book == Book::Foreign && finished)?;
+        when(pod.runs && pod.book == Book::Remote && finished)?;
         when(self.is_live(place) && self.owner != Some(place))?;
         self.left.partings = self.left.partings.checked_sub(1)?;
         self.forget(place);
@@ -111,8 +111,8 @@ impl State {
 
     fn give(&mut self, place: Place, epoch: u8) {
         let pod = &mut self.pods[place];
-        pod.hand_over = None;
-        pod.book = Book::Foreign;
+        pod.handover = None;
+        pod.book = Book::Remote;
         pod.epoch = epoch;
     }
 }
