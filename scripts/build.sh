@@ -8,7 +8,9 @@ source scripts/queries.sh
 readonly BUILT=target/built.json
 
 compile() {
-  # With the feature `next`, the server can be told to be its next version (next-version.sh).
+  # With the feature `next`, the server can be told to be its next version (next-version.sh). Without it a constant takes the
+  # place of an environment variable; `make run`, the container and the release builds compile that. It is not compiled here
+  # too: cargo gives a choice of crates other features of tokio, prost and syn, and would build what uses those again.
   scripts/checked-cargo.sh build --locked --workspace --all-targets --features smartcart-api/next \
     --message-format=json-render-diagnostics >"$BUILT"
 }
@@ -27,7 +29,7 @@ say "$(find .sqlx -name 'query-*.json' | wc -l) queries are stored as the databa
 scripts/next-version.sh target/debug
 
 python3 - "$BUILT" >target/test-programs.tsv <<'PYTHON'
-import json, os, sys
+import glob, json, os, subprocess, sys
 programs = []
 for line in open(sys.argv[1]):
     message = json.loads(line)
@@ -35,6 +37,15 @@ for line in open(sys.argv[1]):
         folder = os.path.dirname(message["manifest_path"])
         source = os.path.relpath(message["target"]["src_path"], os.getcwd())
         programs.append((message["target"]["kind"] != ["test"], source, folder, message["executable"]))
+# A change in what cargo prints must not pass for 'there is nothing to test'.
+if not programs:
+    sys.exit("error: cargo named no test program")
+tested = {folder for unit, _, folder, _ in programs if not unit}
+manifests = subprocess.run(["git", "ls-files", "*Cargo.toml"], check=True, capture_output=True, text=True).stdout.split()
+for folder in (os.path.abspath(os.path.dirname(manifest)) for manifest in manifests):
+    if glob.glob(folder + "/tests/*.rs") + glob.glob(folder + "/tests/*/main.rs") and folder not in tested:
+        sys.exit(f"error: {folder} has integration tests, and cargo named no program of them")
+print(len(programs), "test programs are listed", file=sys.stderr)
 # Integration tests first: they take longest.
 for _, *program in sorted(programs):
     print(*program, sep="\t")

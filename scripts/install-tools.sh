@@ -14,6 +14,9 @@ parts=()
 in_turn postgres redis promtool & parts+=($!)
 scripts/install-python-tools.sh & parts+=($!)
 scripts/install-node-tools.sh & parts+=($!)
-for part in "${parts[@]}"; do wait "$part"; done
+# All of them end first: none may go on beside what runs next.
+failed=0
+for part in "${parts[@]}"; do wait "$part" || failed=$((failed + 1)); done
+[ "$failed" -eq 0 ] || die "$failed of ${#parts[@]} groups of tools were not installed; what failed is above"
 # Either the system's Redis or one of the Python wheels.
 in_turn new-redis

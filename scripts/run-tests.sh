@@ -14,6 +14,7 @@ trap 'rm -rf "$logs"' EXIT
 
 declare -A running=()
 failed=()
+ran=0
 
 # run FOLDER PROGRAM LOG
 run() { cd "$1" && CARGO_MANIFEST_DIR=$1 "$2" >"$3" 2>&1; }
@@ -24,6 +25,7 @@ finish_one() {
   wait -n -p pid "${!running[@]}" || code=$?
   title=${running[$pid]}
   unset "running[$pid]"
+  ran=$((ran + 1))
   printf '\n     Running %s\n' "$title"
   cat "$logs/$pid"
   if [ "$code" -ne 0 ]; then
@@ -39,4 +41,7 @@ while IFS=$'\t' read -r title folder program; do
 done <target/test-programs.tsv
 while [ "${#running[@]}" -gt 0 ]; do finish_one; done
 
+# Nothing failed where nothing ran.
+[ "$ran" -gt 0 ] || die "target/test-programs.tsv lists no test program: run scripts/build.sh"
+say "$ran test programs ran"
 [ "${#failed[@]}" -eq 0 ] || die "tests failed in: ${failed[*]}"

@@ -21,7 +21,7 @@ const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
 const MESSAGES_A_ROUND: usize = 256;
 const RESTOCK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Parks and evicts who is idle.
+/// Passivates and evicts what is idle.
 pub(crate) fn sweep<E: Resident>(directory: Arc<Directory<E>>) -> JoinHandle<()> {
     tokio::spawn(async move {
         loop {

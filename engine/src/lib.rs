@@ -5,7 +5,14 @@
 //!
 //! # To add a kind of entity
 //! After its rules (see the domain): a file in [`entity`] that says how it is kept and routed, a `Directory` of it in
-//! [`engine`], and its loads in [`store::EntityStore`]. The compiler names every match that lacks it.
+//! [`engine`], and its loads in [`store::EntityStore`]. The compiler names every `match` that lacks it. It does not name the
+//! places that go through all directories, so add the new one to each of these by hand:
+//! - `LiveShards::clear` (`membership/shard_contents.rs`): without it the shard's entities stay in memory after a handover,
+//!   and are served, stale, when the shard comes back.
+//! - The calls of `background::sweep` in [`engine`]: without one it is never passivated or evicted.
+//! - [`Engine::shards`] and [`Engine::hot_keys`]: without it operators do not see it.
+//! - `Coordinator::wake_unfinished` (`checkout/coordinator.rs`), when something of it must go on, with no client to ask for it,
+//!   after a start or a change of owner.
 
 mod activation;
 pub mod admission;

@@ -205,7 +205,7 @@ pub(crate) fn failure(error: &sqlx::Error) -> Failure {
     Failure { effect, reason: error.to_string() }
 }
 
-/// No connection could be had: nothing was sent.
+/// There was no connection: nothing was sent.
 pub(crate) fn not_connected(error: &sqlx::Error) -> StoreError {
     Failure::not_applied(error.to_string()).into()
 }

@@ -18,7 +18,7 @@ use crate::{
 
 /// Carts and stock of a shop, kept durable.
 #[derive(Debug, Parser)]
-#[command(name = "smartcart", version, about, after_help = "Without a command: serve.")]
+#[command(name = "smartcart", version = version(), about, after_help = "Without a command: serve.")]
 struct Cli {
     /// A TOML file of settings; flags and SMARTCART_* variables take precedence.
     #[arg(long, global = true, env = "SMARTCART_CONFIG")]
@@ -45,6 +45,15 @@ enum Command {
     Doctor,
     /// Bring the tables to this version's schema
     Migrate,
+}
+
+/// A server that simulates its next version says so: the test of a fleet of both proves nothing with two of the same.
+fn version() -> &'static str {
+    if smartcart_wire::next_version::is_simulated() {
+        concat!(env!("CARGO_PKG_VERSION"), "-simulated-next")
+    } else {
+        env!("CARGO_PKG_VERSION")
+    }
 }
 
 /// Runs the command line's command. Exit code 0: done; 1: it failed; 2: usage error.

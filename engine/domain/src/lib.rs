@@ -13,9 +13,11 @@
 //!
 //! # To add a kind of entity
 //! 1. Here: a folder with `command.rs`, `event.rs`, `state.rs`, `decide.rs` and `apply.rs`, which implements
-//!    [`entity::Entity`]; a variant in [`change::Subject`], [`change::EntityKey`] and [`snapshot::Snapshot`].
-//! 2. The compiler then names every other place: how it is kept (`engine/src/entity`), its wire form (`engine/wire`), its tables
-//!    (`persistence`), its routes (`api`).
+//!    [`entity::Entity`]; a variant in [`change::Subject`], [`change::EntityKey`] and [`snapshot::Snapshot`], and two (a
+//!    command, a read) in [`peer::PeerRequest`] and [`peer::PeerReply`].
+//! 2. The compiler then names every `match` that lacks it: how it is kept (`engine/src/entity`), its wire form
+//!    (`engine/wire`), its tables (`persistence`), its routes (`api`).
+//! 3. What has one field or one call for each kind is no `match`, and the compiler is silent: `engine/src/lib.rs` lists those.
 
 pub mod cart;
 pub mod catalog;

@@ -6,8 +6,9 @@
 //! not safe to ignore is a new variant of a `oneof` (an older program refuses it), or else a `v2`.
 //!
 //! # To add a kind of entity
-//! Its folder under `v1` with its events and its snapshot, a variant in `v1/change.rs`, and its commands and rejections in
-//! `peer`. The compiler names each `match`; `tests/it/record.rs` has every variant of every type in its samples.
+//! Its file under `v1` with its events and its snapshot, a variant in `v1/change.rs`, and its commands and rejections in
+//! `peer`. The compiler names each `match`. Nothing names the samples: add one of each event, outcome and snapshot to
+//! `tests/record` and one of each message to `tests/peer/golden`.
 
 mod frame;
 mod malformed;

@@ -18,7 +18,7 @@ use crate::{
 /// Why a stock did not do what it was asked. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StockRejection {
-    #[error("only {available} can be had")]
+    #[error("only {available} available")]
     InsufficientStock { available: i64 },
     #[error("there is no such hold, or its time has passed")]
     HoldNotFound,

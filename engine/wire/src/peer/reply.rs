@@ -135,6 +135,8 @@ where
             request::RequestError::Failed(Failure { effect: Effect::Indeterminate, reason }) => {
                 Why::Indeterminate(reason.clone())
             }
+            // An owner that is fenced did nothing, and its shards get another owner: to who asked, the same as any refusal
+            // that may be repeated. Version 1 has no tag of its own for it.
             request::RequestError::Failed(Failure {
                 effect: Effect::NotApplied | Effect::Fenced,
                 reason,

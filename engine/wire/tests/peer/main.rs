@@ -39,6 +39,23 @@ fn replies_of_the_version_before_are_read_and_written_alike() {
     }
 }
 
+/// The version after this one may add a field: field 2047, a varint.
+const UNKNOWN_FIELD: [u8; 3] = [0xf8, 0x7f, 1];
+
+#[test]
+fn a_field_of_the_version_after_is_passed_over() {
+    let catalog = Arc::new(Catalog::new(1, []));
+    let grown = |bytes: &[u8]| [bytes, &UNKNOWN_FIELD].concat();
+    for (name, bytes) in samples("request_") {
+        let request = decode_request(&grown(&bytes), &catalog).unwrap();
+        assert_eq!(encode_request(&request), Some(bytes), "{name}: {request:?}");
+    }
+    for (name, bytes) in samples("reply_") {
+        let reply = decode_reply(&grown(&bytes)).unwrap();
+        assert_eq!(encode_reply(&reply), bytes, "{name}: {reply:?}");
+    }
+}
+
 #[test]
 fn garbage_is_an_error_not_a_panic() {
     let catalog = Arc::new(Catalog::new(1, []));

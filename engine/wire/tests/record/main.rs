@@ -25,6 +25,7 @@ use smartcart_wire::{
     EntryName, Malformed, decode_cart_snapshot, decode_changes, decode_entry, decode_stock_snapshot,
     encode_cart_snapshot, encode_changes, encode_entry, encode_stock_snapshot,
 };
+use xxhash_rust::xxh3::xxh3_64;
 
 fn sku() -> impl Strategy<Value = Sku> {
     "[A-Za-z0-9._-]{1,64}".prop_map(|text| text.parse().unwrap())
@@ -343,6 +344,32 @@ fn the_bytes_do_not_change() {
     let written: String =
         golden_samples().into_iter().map(|(name, bytes)| format!("{name} {}\n", hex(bytes))).collect();
     assert!(written == include_str!("golden/v1.txt"), "{written}");
+}
+
+/// The version after this one may add a field: field 2047, a varint.
+const UNKNOWN_FIELD: [u8; 3] = [0xf8, 0x7f, 1];
+
+#[test]
+fn a_field_of_the_version_after_is_passed_over() {
+    let entry = samples::entry();
+    let mut frame = encode_entry(&entry);
+    frame.truncate(frame.len() - size_of::<u64>());
+    frame.extend(UNKNOWN_FIELD);
+    let checksum = xxh3_64(&frame);
+    frame.extend(checksum.to_le_bytes());
+    assert_eq!(decode_entry(&frame, EntryName::of(&entry)), Ok(entry));
+
+    let grown = |mut record: Vec<u8>| {
+        record.extend(UNKNOWN_FIELD);
+        record
+    };
+    let cart = samples::cart(&samples::order());
+    let stock = samples::stock();
+    assert_eq!(decode_cart_snapshot(&grown(encode_cart_snapshot(&cart.snapshot()))), Ok(cart.snapshot()));
+    assert_eq!(decode_stock_snapshot(&grown(encode_stock_snapshot(&stock.snapshot()))), Ok(stock.snapshot()));
+    for changes in [cart.changes, stock.changes, every_event()] {
+        assert_eq!(decode_changes(&grown(encode_changes(&changes))), Ok(changes));
+    }
 }
 
 fn golden_samples() -> Vec<(&'static str, Vec<u8>)> {

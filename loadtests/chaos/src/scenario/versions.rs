@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use smartcart_testkit::random::{Fork as _, seeded};
+use sqlx::PgPool;
 use tokio::time::sleep;
 
 use super::{options::Options, rolling, verdict::Verdict};
@@ -42,6 +43,7 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
             sleep(calm).await;
         }
         load.stop().await?;
+        check_schema(&fleet.postgres.pool().await?).await?;
         lines.push(format!("{what}: {}", rolling::part(&session, &mut verdict, what, &mut rng).await?));
     }
     // One of each, and both die with no time for a handover: the other version finishes their journals.
@@ -61,4 +63,18 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Verdict> {
     verdict.line = lines.join("; ");
     verdict.finish(&mut fleet, Some(&session)).await?;
     Ok(verdict)
+}
+
+/// A server that was not built to simulate its next version would have been rolled to itself.
+async fn check_schema(pool: &PgPool) -> anyhow::Result<()> {
+    let migrated: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM information_schema.columns WHERE table_name = 'cart' AND column_name = 'gift_note')",
+    )
+    .fetch_one(pool)
+    .await?;
+    anyhow::ensure!(
+        migrated,
+        "the next version's columns are not in the database: --next is no next version"
+    );
+    Ok(())
 }

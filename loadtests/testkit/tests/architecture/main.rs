@@ -23,7 +23,7 @@ use std::sync::LazyLock;
 
 use crate::graph::ModuleGraph;
 use crate::modules::ModuleTree;
-use crate::size::{FILE_LINES, FUNCTION_LINES, Sizes};
+use crate::size::{FILE_LINES, FUNCTION_LINES, LONGEST_FILE, LONGEST_FUNCTION, Sizes};
 use crate::workspace::{Package, Workspace};
 
 static WORKSPACE: LazyLock<Workspace> =
@@ -109,6 +109,11 @@ fn files_and_functions_stay_short() {
     println!("{files}{functions}");
     assert!(files.percentile(95) < FILE_LINES, "split the longest files by noun:\n{files}");
     assert!(functions.percentile(95) < FUNCTION_LINES, "split the longest functions:\n{functions}");
+    assert!(files.percentile(100) <= LONGEST_FILE, "no file may be longer than the longest was:\n{files}");
+    assert!(
+        functions.percentile(100) <= LONGEST_FUNCTION,
+        "no function may be longer than the longest was:\n{functions}"
+    );
 }
 
 #[test]

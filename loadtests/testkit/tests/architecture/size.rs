@@ -8,6 +8,10 @@ use crate::workspace::Workspace;
 pub(crate) const FILE_LINES: usize = 500;
 pub(crate) const FUNCTION_LINES: usize = 50;
 
+/// The longest of all. What is to be split, not what is allowed: each is lowered when the longest has been, and never raised.
+pub(crate) const LONGEST_FILE: usize = 565;
+pub(crate) const LONGEST_FUNCTION: usize = 92;
+
 const LISTED: usize = 5;
 
 /// Lengths in lines, the longest first, with where to find each.

@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn both_ways_to_read_the_clock_are_found() {
         let text = "use std::{fmt, time::{Duration, Instant}}; fn f() { Instant::now(); }";
-        let file = SourceFile::parse("engine/src/commit/lane.rs", text.to_owned());
+        let file = SourceFile::parse("engine/src/commit/group_commit.rs", text.to_owned());
         assert_eq!(clock_readings(&file).len(), 2);
     }
 
