@@ -9,6 +9,7 @@ use crate::payment::PaymentGateway;
 use crate::{
     commit::write_behind::WriteBehind,
     directory::Directory,
+    limits::MAX_HOPS,
     ownership::{
         routes::{ForwardError, RouteContext, Routes},
         shard_map::Route,
@@ -106,6 +107,8 @@ impl Coordinator {
                     drop(inside);
                     self.checkout_here(request, context.deadline).await
                 }
+                // It has passed as many pods as it may: the one that sent it asks the new owner.
+                Route::Remote(_) if context.hops >= MAX_HOPS => return Err(RequestError::NotOwner),
                 Route::Remote(owner) => match self.routes.forward(&owner, &peer_request, &context).await {
                     Ok(PeerReply::Checkout(answer)) => answer,
                     Ok(_) => Err(RequestError::indeterminate("the pod answered something else")),
