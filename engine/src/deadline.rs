@@ -7,10 +7,9 @@ use std::{
     pin::{Pin, pin},
     ptr,
     task::{Context, Poll, RawWakerVTable, Waker},
-    time::Instant,
 };
 
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 thread_local! {
     /// The punctual task that this thread is polling.
@@ -59,7 +58,7 @@ impl Polled {
 /// Runs `task` with one timer for every [`Alarm`] that it waits for.
 pub async fn punctual<F: Future>(task: F) -> F::Output {
     let mut task = pin!(task);
-    let mut timer = pin!(tokio::time::sleep_until(Instant::now().into()));
+    let mut timer = pin!(tokio::time::sleep_until(Instant::now()));
     // The timer never goes off later than the earliest deadline; where it goes off earlier, that costs one poll.
     let mut set_to: Option<Instant> = None;
     let mut now = None;
@@ -72,14 +71,14 @@ pub async fn punctual<F: Future>(task: F) -> F::Output {
             if let Some(earliest) = earliest
                 && set_to.is_none_or(|set_to| earliest < set_to)
             {
-                timer.as_mut().reset(earliest.into());
+                timer.as_mut().reset(earliest);
                 set_to = Some(earliest);
             }
             if set_to.is_none() || timer.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
             set_to = None;
-            now = Some(tokio::time::Instant::now().into_std());
+            now = Some(Instant::now());
         }
     })
     .await
@@ -110,11 +109,9 @@ impl Future for Alarm {
                 POLLED.set(Some(Polled { earliest: Some(earliest), ..polled }));
                 Poll::Pending
             }
-            None => self
-                .own
-                .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at.into())))
-                .as_mut()
-                .poll(context),
+            None => {
+                self.own.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at))).as_mut().poll(context)
+            }
         }
     }
 }
@@ -143,7 +140,7 @@ mod tests {
     }
 
     async fn wait(seconds: u64) -> bool {
-        let deadline = Clock::now().into_std() + Duration::from_secs(seconds);
+        let deadline = Clock::now() + Duration::from_secs(seconds);
         until(deadline, pending::<()>()).await.is_none()
     }
 
@@ -155,7 +152,7 @@ mod tests {
                 assert!(wait(3).await);
                 assert_eq!(seconds(begun), 3);
                 // The later one around the earlier, and the earlier around the later.
-                let outer = Clock::now().into_std() + Duration::from_secs(7);
+                let outer = Clock::now() + Duration::from_secs(7);
                 assert_eq!(until(outer, wait(2)).await, Some(true));
                 assert_eq!(seconds(begun), 5);
                 assert_eq!(until(outer, wait(60)).await, None);
@@ -171,7 +168,7 @@ mod tests {
         let begun = Clock::now();
         punctual(async {
             for _ in 0..100 {
-                let deadline = Clock::now().into_std() + Duration::from_secs(5);
+                let deadline = Clock::now() + Duration::from_secs(5);
                 assert_eq!(until(deadline, tokio::time::sleep(Duration::from_millis(100))).await, Some(()));
             }
             assert_eq!(seconds(begun), 10);

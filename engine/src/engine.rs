@@ -2,15 +2,12 @@
 
 mod catalog;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use metrics::gauge;
 use parking_lot::Mutex;
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::Instant};
 
 use crate::{
     admission::{AdmissionConfig, AdmissionController},
@@ -515,7 +512,7 @@ impl Engine {
         {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let finished = tokio::time::timeout_at(until.into(), async {
+        let finished = tokio::time::timeout_at(until, async {
             for lane in self.lanes.iter() {
                 lane.barrier().await;
             }

@@ -1,13 +1,12 @@
 //! The way to other pods.
 
-use std::time::Instant;
-
 use async_trait::async_trait;
 use smartcart_domain::{
     failure::Failure,
     id::IncarnationId,
     peer::{PeerReply, PeerRequest},
 };
+use tokio::time::Instant;
 
 use crate::registry::{Epoch, Member};
 

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, time::Instant};
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -8,7 +8,7 @@ use smartcart_engine::{
     registry::Member,
 };
 use smartcart_wire::peer;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     link::{Link, Outgoing},

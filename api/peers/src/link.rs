@@ -1,10 +1,6 @@
 //! The link to one pod: a queue, and a task that sends what has gathered in it.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::http::uri::PathAndQuery;
 use bytes::Bytes;
@@ -12,7 +8,10 @@ use futures_util::StreamExt as _;
 use prost::Message as _;
 use smartcart_domain::failure::Failure;
 use smartcart_engine::{peers::PeerError, registry::Epoch};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 use tonic::{Request, Streaming, client::Grpc, transport::Channel};
 use tonic_prost::ProstCodec;
 

@@ -4,7 +4,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt as _, future::BoxFuture, stream::FuturesUno
 use prost::Message as _;
 use smartcart_engine::{engine::Engine, peers::PeerError, registry::Epoch};
 use smartcart_wire::peer;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::Instant};
 use tonic::{Request, Response, Status, body::Body, server::Grpc};
 use tonic_prost::ProstCodec;
 

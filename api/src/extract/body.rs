@@ -1,5 +1,3 @@
-use std::time::Instant;
-
 use axum::{
     body::Body,
     http::{HeaderMap, header},
@@ -8,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use smartcart_engine::deadline;
+use tokio::time::Instant;
 
 use crate::{
     limits::BodyLimit,

@@ -1,18 +1,15 @@
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use parking_lot::Mutex;
-use tokio::{sync::watch, task::AbortHandle};
+use tokio::{sync::watch, task::AbortHandle, time::Instant};
 
 use crate::payment::PaymentGateway;
 use crate::{
     commit::write_behind::WriteBehind,
     directory::Directory,
+    limits::MAX_HOPS,
     ownership::{
         routes::{ForwardError, RouteContext, Routes},
         shard_map::Route,
@@ -110,6 +107,8 @@ impl Coordinator {
                     drop(inside);
                     self.checkout_here(request, context.deadline).await
                 }
+                // It has passed as many pods as it may: the one that sent it asks the new owner.
+                Route::Remote(_) if context.hops >= MAX_HOPS => return Err(RequestError::NotOwner),
                 Route::Remote(owner) => match self.routes.forward(&owner, &peer_request, &context).await {
                     Ok(PeerReply::Checkout(answer)) => answer,
                     Ok(_) => Err(RequestError::indeterminate("the pod answered something else")),
@@ -148,7 +147,7 @@ impl Coordinator {
                 let mut progress = self.resume(request.cart, order);
                 let decided = progress.wait_for(|progress| !matches!(progress, Progress::Undecided));
                 let decided = tokio::select! {
-                    decided = tokio::time::timeout_at(until.into(), decided) => decided.map(|decided| decided.map(|d| d.clone())),
+                    decided = tokio::time::timeout_at(until, decided) => decided.map(|decided| decided.map(|d| d.clone())),
                     // It keeps its holds, and goes on when they answer.
                     () = self.write_behind.until_tables_away() => Ok(Ok(Progress::Undecided)),
                 };
@@ -204,7 +203,7 @@ impl Coordinator {
         match running {
             Some(mut running) => {
                 // The sender is dropped when the checkout is settled.
-                let _settled = tokio::time::timeout_at(until.into(), async {
+                let _settled = tokio::time::timeout_at(until, async {
                     while running.progress.changed().await.is_ok() {}
                 })
                 .await;

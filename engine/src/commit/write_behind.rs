@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use metrics::{counter, gauge, histogram};
@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, oneshot, watch},
     task::JoinHandle,
+    time::Instant,
 };
 
 use super::dirty_set::{DirtySet, Flush};
@@ -232,7 +233,7 @@ impl WriteBehind {
             let trimming = tokio::spawn(this.clone().trim_what_is_written());
             let mut next = Instant::now() + this.config.interval;
             while !this.stopping.load(Ordering::Acquire) {
-                let _time_is_up = tokio::time::timeout_at(next.into(), this.hurry.notified()).await;
+                let _time_is_up = tokio::time::timeout_at(next, this.hurry.notified()).await;
                 if let Err(Fenced) = this.turn(&mut next).await {
                     // Whoever waits hears that nothing more is written.
                     *this.urgent.lock() = Urgent { closed: true, ..Urgent::default() };

@@ -1,9 +1,10 @@
 //! The actor of one hot entity: it decides, applies, and hands the committer what must become durable. It never waits:
 //! the next message is taken at once, and nobody sees a state before it is durable.
 
-use std::{marker::PhantomData, sync::Arc, time::Instant};
+use std::{marker::PhantomData, sync::Arc};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::time::Instant;
 
 use crate::directory::slot::{Ask, Message, Passivated, Reply, Slot};
 use crate::entity::Resident;

@@ -15,11 +15,11 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use ractor::{ActorRuntime, MessagingErr};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use self::{
     actor::{ActorDeps, Arguments, EntityActor},

@@ -1,9 +1,8 @@
 //! What a directory is asked, by clients, peers and the engine itself: answered here, or by the pod that owns the shard.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 use super::Directory;
 use super::unavailable::{NotHere, not_confirmed};

@@ -4,12 +4,11 @@ use std::{
         Arc,
         atomic::{AtomicI64, AtomicU32, Ordering},
     },
-    time::Instant,
 };
 
 use parking_lot::Mutex;
 use ractor::ActorRef;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     activation::Activation,

@@ -187,7 +187,7 @@ mod tests {
                 departure.transfer();
                 assert!(!map.serves(SHARD));
             }
-            let deadline = std::time::Instant::now() + Duration::from_secs(10);
+            let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
             let waiting = map.route(SHARD, Epoch(1), deadline);
             let giving_up = async {
                 tokio::task::yield_now().await;
@@ -214,7 +214,7 @@ mod tests {
     async fn what_went_is_the_others_and_what_did_not_is_open_here() {
         let map = owning(&[SHARD, OTHER]);
         let outcome = asked(&map, &[SHARD, OTHER]);
-        let waiting = map.route(SHARD, Epoch(1), std::time::Instant::now() + Duration::from_secs(10));
+        let waiting = map.route(SHARD, Epoch(1), tokio::time::Instant::now() + Duration::from_secs(10));
         let moving = async {
             tokio::task::yield_now().await;
             assert!(!outcome.resolve(&HashMap::from([(SHARD, Epoch(2))]), Some(&pod("b"))));

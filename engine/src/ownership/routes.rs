@@ -1,9 +1,8 @@
 //! From a request to whoever owns its shard: here, or another pod.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 use metrics::counter;
 

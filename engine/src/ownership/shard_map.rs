@@ -7,11 +7,14 @@ use std::{
         Arc,
         atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use super::{
     confirmation::Confirmation,
@@ -175,7 +178,7 @@ impl ShardMap {
         if self.epoch(shard) < epoch {
             self.stale.notify_one();
         }
-        tokio::time::timeout_at(deadline.into(), changed.changed())
+        tokio::time::timeout_at(deadline, changed.changed())
             .await
             .map(|_| ())
             .map_err(|_| shed("shard_moving", Duration::from_millis(500)))

@@ -3,8 +3,10 @@
 //!
 //! Everything answers with `anyhow` errors and prints nothing, so that a test may use it as well as a tool.
 
+pub mod conformance;
 pub mod fleet;
 pub mod http;
+pub mod memory;
 pub mod metrics;
 pub mod ops;
 pub mod pod;

@@ -1,0 +1,160 @@
+//! One pod: an engine, and the ports by which it can be hurt.
+
+use std::{sync::Arc, time::Duration};
+
+use rand::RngExt as _;
+use smartcart_domain::id::IncarnationId;
+use smartcart_engine::{
+    Config, Engine,
+    commit::WriteBehindConfig,
+    engine::Fleet,
+    membership::FleetConfig,
+    payment::InvoiceGateway,
+    registry::{Member, MemberState},
+};
+use smartcart_testkit::{
+    memory::{
+        JournalFault, MemoryJournal, MemoryPeers, MemoryRegistry, MemoryStore, PeerFault, RegistryFault,
+        StoreFault, Weather,
+    },
+    random::{Fork as _, Rng},
+};
+use tokio::sync::watch;
+
+use crate::{clock::TokioClock, world::World};
+
+pub(crate) struct Pod {
+    pub(crate) name: String,
+    pub(crate) engine: Arc<Engine>,
+    member: Member,
+    journal: Arc<MemoryJournal>,
+    store: Arc<MemoryStore>,
+    registry: Arc<MemoryRegistry>,
+    peers: Arc<MemoryPeers>,
+    dead: watch::Sender<bool>,
+}
+
+/// How rough the seed's weather is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Roughness {
+    /// One call in so many fails; 0: none.
+    pub(crate) one_in: u32,
+    /// Members must have been the same for this long before shards are moved.
+    pub(crate) rebalance_after: Duration,
+}
+
+impl Pod {
+    pub(crate) async fn join(world: &World, name: &str, rng: &mut Rng, rough: Roughness) -> Arc<Self> {
+        let incarnation = IncarnationId(rng.random());
+        let member = Member {
+            incarnation,
+            pod: name.to_owned(),
+            address: format!("{name}-{incarnation}"),
+            owns_shards: true,
+            beat: 0,
+            state: MemberState::Live,
+            protocol: 1,
+        };
+        let journal = Arc::new(MemoryJournal::new(&world.database));
+        let store = Arc::new(MemoryStore::new(&world.database, Some(incarnation)));
+        let registry = Arc::new(MemoryRegistry::new(&world.database));
+        let peers = Arc::new(MemoryPeers::new(&world.network));
+        let config = FleetConfig { rebalance_delay: rough.rebalance_after, ..FleetConfig::default() };
+        let fleet =
+            Fleet { member: member.clone(), registry: registry.clone(), peers: peers.clone(), config };
+        let write_behind = WriteBehindConfig { interval: Duration::from_millis(300), ..Default::default() };
+        let engine = Engine::join(
+            Config { write_behind, ..Config::default() },
+            fleet,
+            journal.clone(),
+            store.clone(),
+            Arc::new(TokioClock::starting_now()),
+            Arc::new(InvoiceGateway),
+        );
+        let engine = engine.await.unwrap();
+        world.network.listen(&member.address, engine.clone(), peers.faults());
+        let dead = watch::Sender::new(false);
+        let pod = Self { name: name.to_owned(), engine, member, journal, store, registry, peers, dead };
+        pod.under(rng, rough.one_in);
+        Arc::new(pod)
+    }
+
+    fn under(&self, rng: &Rng, one_in: u32) {
+        const LATE: Duration = Duration::from_millis(40);
+        let (rng, delay) = (|part| rng.fork(part), 50..3_000);
+        self.journal.faults().set_weather(Weather {
+            rng: rng(1),
+            delay: delay.clone(),
+            faults: vec![
+                JournalFault::NotTaken,
+                JournalFault::LoseRequest,
+                JournalFault::LoseAnswer,
+                JournalFault::ArriveLate(LATE),
+            ],
+            one_in,
+        });
+        let faults = vec![StoreFault::Fail, StoreFault::LoseAnswer];
+        self.store.faults().set_weather(Weather { rng: rng(2), delay: delay.clone(), faults, one_in });
+        let faults = vec![RegistryFault::Unreachable, RegistryFault::LoseAnswer, RegistryFault::OldView];
+        self.registry.faults().set_weather(Weather { rng: rng(3), delay: delay.clone(), faults, one_in });
+        let faults = vec![
+            PeerFault::Refuse,
+            PeerFault::DropRequest,
+            PeerFault::DropAnswer,
+            PeerFault::BreakConnection,
+            PeerFault::Repeat,
+            PeerFault::RepeatLate(LATE),
+        ];
+        self.peers.faults().set_weather(Weather { rng: rng(4), delay, faults, one_in });
+    }
+
+    pub(crate) const fn incarnation(&self) -> IncarnationId {
+        self.member.incarnation
+    }
+
+    /// As `kill -9`: nothing of it reaches anybody any more.
+    pub(crate) fn kill(&self, world: &World) {
+        self.dead.send_replace(true);
+        world.network.close(&self.member.address);
+        self.journal.faults().cut();
+        self.store.faults().cut();
+        self.registry.faults().cut();
+        self.peers.faults().cut();
+    }
+
+    /// As a suspended machine: what it says, and what it is told, waits.
+    pub(crate) fn pause(&self) {
+        self.journal.faults().hold();
+        self.store.faults().hold();
+        self.registry.faults().hold();
+        self.peers.faults().hold();
+    }
+
+    pub(crate) fn resume(&self) {
+        self.journal.faults().restore();
+        self.store.faults().restore();
+        self.registry.faults().restore();
+        self.peers.faults().restore();
+    }
+
+    pub(crate) fn calm(&self) {
+        self.journal.faults().calm();
+        self.store.faults().calm();
+        self.registry.faults().calm();
+        self.peers.faults().calm();
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        !*self.dead.borrow() && self.engine.status().read_only.is_none()
+    }
+
+    /// What a client hears of a call: nothing, when the pod dies before it answers.
+    pub(crate) async fn hear<T>(&self, call: impl Future<Output = T>) -> Option<T> {
+        const PATIENCE: Duration = Duration::from_secs(10);
+        let mut dead = self.dead.subscribe();
+        tokio::select! {
+            answer = tokio::time::timeout(PATIENCE, call) => answer.ok(),
+            _ = dead.wait_for(|dead| *dead) => None,
+        }
+    }
+}

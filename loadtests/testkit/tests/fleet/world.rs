@@ -1,0 +1,106 @@
+//! The fleet's database and network, and the pods that clients may ask.
+
+use std::{sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use rand::seq::IndexedRandom as _;
+use smartcart_domain::{
+    catalog::{Product, Variant},
+    id::{IncarnationId, Sku},
+    idempotency::Caller,
+    inventory::StockCommand,
+    money::Money,
+    request::Request,
+    shard::ShardId,
+    time::Timestamp,
+};
+use smartcart_engine::{registry::Registry as _, store::CatalogStore as _};
+use smartcart_testkit::{
+    memory::{Database, MemoryRegistry, MemoryStore, Network},
+    random::Rng,
+};
+
+use crate::pod::{Pod, Roughness};
+
+pub(crate) const SKUS: [&str; 3] = ["mug", "pot", "tin"];
+/// Units of each SKU at the beginning.
+pub(crate) const STOCKED: i64 = 30;
+
+pub(crate) struct World {
+    pub(crate) database: Database,
+    pub(crate) network: Network,
+    /// Behind the load balancer.
+    pub(crate) pods: Mutex<Vec<Arc<Pod>>>,
+}
+
+pub(crate) fn sku(name: &str) -> Sku {
+    name.parse().unwrap()
+}
+
+impl World {
+    /// Three pods that serve every shard, and full shelves.
+    pub(crate) async fn open(rng: &mut Rng, rough: Roughness) -> Arc<Self> {
+        let world =
+            Self { database: Database::default(), network: Network::default(), pods: Mutex::default() };
+        let products: Vec<_> = SKUS.iter().map(|name| product(name)).collect();
+        MemoryStore::new(&world.database, None).put_products(&products).await.unwrap();
+        for name in ["a", "b", "c"] {
+            let pod = Pod::join(&world, name, rng, rough).await;
+            world.pods.lock().push(pod);
+        }
+        let [a, b, c] = [0, 1, 2].map(|place| world.pods.lock()[place].clone());
+        tokio::join!(a.engine.open(), b.engine.open(), c.engine.open());
+        for name in SKUS {
+            world.stock(name).await;
+        }
+        Arc::new(world)
+    }
+
+    async fn stock(&self, name: &str) {
+        loop {
+            let command = StockCommand::SetOnHand { on_hand: STOCKED };
+            let request =
+                Request { command, caller: Caller::Service, key: None, expected: None, fresh: false };
+            let pod = self.pods.lock()[0].clone();
+            if pod.engine.inventory().ask(&sku(name), request).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub(crate) fn any_pod(&self, rng: &mut Rng) -> Arc<Pod> {
+        self.pods.lock().choose(rng).unwrap().clone()
+    }
+
+    /// Clients ask it no more.
+    pub(crate) fn take_out(&self, pod: &Arc<Pod>) {
+        self.pods.lock().retain(|other| !Arc::ptr_eq(other, pod));
+    }
+
+    pub(crate) fn put_in(&self, pod: Arc<Pod>) {
+        self.pods.lock().push(pod);
+    }
+
+    pub(crate) async fn owner(&self, shard: ShardId) -> Option<IncarnationId> {
+        let rows = MemoryRegistry::new(&self.database).shards().await.unwrap();
+        rows[usize::from(shard.0)].owner
+    }
+}
+
+fn product(name: &str) -> Product {
+    Product {
+        id: name.parse().unwrap(),
+        version: 0,
+        name: format!("The {name}"),
+        description: String::new(),
+        category: String::new(),
+        images: Vec::new(),
+        variants: vec![Variant {
+            sku: sku(name),
+            attributes: std::collections::BTreeMap::new(),
+            prices: vec![Money::new(250, "GBP".parse().unwrap())],
+        }],
+        updated_at: Timestamp(0),
+    }
+}
