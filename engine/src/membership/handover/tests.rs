@@ -146,7 +146,7 @@ impl Registry for FakeRegistry {
     }
 
     async fn changed(&self) {
-        std::future::pending().await;
+        std::future::pending::<()>().await;
     }
 }
 
