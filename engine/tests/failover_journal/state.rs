@@ -99,7 +99,7 @@ pub(crate) struct State {
     pub(crate) checked: bool,
     pub(crate) place: Place,
     /// Its readers go by what Redis said of the seal.
-    pub(crate) vouched: bool,
+    pub(crate) confirmed: bool,
     /// On the way to PostgreSQL.
     pub(crate) copied: bool,
     pub(crate) said: bool,
@@ -211,7 +211,7 @@ impl State {
             connected: false,
             checked: false,
             place: Place::Nowhere,
-            vouched: false,
+            confirmed: false,
             copied: false,
             said: false,
             sealed: false,
@@ -232,12 +232,12 @@ impl State {
             Step::Answer => self.answer(rules),
             Step::AskForTheSeal => self.ask_for_the_seal(rules),
             Step::NoLongerGoByIt => {
-                when(self.vouched)?;
-                self.vouched = false;
+                when(self.confirmed)?;
+                self.confirmed = false;
                 Some(())
             }
             Step::AnswerReader => {
-                when(self.runs && self.vouched && self.member == Member::Finished)?;
+                when(self.runs && self.confirmed && self.member == Member::Finished)?;
                 self.wrong = Some("a reader is answered by who owns nothing any more");
                 Some(())
             }
@@ -322,7 +322,7 @@ impl State {
         self.excused |= self.forgot;
         self.disconnect();
         self.append = None;
-        (self.place, self.copied, self.said, self.vouched) = (Place::Nowhere, false, false, false);
+        (self.place, self.copied, self.said, self.confirmed) = (Place::Nowhere, false, false, false);
     }
 
     fn disconnect(&mut self) {
@@ -394,9 +394,9 @@ impl State {
 
     /// Without PostgreSQL it answers readers for a while after Redis has said that it is not sealed.
     fn ask_for_the_seal(&mut self, rules: &Rules) -> Option<()> {
-        when(self.runs && self.place == Place::Redis && self.connected && !self.vouched)?;
+        when(self.runs && self.place == Place::Redis && self.connected && !self.confirmed)?;
         when(!self.redis.sealed || !rules.ask_for_the_seal)?;
-        self.vouched = true;
+        self.confirmed = true;
         Some(())
     }
 
@@ -541,7 +541,7 @@ impl State {
 
     fn finish(&mut self, rules: &Rules) -> Option<()> {
         when(self.member == Member::Dead && self.sealed)?;
-        when(!self.vouched || !rules.wait_after_sealing || !rules.ask_for_the_seal)?;
+        when(!self.confirmed || !rules.wait_after_sealing || !rules.ask_for_the_seal)?;
         self.tables = self.tables.max(self.found?);
         self.member = Member::Finished;
         if self.acknowledged > self.tables && !self.excused {

@@ -133,7 +133,7 @@ fn the_promises_hold() {
     holds(BOUNDS);
 }
 
-/// cargo test --release -p smartcart-engine --test fast_journal -- --ignored --nocapture
+/// cargo test --release -p smartcart-engine --test failover_journal -- --ignored --nocapture
 #[test]
 #[ignore = "takes minutes"]
 fn the_promises_hold_further_out() {
