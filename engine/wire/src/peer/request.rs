@@ -57,9 +57,9 @@ enum Caller {
 #[derive(Clone, PartialEq, prost::Oneof)]
 enum Kind {
     #[prost(message, tag = "2")]
-    Cart(CartQuestion),
+    Cart(CartRequest),
     #[prost(message, tag = "3")]
-    Stock(StockQuestion),
+    Stock(StockRequest),
     #[prost(message, tag = "4")]
     ReadCart(Id),
     /// The SKU.
@@ -70,7 +70,7 @@ enum Kind {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct CartQuestion {
+struct CartRequest {
     #[prost(message, optional, tag = "1")]
     id: Option<Id>,
     #[prost(oneof = "CartAct", tags = "2, 3, 4, 5, 6, 7")]
@@ -138,7 +138,7 @@ enum OperationVerb {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct StockQuestion {
+struct StockRequest {
     #[prost(string, tag = "1")]
     sku: String,
     #[prost(oneof = "StockAct", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
@@ -217,15 +217,15 @@ struct Checkout {
 }
 
 impl PeerRequest {
-    pub(super) fn of(question: &peer::PeerRequest) -> Option<Self> {
-        let (terms, kind) = match question {
+    pub(super) fn of(request: &peer::PeerRequest) -> Option<Self> {
+        let (terms, kind) = match request {
             peer::PeerRequest::Cart(id, request) => {
                 let act = Some(CartAct::of(&request.command)?);
-                (Some(Terms::of(request)), Kind::Cart(CartQuestion { id: Some(Id::new(id.0)), act }))
+                (Some(Terms::of(request)), Kind::Cart(CartRequest { id: Some(Id::new(id.0)), act }))
             }
             peer::PeerRequest::Stock(sku, request) => {
                 let act = Some(StockAct::of(&request.command));
-                (Some(Terms::of(request)), Kind::Stock(StockQuestion { sku: sku.to_string(), act }))
+                (Some(Terms::of(request)), Kind::Stock(StockRequest { sku: sku.to_string(), act }))
             }
             peer::PeerRequest::ReadCart(id) => (None, Kind::ReadCart(Id::new(id.0))),
             peer::PeerRequest::ReadStock(sku) => (None, Kind::ReadStock(sku.to_string())),
@@ -250,15 +250,15 @@ impl PeerRequest {
 
     pub(super) fn live(self, catalog: &Arc<Catalog>) -> Result<peer::PeerRequest, Malformed> {
         let terms = self.terms;
-        let terms = || required(terms, "a question's terms");
-        Ok(match required(self.kind, "a question")? {
-            Kind::Cart(question) => {
-                let command = required(question.act, "what a cart is asked")?.live(catalog)?;
-                peer::PeerRequest::Cart(CartId(id(question.id, "a cart's id")?), terms()?.request(command)?)
+        let terms = || required(terms, "a request's terms");
+        Ok(match required(self.kind, "a request")? {
+            Kind::Cart(request) => {
+                let command = required(request.act, "what a cart is asked")?.live(catalog)?;
+                peer::PeerRequest::Cart(CartId(id(request.id, "a cart's id")?), terms()?.request(command)?)
             }
-            Kind::Stock(question) => {
-                let command = required(question.act, "what a stock is asked")?.try_into()?;
-                peer::PeerRequest::Stock(sku(&question.sku)?, terms()?.request(command)?)
+            Kind::Stock(request) => {
+                let command = required(request.act, "what a stock is asked")?.try_into()?;
+                peer::PeerRequest::Stock(sku(&request.sku)?, terms()?.request(command)?)
             }
             Kind::ReadCart(cart) => peer::PeerRequest::ReadCart(CartId(cart.get())),
             Kind::ReadStock(text) => peer::PeerRequest::ReadStock(sku(&text)?),

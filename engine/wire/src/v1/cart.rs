@@ -144,8 +144,8 @@ fn whole_seconds(millis: u64) -> Seconds {
 }
 
 impl From<&snapshot::CartSnapshot> for CartSnapshot {
-    fn from(image: &snapshot::CartSnapshot) -> Self {
-        let cart = &image.cart;
+    fn from(snapshot: &snapshot::CartSnapshot) -> Self {
+        let cart = &snapshot.cart;
         Self {
             id: Some(Id::new(cart.id.0)),
             version: cart.version,
@@ -159,30 +159,30 @@ impl From<&snapshot::CartSnapshot> for CartSnapshot {
             lifetime_ms: millis(cart.lifetime),
             checkout: cart.checkout.as_deref().map(|checkout| Box::new(checkout.into())),
             last_order: cart.last_order.map(|order| Id::new(order.0)),
-            keys: image.keys.iter().map(Into::into).collect(),
+            keys: snapshot.keys.iter().map(Into::into).collect(),
         }
     }
 }
 
 impl TryFrom<CartSnapshot> for snapshot::CartSnapshot {
     type Error = Malformed;
-    fn try_from(image: CartSnapshot) -> Result<Self, Malformed> {
-        let checkout = image.checkout.map(|checkout| cart::Checkout::try_from(*checkout)).transpose()?;
+    fn try_from(snapshot: CartSnapshot) -> Result<Self, Malformed> {
+        let checkout = snapshot.checkout.map(|checkout| cart::Checkout::try_from(*checkout)).transpose()?;
         let cart = cart::Cart {
-            id: CartId(id(image.id, "a cart's id")?),
-            version: image.version,
-            owner: image.owner.map(|user| UserId(user.get())),
-            currency: currency(&image.currency)?,
-            lines: image.lines.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
-            metadata: image.metadata.map(Into::into),
-            created_at: Timestamp(image.created_at),
-            updated_at: Timestamp(image.updated_at),
-            expires_at: Timestamp(image.expires_at),
-            lifetime: whole_seconds(image.lifetime_ms),
+            id: CartId(id(snapshot.id, "a cart's id")?),
+            version: snapshot.version,
+            owner: snapshot.owner.map(|user| UserId(user.get())),
+            currency: currency(&snapshot.currency)?,
+            lines: snapshot.lines.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+            metadata: snapshot.metadata.map(Into::into),
+            created_at: Timestamp(snapshot.created_at),
+            updated_at: Timestamp(snapshot.updated_at),
+            expires_at: Timestamp(snapshot.expires_at),
+            lifetime: whole_seconds(snapshot.lifetime_ms),
             checkout: checkout.map(Box::new),
-            last_order: image.last_order.map(|order| OrderId(order.get())),
+            last_order: snapshot.last_order.map(|order| OrderId(order.get())),
         };
-        let keys = image.keys.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
+        let keys = snapshot.keys.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
         Ok(Self { cart: Arc::new(cart), keys })
     }
 }

@@ -101,9 +101,9 @@ struct Restocked {
 }
 
 impl From<&snapshot::StockSnapshot> for StockSnapshot {
-    fn from(image: &snapshot::StockSnapshot) -> Self {
-        let StockLevel { version, on_hand, held, sold, stocked } = image.stock.level;
-        let mut holds: Vec<_> = image.stock.holds().collect();
+    fn from(snapshot: &snapshot::StockSnapshot) -> Self {
+        let StockLevel { version, on_hand, held, sold, stocked } = snapshot.stock.level;
+        let mut holds: Vec<_> = snapshot.stock.holds().collect();
         holds.sort_unstable_by_key(|(id, _)| *id);
         let holds = holds
             .into_iter()
@@ -114,15 +114,15 @@ impl From<&snapshot::StockSnapshot> for StockSnapshot {
                 checkout: hold.checkout.map(|cart| Id::new(cart.0)),
             })
             .collect();
-        let keys = image.keys.iter().map(Into::into).collect();
-        Self { sku: image.stock.sku.to_string(), version, on_hand, held, sold, stocked, holds, keys }
+        let keys = snapshot.keys.iter().map(Into::into).collect();
+        Self { sku: snapshot.stock.sku.to_string(), version, on_hand, held, sold, stocked, holds, keys }
     }
 }
 
 impl TryFrom<StockSnapshot> for snapshot::StockSnapshot {
     type Error = Malformed;
-    fn try_from(image: StockSnapshot) -> Result<Self, Malformed> {
-        let StockSnapshot { version, on_hand, held, sold, stocked, .. } = image;
+    fn try_from(snapshot: StockSnapshot) -> Result<Self, Malformed> {
+        let StockSnapshot { version, on_hand, held, sold, stocked, .. } = snapshot;
         let level = StockLevel { version, on_hand, held, sold, stocked };
         let hold = |hold: Hold| {
             let live = inventory::Hold {
@@ -132,10 +132,10 @@ impl TryFrom<StockSnapshot> for snapshot::StockSnapshot {
             };
             Ok::<_, Malformed>((HoldId(id(hold.id, "a hold's id")?), live))
         };
-        let holds = image.holds.into_iter().map(hold).collect::<Result<Vec<_>, _>>()?;
+        let holds = snapshot.holds.into_iter().map(hold).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            stock: inventory::Stock::restore(sku(&image.sku)?, level, holds),
-            keys: image.keys.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+            stock: inventory::Stock::restore(sku(&snapshot.sku)?, level, holds),
+            keys: snapshot.keys.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
         })
     }
 }
