@@ -21,7 +21,7 @@ const COUNTERS: [(&str, &str); 9] = [
     ("smartcart_oversell_refused_total", "Holds and checkouts refused because there was not enough stock"),
     ("smartcart_flush_rows_total", "Rows written to the tables"),
     ("smartcart_flush_failures_total", "Flushes that the tables did not take and that were tried again"),
-    ("smartcart_forwarded_total", "Questions that went to the pod that owns the shard"),
+    ("smartcart_forwarded_total", "Requests that went to the pod that owns the shard"),
     ("smartcart_pods_declared_dead_total", "Silent pods that this one declared dead"),
     (
         "smartcart_journals_quarantined_total",

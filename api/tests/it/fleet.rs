@@ -214,7 +214,7 @@ impl Clock for Jumping {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_jumps_frees_no_hold_and_accuses_nobody() {
+async fn a_clock_that_jumps_frees_no_hold_and_nobody_is_declared_dead() {
     const HOUR: i64 = 60 * 60 * 1000;
     let (fleet, a, b) = Fleet::of_two().await;
     let clock = Arc::new(Jumping::default());

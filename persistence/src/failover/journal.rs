@@ -36,7 +36,7 @@ use smartcart_wire::{EntryName, encode_entry};
 /// How long an append waits for a target before its outcome is called unknown.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// How long this pod's own seal is asked after.
-const VOUCHING: Duration = Duration::from_millis(500);
+const CONFIRMATION_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// One pod's journal; its rules are those of the module.
 #[derive(Debug)]
@@ -180,7 +180,7 @@ impl Journal for FailoverJournal {
                 _ => false,
             }
         };
-        tokio::time::timeout(VOUCHING, asking).await.unwrap_or(false)
+        tokio::time::timeout(CONFIRMATION_TIMEOUT, asking).await.unwrap_or(false)
     }
 
     fn held(&self) -> u64 {

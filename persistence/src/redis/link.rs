@@ -69,13 +69,13 @@ impl Link {
         Self { connection, confirming }
     }
 
-    pub(super) async fn ask<T: redis::FromRedisValue>(&self, question: &Cmd) -> redis::RedisResult<T> {
-        question.query_async(&mut self.connection.clone()).await
+    pub(super) async fn ask<T: redis::FromRedisValue>(&self, command: &Cmd) -> redis::RedisResult<T> {
+        command.query_async(&mut self.connection.clone()).await
     }
 
     /// Asks what writes, and waits until as many replicas as must have it.
-    async fn write<T: redis::FromRedisValue>(&self, question: &Cmd) -> redis::RedisResult<T> {
-        let answer = self.ask(question).await?;
+    async fn write<T: redis::FromRedisValue>(&self, command: &Cmd) -> redis::RedisResult<T> {
+        let answer = self.ask(command).await?;
         self.confirm().await?;
         Ok(answer)
     }

@@ -54,7 +54,7 @@ async fn a_dead_member_changes_no_row() {
         registry.hand_over(ONE, None, &[]).await.unwrap_err(),
         RegistryError::Failed(Failure::fenced())
     );
-    // And it may accuse nobody.
+    // And it may declare nobody dead.
     assert_eq!(registry.declare_dead(ONE, FAR).await.unwrap_err(), RegistryError::Failed(Failure::fenced()));
 }
 
@@ -105,7 +105,7 @@ async fn declaring_dead_waits_for_what_is_in_flight() {
 }
 
 #[tokio::test]
-async fn of_two_who_accuse_each_other_one_is_dead() {
+async fn of_two_who_declare_each_other_dead_one_is() {
     for _ in 0..20 {
         let shop = Postgres::new().await;
         shop.registry().join(&member(FAR.0), ShopTime(0)).await.unwrap();

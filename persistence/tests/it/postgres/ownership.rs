@@ -147,7 +147,7 @@ async fn one_takes_over_and_the_living_get_the_shards() {
     right.finish(&[(ShardId(3), FAR), (ShardId(4), TWO)]).await.unwrap();
     let rows = registry.shards().await.unwrap();
     assert_eq!(owned(&rows, FAR), [3]);
-    assert_eq!((rows[4].owner, rows[5].owner), (None, None), "one is leaving, one was not dealt");
+    assert_eq!((rows[4].owner, rows[5].owner), (None, None), "one is leaving, one was not reassigned");
     assert!(rows[3..=5].iter().all(|row| row.epoch == Epoch(2)));
     assert_eq!(shop.journal().incarnations().await.unwrap(), []);
     assert_eq!(shop.store().watermarks(ONE).await.unwrap(), []);
