@@ -1,4 +1,4 @@
-//! Idempotency keys. A key lives in the image of the entity that it guards, so it is exactly as durable as the change.
+//! Idempotency keys. A key lives in the snapshot of the entity that it guards, so it is exactly as durable as the change.
 //! Only changes that were made are remembered: a refusal changes nothing and is decided again.
 
 use std::collections::{HashMap, VecDeque};

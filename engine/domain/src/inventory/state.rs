@@ -10,7 +10,7 @@ use crate::{
 pub struct Stock {
     pub sku: Sku,
     pub level: StockLevel,
-    /// A tree, because an image of few holds must be cheap also after there were many.
+    /// A tree, because a snapshot of few holds must be cheap also after there were many.
     holds: BTreeMap<HoldId, Hold>,
     /// The same holds by their deadline.
     deadlines: BTreeSet<(ShopTime, HoldId)>,
@@ -56,7 +56,7 @@ impl Stock {
         Self::restore(sku, StockLevel::default(), [])
     }
 
-    /// A stock as an image holds it.
+    /// A stock as a snapshot holds it.
     pub fn restore(sku: Sku, level: StockLevel, holds: impl IntoIterator<Item = (HoldId, Hold)>) -> Self {
         let holds: BTreeMap<_, _> = holds.into_iter().collect();
         let deadlines = holds.iter().map(|(id, hold)| (hold.deadline, *id)).collect();
