@@ -95,7 +95,7 @@ impl<T, S, H: Handler<T, S, Future: Unpin>> Handler<T, S> for Observed<H> {
     fn call(self, request: Request, state: S) -> Self::Future {
         let begun = Instant::now();
         let Self { endpoint, handler } = self;
-        let too_late = Alarm::at(begun + endpoint.deadline);
+        let too_late = Alarm::at((begun + endpoint.deadline).into());
         Observing { answer: handler.call(request, state), too_late, begun, endpoint }
     }
 }

@@ -13,6 +13,7 @@ pub mod samples;
 pub mod store;
 
 /// Makes a test of every case of a suite for every implementation named.
+#[expect(clippy::crate_in_macro_def, reason = "the backends are the calling test's own")]
 #[macro_export]
 macro_rules! conformance {
     (journal on $backends:tt) => {

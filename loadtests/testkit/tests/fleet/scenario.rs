@@ -29,7 +29,7 @@ const NEVER: Duration = Duration::from_secs(3600);
 impl Scenario {
     pub(crate) async fn run(self, seed: u64) {
         let mut rng = seeded(seed).fork(self as u64);
-        let rebalance_after = if seed % 16 == 0 { Duration::from_secs(2) } else { NEVER };
+        let rebalance_after = if seed.is_multiple_of(16) { Duration::from_secs(2) } else { NEVER };
         let one_in = if self == Self::Checkout { 40 } else { 0 };
         let rough = Roughness { one_in, rebalance_after };
         let world = World::open(&mut rng, rough).await;

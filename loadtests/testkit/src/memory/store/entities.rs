@@ -10,7 +10,10 @@ use smartcart_domain::{
 use smartcart_engine::store::{EntityStore, IndexedColumns, StoreError, Stored, TableBatch};
 
 use super::{
-    super::{database::Fenced, tables::invariant},
+    super::{
+        database::{Fenced, State},
+        tables::invariant,
+    },
     MemoryStore,
 };
 
@@ -71,7 +74,7 @@ impl EntityStore for MemoryStore {
     }
 
     async fn shop_time(&self) -> Result<ShopTime, StoreError> {
-        self.read(|state| state.shop_time()).await
+        self.read(State::shop_time).await
     }
 
     async fn carts_checking_out(&self) -> Result<Vec<CartId>, StoreError> {
