@@ -115,13 +115,14 @@ impl Handover {
             return Ok(None);
         }
         in_time(HandoverStep::Drain, HANDOVER_DRAIN_TIMEOUT, until, departure.drained()).await?;
-        let contents = self.contents.clone();
-        departure.resume_with(move |stay| contents.resume(stay));
-        self.contents.abandon(departure.shards());
         let flush = self.contents.flush(departure.shards());
         if in_time(HandoverStep::Flush, HANDOVER_FLUSH_TIMEOUT, until, flush).await?.is_err() {
             return Err(RegistryError::from(Failure::fenced()).into());
         }
+        // The tables have all of them now: whatever stops here can be looked up there, by this pod or the next.
+        let contents = self.contents.clone();
+        departure.resume_with(move |stay| contents.resume(stay));
+        self.contents.abandon(departure.shards());
         departure.transfer();
         let clear = async {
             for shard in departure.shards() {

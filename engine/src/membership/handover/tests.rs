@@ -298,6 +298,9 @@ async fn a_step_that_does_not_end_has_a_deadline_and_the_shard_stays() {
         let began = Instant::now();
         assert_eq!(pod.give(SHARD).await, Err(HandoverError::TimedOut(step)));
         assert!(began.elapsed() <= HANDOVER_FLUSH_TIMEOUT);
+        let abandoned = pod.contents.abandoned.load(Ordering::SeqCst);
+        let expected = usize::from(step == HandoverStep::Clear);
+        assert_eq!(abandoned, expected, "what the tables have not got can not be looked up in them");
         pod.is_settled("after its deadline").await;
     }
     let pod = Pod::with(&[Answer::Moves]);
