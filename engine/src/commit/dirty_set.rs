@@ -148,9 +148,9 @@ impl DirtySet {
         self.gathering.bytes + self.urgent.bytes + self.flushed
     }
 
-    /// Entities that wait.
+    /// Rows that wait: an entity's may lie in more than one place.
     pub(super) fn len(&self) -> usize {
-        self.gathering.rows.len() + self.flushing.len()
+        self.gathering.rows.len() + self.urgent.rows.len() + self.flushing.len()
     }
 
     /// An entity's row in the flush, unless the tables have had a later one since.
