@@ -298,7 +298,10 @@ impl<E: Resident> Directory<E> {
         let _loading = shard.loading.lock().await;
         let slots = shard.slots.pin();
         for slot in slots.values() {
-            slot.leave();
+            if let Some(actor) = slot.leave() {
+                // Now and not with its supervisor: if the shard stays after all, nobody finds this actor any more.
+                actor.stop(None);
+            }
         }
         slots.clear();
     }

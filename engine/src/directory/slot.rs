@@ -268,9 +268,12 @@ impl<E: Resident> Slot<E> {
         true
     }
 
-    /// Leaves memory with its shard. Its actor, idle by now, stops with the shard's supervisor.
-    pub(crate) fn leave(&self) {
-        self.residence.lock().body = Body::Evicted;
+    /// Leaves memory with its shard. Its actor, idle by now, to be stopped.
+    pub(crate) fn leave(&self) -> Option<ActorRef<Message<E>>> {
+        match std::mem::replace(&mut self.residence.lock().body, Body::Evicted) {
+            Body::Active { actor, .. } => Some(actor),
+            _ => None,
+        }
     }
 }
 
