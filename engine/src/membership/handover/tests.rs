@@ -199,6 +199,7 @@ struct Pod {
     map: Arc<ShardMap>,
     registry: Arc<FakeRegistry>,
     contents: Arc<FakeContents>,
+    admission: Arc<AdmissionController>,
     handover: Arc<Handover>,
 }
 
@@ -208,20 +209,22 @@ impl Pod {
         assert!(map.acquire(SHARD, Epoch(1)) && map.acquire(OTHER, Epoch(1)));
         let registry = Arc::new(FakeRegistry::answering(answers));
         let contents = Arc::new(FakeContents { flush, clear, abandoned: 0.into(), resumed: 0.into() });
-        let handover = Arc::new(Handover::new(ME, registry.clone(), map.clone(), contents.clone()));
-        Self { map, registry, contents, handover }
+        let admission = Arc::new(AdmissionController::new(1));
+        let handover = Handover::new(ME, registry.clone(), map.clone(), contents.clone(), admission.clone());
+        let handover = Arc::new(handover);
+        Self { map, registry, contents, admission, handover }
     }
 
     fn with(answers: &[Answer]) -> Self {
         Self::new(answers, Step::Works, Step::Works)
     }
 
-    async fn give(&self, shard: ShardId) -> Result<(), HandoverError> {
+    async fn give(&self, shard: ShardId) -> Result<usize, HandoverError> {
         self.give_by(shard, Duration::from_secs(600)).await
     }
 
-    async fn give_by(&self, shard: ShardId, patience: Duration) -> Result<(), HandoverError> {
-        self.handover.hand_over(&[shard], Some(&other_pod()), Instant::now() + patience).await
+    async fn give_by(&self, shard: ShardId, patience: Duration) -> Result<usize, HandoverError> {
+        self.handover.hand_over(&[shard], Some(&other_pod()), Some(Instant::now() + patience)).await
     }
 
     /// Open here, and what was stopped in it goes on; or the other's, and requests go there.
@@ -308,20 +311,47 @@ async fn a_step_that_does_not_end_has_a_deadline_and_the_shard_stays() {
     assert_eq!(pod.give(SHARD).await, Err(HandoverError::TimedOut(HandoverStep::Drain)));
     pod.is_settled("with somebody inside").await;
     drop(inside);
-    assert_eq!(pod.give(SHARD).await, Ok(()));
+    assert_eq!(pod.give(SHARD).await, Ok(1));
     pod.is_settled("at the second try").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_handover_ends_by_the_moment_that_its_caller_names() {
-    let one = Duration::from_secs(1);
+    let patience = HANDOVER_LEAST_TIME + REGISTRY_CALL_TIMEOUT;
     let hanging = Pod::new(&[Answer::Moves], Step::Hangs, Step::Works);
     let silent = Pod::with(&[Answer::Hangs]);
-    for pod in [hanging, silent] {
+    for (pod, error) in
+        [(hanging, HandoverError::TimedOut(HandoverStep::Flush)), (silent, HandoverError::OutcomeUnknown)]
+    {
         let began = Instant::now();
-        assert!(pod.give_by(SHARD, one).await.is_err());
-        assert!(began.elapsed() <= one + Duration::from_millis(5));
+        assert_eq!(pod.give_by(SHARD, patience).await, Err(error));
+        assert!(began.elapsed() <= patience + Duration::from_millis(5));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_time_for_its_steps_a_handover_closes_nothing() {
+    let pod = Pod::with(&[Answer::Moves]);
+    let late = pod.give_by(SHARD, REGISTRY_CALL_TIMEOUT).await;
+    assert_eq!(late, Err(HandoverError::TimedOut(HandoverStep::Begin)));
+    assert!(pod.map.is_open(SHARD));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handover_behind_another_one_has_all_its_time() {
+    let pod = Pod::with(&[Answer::Moves]);
+    let inside = pod.map.enter(SHARD).unwrap();
+    let first = pod.handover.hand_over(&[SHARD], None, None);
+    let inside_other = pod.map.enter(OTHER).unwrap();
+    let second = pod.handover.hand_over(&[OTHER], None, None);
+    let leaving = async {
+        tokio::time::sleep(HANDOVER_DRAIN_TIMEOUT * 2 - Duration::from_secs(1)).await;
+        drop(inside_other);
+    };
+    let (first, second, ()) = tokio::join!(first, second, leaving);
+    assert_eq!(first, Err(HandoverError::TimedOut(HandoverStep::Drain)));
+    assert_eq!(second, Ok(1));
+    drop(inside);
 }
 
 #[tokio::test(start_paused = true)]
@@ -342,7 +372,7 @@ async fn an_unknown_outcome_opens_nothing_and_holds_up_no_other_shard() {
     assert_eq!(pod.give(SHARD).await, Err(HandoverError::OutcomeUnknown));
     assert!(!pod.map.is_open(SHARD) && !pod.map.serves(SHARD), "it may be the other's");
     let began = Instant::now();
-    assert_eq!(pod.give(SHARD).await, Ok(()), "nothing to give: the first handover still asks");
+    assert_eq!(pod.give(SHARD).await, Ok(0), "nothing to give: the first handover still asks");
     assert!(pod.map.is_open(OTHER) && began.elapsed() < Duration::from_millis(100));
     tokio::time::sleep(Duration::from_secs(10)).await;
     pod.is_settled("when the registry answers").await;
@@ -353,6 +383,7 @@ async fn an_unknown_outcome_opens_nothing_and_holds_up_no_other_shard() {
 async fn a_fenced_pod_opens_nothing_again() {
     let pod = Pod::with(&[Answer::Fenced]);
     assert_eq!(pod.give(SHARD).await, Err(RegistryError::from(Failure::fenced()).into()));
+    assert!(pod.admission.read_only().is_some(), "it changes nothing from this moment on");
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert!(!pod.map.is_open(SHARD) && !pod.map.serves(SHARD));
 }
