@@ -36,8 +36,9 @@ pub const REGISTRY_CALL_TIMEOUT: Duration = Duration::from_secs(3);
 pub const REGISTRY_RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Declaring a pod dead waits for what that pod has in flight, so it takes longer than other calls.
 pub const DECLARE_DEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// One try to finish a dead pod's write-behind, before its right is given back and the next dead pod is looked at.
-pub const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(60);
+/// One try to finish a dead pod's write-behind, before its right is given back and the next dead pod is looked at. Long
+/// enough for the largest backlog: another try begins anew.
+pub const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long a stop waits for what was accepted; and before that, for all shards to be handed over.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(20);
 /// Pods that a request passes on its way: the one it came to, and one more when the shard has just moved.

@@ -353,7 +353,7 @@ mod tests {
         shards.acquire(SHARD, Epoch(1));
         std::thread::scope(|scope| {
             let moving = scope.spawn(|| {
-                for _ in 0..200_000 {
+                for _ in 0..1_000_000 {
                     shards.change(SHARD, Transition::Drain).unwrap();
                     shards.change(SHARD, Transition::Restore).unwrap();
                 }

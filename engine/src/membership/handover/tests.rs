@@ -339,18 +339,21 @@ async fn without_time_for_its_steps_a_handover_closes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handover_behind_another_one_has_all_its_time() {
-    let pod = Pod::with(&[Answer::Moves]);
-    let inside = pod.map.enter(SHARD).unwrap();
-    let first = pod.handover.hand_over(&[SHARD], None, None);
-    let inside_other = pod.map.enter(OTHER).unwrap();
-    let second = pod.handover.hand_over(&[OTHER], None, None);
+    let pod = Pod::with(&[Answer::Hangs, Answer::Moves]);
+    let (inside, inside_other) = (pod.map.enter(SHARD).unwrap(), pod.map.enter(OTHER).unwrap());
     let leaving = async {
-        tokio::time::sleep(HANDOVER_DRAIN_TIMEOUT * 2 - Duration::from_secs(1)).await;
+        tokio::time::sleep(HANDOVER_DRAIN_TIMEOUT * 3 - Duration::from_secs(1)).await;
         drop(inside_other);
     };
-    let (first, second, ()) = tokio::join!(first, second, leaving);
-    assert_eq!(first, Err(HandoverError::TimedOut(HandoverStep::Drain)));
-    assert_eq!(second, Ok(1));
+    let hand_over = |shard| {
+        let pod = &pod;
+        async move { pod.handover.hand_over(&[shard], None, None).await }
+    };
+    let (first, second, third, ()) =
+        tokio::join!(hand_over(SHARD), hand_over(SHARD), hand_over(OTHER), leaving);
+    let stays = Err(HandoverError::TimedOut(HandoverStep::Drain));
+    assert_eq!((first, second), (stays.clone(), stays));
+    assert_eq!(third, Ok(1), "17 seconds to its end, and three more for an answer that was lost");
     drop(inside);
 }
 
