@@ -265,7 +265,7 @@ impl<E: Resident> Directory<E> {
     }
 
     async fn load(&self, id: &E::Id) -> Result<Option<Hydrated<E>>, ReadError> {
-        // Whoever waits for them meanwhile keeps the shard's door shut, also to those who need nothing of them.
+        // Whoever waits for them meanwhile holds up the shard, also those who need nothing of them.
         if self.parts.write_behind.tables_away() && self.parts.routes.is_cut_off() {
             return Err(ReadError("the tables do not answer".to_owned()));
         }

@@ -75,7 +75,7 @@ pub(crate) enum Body<E: Resident> {
 pub(crate) struct Passivated<E: Resident> {
     pub(crate) rest: E::Rest,
     pub(crate) keys: IdempotencyWindow,
-    /// Changes since the tables got an image.
+    /// Changes since the tables got a snapshot.
     pub(crate) changes_since_snapshot: u32,
 }
 
@@ -185,7 +185,7 @@ impl<E: Resident> Slot<E> {
         }
     }
 
-    /// Takes the state of an actor that goes to rest, unless somebody is about to write to it.
+    /// Takes the state of an actor that is passivated, unless somebody is about to write to it.
     pub(crate) fn passivate(
         &self,
         activation: &Arc<Activation>,
