@@ -231,7 +231,7 @@ impl Pod {
     async fn is_settled(&self, context: &str) {
         let here = self.registry.owner(SHARD) == Some(ME);
         assert_eq!((self.map.is_open(SHARD), self.map.serves(SHARD)), (here, here), "{context}");
-        let deadline = std::time::Instant::now() + Duration::from_secs(3600);
+        let deadline = Instant::now() + Duration::from_secs(3600);
         match self.map.route(SHARD, Epoch(1), deadline).await {
             Ok(Route::Local(_)) => assert!(here, "{context}"),
             Ok(Route::Remote(owner)) => {
