@@ -123,6 +123,11 @@ impl AdmissionController {
         self.closed.store(true, Ordering::Relaxed);
     }
 
+    /// Whether this process stops.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn set_congested(&self, congested: bool) {
         self.congested.store(congested, Ordering::Relaxed);
     }

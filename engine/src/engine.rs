@@ -294,6 +294,8 @@ impl Engine {
                 coordinator: coordinator.clone(),
                 supervisors: parts.supervisors.clone(),
                 write_behind: write_behind.clone(),
+                admission: gate.clone(),
+                resuming: Mutex::default(),
             };
             FleetMember::new(FleetParts {
                 me: fleet.member,

@@ -27,11 +27,18 @@ pub const HANDOVER_CLEAR_TIMEOUT: Duration = Duration::from_secs(2);
 /// ... and the registry this long to say whether it wrote the new owner, before the handover goes on asking alone and
 /// others may move shards.
 pub const HANDOVER_OUTCOME_TIMEOUT: Duration = Duration::from_secs(5);
-/// A few shards' handover as a whole.
+/// A few shards' handover as a whole; and how long the next one waits for it to end.
 pub const HANDOVER_TIMEOUT: Duration = Duration::from_secs(18);
+/// With less time than this for the steps before the registry is asked, no shard is closed: it would only open again.
+pub const HANDOVER_LEAST_TIME: Duration = Duration::from_secs(1);
 /// One call of the registry, before it is repeated; the longest pause before that.
 pub const REGISTRY_CALL_TIMEOUT: Duration = Duration::from_secs(3);
 pub const REGISTRY_RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// Declaring a pod dead waits for what that pod has in flight, so it takes longer than other calls.
+pub const DECLARE_DEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// One try to finish a dead pod's write-behind, before its right is given back and the next dead pod is looked at. Long
+/// enough for the largest backlog: another try begins anew.
+pub const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long a stop waits for what was accepted; and before that, for all shards to be handed over.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(20);
 /// Pods that a request passes on its way: the one it came to, and one more when the shard has just moved.

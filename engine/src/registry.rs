@@ -35,7 +35,7 @@ pub struct Member {
     pub address: String,
     /// Whether it takes shards; the stateless targets do not.
     pub owns_shards: bool,
-    /// Raised at each beat.
+    /// Raised at each heartbeat.
     pub beat: u64,
     pub state: MemberState,
     /// The peer protocol's version that it speaks.
@@ -49,7 +49,7 @@ pub struct ShardRow {
     pub owner: Option<IncarnationId>,
 }
 
-/// What a beat brought back.
+/// What a heartbeat brought back.
 #[derive(Debug, Clone)]
 pub struct Beat {
     /// Everybody who is not gone, oneself included.
@@ -78,13 +78,13 @@ impl RegistryError {
 /// Two who hold it at once do no harm: what they write is the same.
 #[async_trait]
 pub trait Takeover: Send + Sync {
-    /// The tables have all of the dead member's journal: deals its shards out, each with its epoch plus one, and
+    /// The tables have all of the dead member's journal: reassigns its shards, each with its epoch plus one, and
     /// forgets the member. A shard whose new owner is not live any more is left without owner. Repeated: nothing happens.
     async fn finish(self: Box<Self>, new_owners: &[(ShardId, IncarnationId)]) -> Result<(), RegistryError>;
 }
 
 /// Members and shards in the system of record. Every change of it is one transaction. Two kinds of lock, both given back
-/// by the database when a connection breaks: *shared* on an incarnation (its own appends, flushes and hand-overs, and
+/// by the database when a connection breaks: *shared* on an incarnation (its own appends, flushes and handovers, and
 /// those who hand it a shard) and *exclusive* (whoever declares it dead), so that what is in flight ends first.
 #[async_trait]
 pub trait Registry: Send + Sync + 'static {

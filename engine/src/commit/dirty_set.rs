@@ -18,17 +18,17 @@ use smartcart_domain::{
 pub(super) type Rows = HashMap<EntityKey, Arc<Row>, RandomState>;
 
 /// The entities that the tables have not got as they are now. Each entity's rows lie in up to three places, oldest first:
-/// in `flushing`, what a flush is writing; in `urgent`, what is being written out of turn meanwhile; and in `gathering`,
-/// what has come since. Whoever writes says when it is done; where a write fails, its rows stay, and the next begin takes
-/// them with what has come since, so that no row ever lacks a change between two that it has.
+/// in `flushing`, what a flush is writing; in `urgent`, what is written out of turn meanwhile; and in `gathering`, what has
+/// come since. Whoever writes says when it is done. Rows of a write that has not ended stay, and the next `begin` merges
+/// them under the newer ones, so that no row ever lacks a change between two that it has.
 #[derive(Debug)]
 pub(super) struct DirtySet {
     incarnation: IncarnationId,
     gathering: Gathered,
     flushing: Arc<Rows>,
-    /// Bytes of what is being written, about.
-    flushed: usize,
-    flushed_orders: Vec<Arc<Order>>,
+    /// Bytes of the rows in `flushing`, about.
+    flushing_bytes: usize,
+    flushing_orders: Vec<Arc<Order>>,
     /// Of the rows in `flushing`: the tables have had a later one since, out of turn.
     superseded: HashSet<EntityKey>,
     urgent: Gathered,
@@ -37,7 +37,7 @@ pub(super) struct DirtySet {
     /// Entries that the tables have not got.
     pub(super) entries: u64,
     pub(super) shop: ShopTime,
-    begun: Begun,
+    generations: Generations,
 }
 
 /// Rows with the orders that were placed with them.
@@ -65,7 +65,7 @@ impl Gathered {
 
 /// Numbers every begin: only the last one can be ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Begun {
+struct Generations {
     flushes: u64,
     urgent: u64,
 }
@@ -94,14 +94,14 @@ impl DirtySet {
             incarnation,
             gathering: Gathered::default(),
             flushing: Arc::default(),
-            flushed: 0,
-            flushed_orders: Vec::new(),
+            flushing_bytes: 0,
+            flushing_orders: Vec::new(),
             superseded: HashSet::new(),
             urgent: Gathered::default(),
             taken: HashMap::new(),
             entries: 0,
             shop,
-            begun: Begun::default(),
+            generations: Generations::default(),
         }
     }
 
@@ -145,12 +145,12 @@ impl DirtySet {
 
     /// Bytes in memory, about.
     pub(super) const fn bytes(&self) -> usize {
-        self.gathering.bytes + self.urgent.bytes + self.flushed
+        self.gathering.bytes + self.urgent.bytes + self.flushing_bytes
     }
 
-    /// Entities that wait.
+    /// Rows that wait: an entity's may lie in more than one place.
     pub(super) fn len(&self) -> usize {
-        self.gathering.rows.len() + self.flushing.len()
+        self.gathering.rows.len() + self.urgent.rows.len() + self.flushing.len()
     }
 
     /// An entity's row in the flush, unless the tables have had a later one since.
@@ -181,18 +181,18 @@ impl DirtySet {
             .collect()
     }
 
-    /// Begins a flush of everything that waits, also of what an earlier one was begun with and not ended. Takes no longer
-    /// the more there is, unless one was not ended: the lanes wait meanwhile.
+    /// Begins a flush of everything that waits, with the rows of a flush that has not ended. The lanes wait meanwhile; it
+    /// takes the same time however much there is, unless a flush has not ended.
     pub(super) fn begin(&mut self) -> Flush {
         let room = self.gathering.rows.len();
         let empty = Rows::with_capacity_and_hasher(room, RandomState::default());
         let gathered =
             std::mem::replace(&mut self.gathering, Gathered { rows: empty, ..Gathered::default() });
-        self.flushed = gathered.bytes;
-        self.flushed_orders.append(&mut self.urgent.orders);
-        self.flushed_orders.extend(gathered.orders);
+        self.flushing_bytes = gathered.bytes;
+        self.flushing_orders.append(&mut self.urgent.orders);
+        self.flushing_orders.extend(gathered.orders);
         self.flushing = Arc::new(self.unfinished(gathered.rows));
-        self.begun.flushes += 1;
+        self.generations.flushes += 1;
         let watermarks = self
             .taken
             .iter()
@@ -204,15 +204,15 @@ impl DirtySet {
             .collect();
         Flush {
             rows: self.flushing.clone(),
-            orders: self.flushed_orders.clone(),
+            orders: self.flushing_orders.clone(),
             watermarks,
             shop: self.shop,
             entries: self.entries,
-            number: self.begun.flushes,
+            number: self.generations.flushes,
         }
     }
 
-    /// What was begun and not ended, with what came after it.
+    /// The rows of writes that have not ended, merged under the newer ones.
     fn unfinished(&mut self, mut newer: Rows) -> Rows {
         let urgent = std::mem::take(&mut self.urgent);
         let flushing = std::mem::take(&mut self.flushing);
@@ -224,12 +224,12 @@ impl DirtySet {
         for older in older.chain(urgent.rows.values()) {
             let row = match newer.remove(&older.entity) {
                 Some(newer) => {
-                    self.flushed -= newer.footprint();
+                    self.flushing_bytes -= newer.footprint();
                     Arc::new(Arc::unwrap_or_clone(newer).after(older))
                 }
                 None => older.clone(),
             };
-            self.flushed += row.footprint();
+            self.flushing_bytes += row.footprint();
             newer.insert(row.entity.clone(), row);
         }
         newer
@@ -238,20 +238,20 @@ impl DirtySet {
     /// The flush is in the tables. Its rows go with it, when the lanes no longer wait. Nothing happens when another one
     /// was begun since: that one has these rows too.
     pub(super) fn end(&mut self, flush: &Flush) {
-        if flush.number != self.begun.flushes {
+        if flush.number != self.generations.flushes {
             return;
         }
         self.flushing = Arc::default();
-        self.flushed = 0;
-        self.flushed_orders.clear();
+        self.flushing_bytes = 0;
+        self.flushing_orders.clear();
         self.superseded.clear();
         self.entries -= flush.entries;
-        // Ended once.
-        self.begun.flushes += 1;
+        // From now on this flush is not the last one any more: ending it again does nothing.
+        self.generations.flushes += 1;
     }
 
-    /// Takes some entities' rows out of their turn, with all orders that wait, and with what an earlier one was begun with
-    /// and not ended.
+    /// Takes some entities' rows out of turn, with all orders that wait, and with the rows of an earlier urgent flush that
+    /// has not ended.
     pub(super) fn begin_urgent(&mut self, entities: &HashSet<EntityKey>) -> UrgentFlush {
         for entity in entities {
             let newer = self.gathering.remove(entity);
@@ -267,7 +267,7 @@ impl DirtySet {
             self.urgent.insert(row);
         }
         self.urgent.orders.append(&mut self.gathering.orders);
-        self.begun.urgent += 1;
+        self.generations.urgent += 1;
         UrgentFlush {
             batch: TableBatch {
                 rows: self.urgent.rows.values().cloned().collect(),
@@ -275,14 +275,13 @@ impl DirtySet {
                 watermarks: Vec::new(),
                 shop: self.shop,
             },
-            number: self.begun.urgent,
+            number: self.generations.urgent,
         }
     }
 
-    /// The tables have it. What of the same entities comes next follows it, whatever the flush that is under way still
-    /// writes of them.
+    /// The tables have it. Later rows of the same entities follow it, whatever the flush under way still writes of them.
     pub(super) fn end_urgent(&mut self, flush: &UrgentFlush) {
-        if flush.number != self.begun.urgent {
+        if flush.number != self.generations.urgent {
             return;
         }
         let written = std::mem::take(&mut self.urgent);

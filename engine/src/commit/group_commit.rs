@@ -65,12 +65,12 @@ impl LaneHandle {
         self.push(Queued::Change(Box::new(item)));
     }
 
-    /// Runs `completion` when everything submitted before is settled; with an error, when the run of the actor has failed.
+    /// Runs `completion` when the outcome of everything submitted before is known; with an error, when the run of the actor has failed.
     pub(crate) fn after(&self, activation: Arc<Activation>, completion: Completion) {
         self.push(Queued::After(Some(activation), completion));
     }
 
-    /// Waits until everything submitted before is settled.
+    /// Waits until the outcome of everything submitted before is known.
     pub(crate) async fn barrier(&self) {
         let (passed, wait) = oneshot::channel();
         self.push(Queued::After(
@@ -79,7 +79,7 @@ impl LaneHandle {
                 let _gone = passed.send(());
             }),
         ));
-        // A lane that has stopped has settled everything.
+        // A lane that has stopped leaves no outcome open.
         let _stopped = wait.await;
     }
 
@@ -196,7 +196,7 @@ impl Committer {
         Ok(())
     }
 
-    /// An unknown outcome is settled by asking again with the same entry, for as long as it takes; nothing new is
+    /// An unknown outcome is resolved by asking again with the same entry, for as long as it takes; nothing new is
     /// admitted meanwhile.
     async fn append_until_known(&self, entry: &Entry) -> Result<(), Failure> {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);

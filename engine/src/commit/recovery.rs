@@ -170,7 +170,7 @@ impl Unwritten {
     }
 }
 
-/// The entity as the tables have it, followed by its changes, as a row with an image. Nothing: the tables have it all,
+/// The entity as the tables have it, followed by its changes, as a row with a snapshot. Nothing: the tables have it all,
 /// perhaps more, from an owner that came later.
 async fn finish<E: Resident>(
     store: &dyn Store,

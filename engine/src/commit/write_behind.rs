@@ -85,6 +85,19 @@ struct Urgent {
     closed: bool,
 }
 
+/// Held by the worker. If that ends in any other way than by `stop`, nobody waits for it any more.
+struct WorkerGuard<'a>(&'a WriteBehind);
+
+impl Drop for WorkerGuard<'_> {
+    fn drop(&mut self) {
+        if self.0.stopping.load(Ordering::Acquire) && !std::thread::panicking() {
+            return;
+        }
+        self.0.gate.fail_stop("the write-behind has ended: the journal keeps what the tables have not got");
+        self.0.close();
+    }
+}
+
 /// This incarnation was declared dead: the tables take nothing of it any more.
 #[derive(Debug)]
 struct Fenced;
@@ -230,18 +243,25 @@ impl WriteBehind {
     pub(crate) fn start(self: &Arc<Self>) -> JoinHandle<()> {
         let this = self.clone();
         tokio::spawn(async move {
+            let _ends = WorkerGuard(&this);
             let trimming = tokio::spawn(this.clone().trim_what_is_written());
             let mut next = Instant::now() + this.config.interval;
             while !this.stopping.load(Ordering::Acquire) {
                 let _time_is_up = tokio::time::timeout_at(next, this.hurry.notified()).await;
                 if let Err(Fenced) = this.turn(&mut next).await {
-                    // Whoever waits hears that nothing more is written.
-                    *this.urgent.lock() = Urgent { closed: true, ..Urgent::default() };
+                    this.close();
                     break;
                 }
             }
             trimming.abort();
         })
+    }
+
+    /// Whoever waits hears that nothing more is written.
+    fn close(&self) {
+        let waiting =
+            std::mem::replace(&mut *self.urgent.lock(), Urgent { closed: true, ..Urgent::default() });
+        drop(waiting);
     }
 
     async fn turn(&self, next: &mut Instant) -> Result<(), Fenced> {
@@ -259,6 +279,11 @@ impl WriteBehind {
 
     /// Ends the worker, never in the middle of a flush, and writes what is left.
     pub(crate) async fn stop(&self, worker: JoinHandle<()>) {
+        self.finish(worker).await;
+        self.close();
+    }
+
+    async fn finish(&self, worker: JoinHandle<()>) {
         self.stopping.store(true, Ordering::Release);
         self.hurry.notify_one();
         if let Err(error) = worker.await {

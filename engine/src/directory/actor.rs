@@ -1,4 +1,4 @@
-//! The actor of one hot entity: it decides, applies, and hands the committer what must become durable. It never waits:
+//! The actor of one active entity: it decides, applies, and hands the committer what must become durable. It never waits:
 //! the next message is taken at once, and nobody sees a state before it is durable.
 
 use std::{marker::PhantomData, sync::Arc};
@@ -27,7 +27,7 @@ use smartcart_domain::{
     time::Moment,
 };
 
-/// An image goes to the tables with every change while it has at most this many elements; larger ones go when as many
+/// A snapshot goes to the tables with every change while it has at most this many elements; larger ones go when as many
 /// changes have passed as they have elements, so that a change costs the same however large the entity is.
 const SMALL_SNAPSHOT: usize = 16;
 
@@ -57,7 +57,7 @@ pub(crate) struct Arguments<E: Resident> {
     pub(crate) deps: Arc<ActorDeps>,
 }
 
-/// A live entity. Dropped without having gone to rest, it was killed or has panicked: its slot must not trust it.
+/// A live entity. Dropped without having been passivated, it was killed or has panicked: its slot must not trust it.
 pub(crate) struct Live<E: Resident> {
     slot: Arc<Slot<E>>,
     activation: Arc<Activation>,

@@ -265,7 +265,7 @@ impl<E: Resident> Directory<E> {
     }
 
     async fn load(&self, id: &E::Id) -> Result<Option<Hydrated<E>>, ReadError> {
-        // Whoever waits for them meanwhile keeps the shard's door shut, also to those who need nothing of them.
+        // Whoever waits for them meanwhile holds up the shard, also those who need nothing of them.
         if self.parts.write_behind.tables_away() && self.parts.routes.is_cut_off() {
             return Err(ReadError("the tables do not answer".to_owned()));
         }
@@ -298,7 +298,10 @@ impl<E: Resident> Directory<E> {
         let _loading = shard.loading.lock().await;
         let slots = shard.slots.pin();
         for slot in slots.values() {
-            slot.leave();
+            if let Some(actor) = slot.leave() {
+                // Now and not with its supervisor: if the shard stays after all, nobody finds this actor any more.
+                actor.stop(None);
+            }
         }
         slots.clear();
     }

@@ -1,4 +1,4 @@
-//! Who stays in memory. A hot entity that is idle goes to rest; one at rest leaves memory by age, sooner when there is
+//! Who stays in memory. An active entity that is idle is passivated; a passivated one leaves memory by age, sooner when there is
 //! more in memory than the budget says. No timers: a sweep passes every shard once in a rotation.
 
 use std::sync::{

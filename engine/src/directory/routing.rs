@@ -113,7 +113,7 @@ impl<E: Routable> Directory<E> {
         Ok(self.parts.gate.admit()?)
     }
 
-    /// A step of the engine's own: it is never shed at the door, so that what was begun is finished.
+    /// A step of the engine's own: it is never shed on admission, so that what was begun is finished.
     pub(crate) async fn step(
         &self,
         id: &E::Id,

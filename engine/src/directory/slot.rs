@@ -75,7 +75,7 @@ pub(crate) enum Body<E: Resident> {
 pub(crate) struct Passivated<E: Resident> {
     pub(crate) rest: E::Rest,
     pub(crate) keys: IdempotencyWindow,
-    /// Changes since the tables got an image.
+    /// Changes since the tables got a snapshot.
     pub(crate) changes_since_snapshot: u32,
 }
 
@@ -185,7 +185,7 @@ impl<E: Resident> Slot<E> {
         }
     }
 
-    /// Takes the state of an actor that goes to rest, unless somebody is about to write to it.
+    /// Takes the state of an actor that is passivated, unless somebody is about to write to it.
     pub(crate) fn passivate(
         &self,
         activation: &Arc<Activation>,
@@ -268,9 +268,12 @@ impl<E: Resident> Slot<E> {
         true
     }
 
-    /// Leaves memory with its shard. Its actor, idle by now, stops with the shard's supervisor.
-    pub(crate) fn leave(&self) {
-        self.residence.lock().body = Body::Evicted;
+    /// Leaves memory with its shard. Its actor, idle by now, to be stopped.
+    pub(crate) fn leave(&self) -> Option<ActorRef<Message<E>>> {
+        match std::mem::replace(&mut self.residence.lock().body, Body::Evicted) {
+            Body::Active { actor, .. } => Some(actor),
+            _ => None,
+        }
     }
 }
 

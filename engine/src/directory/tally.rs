@@ -7,9 +7,9 @@ use std::{
 
 #[derive(Debug, Clone, Copy)]
 pub struct ResidencyConfig {
-    /// An actor without work for this long goes to rest.
+    /// An actor without work for this long is passivated.
     pub passivate_after: Duration,
-    /// An entity at rest for this long leaves memory.
+    /// A passivated entity that is not used for this long leaves memory.
     pub evict_after: Duration,
     /// Bytes of one kind of entities that may be in memory, about.
     pub budget: usize,
@@ -32,7 +32,7 @@ impl Default for ResidencyConfig {
 #[derive(Debug)]
 pub(super) struct Residents {
     pub(super) next_shard: AtomicUsize,
-    /// Seconds after which an entity at rest leaves; halves while the budget is overdrawn.
+    /// Seconds after which a passivated entity leaves; halves while the budget is overdrawn.
     pub(super) evict_after: AtomicU32,
     pub(super) passivate_after: AtomicU32,
     pub(super) counting: Tally,

@@ -1,4 +1,4 @@
-//! Why an entity cannot be had here.
+//! Why an entity is unavailable here.
 
 use smartcart_domain::request::{ReadError, RequestError};
 

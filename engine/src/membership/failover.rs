@@ -5,7 +5,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use metrics::counter;
 use tokio::time::Instant;
 
-use super::{failure_detector::Suspect, heartbeat::Membership, rendezvous::best_owner};
+use super::{
+    failure_detector::Suspect, heartbeat::Membership, registry_call::within, rendezvous::best_owner,
+};
+use crate::limits::{DECLARE_DEAD_TIMEOUT, REGISTRY_CALL_TIMEOUT, TAKEOVER_TIMEOUT};
 use crate::registry::{Member, MemberState, Registry, RegistryError};
 use crate::{
     commit::{RecoveryError, recovery::finish_write_behind},
@@ -24,6 +27,8 @@ enum FailoverError {
     Registry(#[from] RegistryError),
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
+    #[error("it has taken too long; another try begins anew")]
+    TimedOut,
 }
 
 impl From<JournalError> for FailoverError {
@@ -82,9 +87,12 @@ impl Failover {
         if !replaced && self.answers(member).await {
             return Ok(());
         }
-        tracing::warn!(pod = member.pod, incarnation = %member.incarnation, "a silent pod is declared dead");
-        counter!("smartcart_pods_declared_dead_total").increment(1);
-        self.registry.declare_dead(self.membership.me().incarnation, member.incarnation).await?;
+        let declaring = self.registry.declare_dead(self.membership.me().incarnation, member.incarnation);
+        if within(DECLARE_DEAD_TIMEOUT, declaring).await? {
+            counter!("smartcart_pods_declared_dead_total").increment(1);
+            tracing::warn!(pod = member.pod, incarnation = %member.incarnation,
+                "a silent pod is declared dead; whoever can finishes its journal and reassigns its shards");
+        }
         Ok(())
     }
 
@@ -106,7 +114,11 @@ impl Failover {
         if quarantined.get(&dead.incarnation).is_some_and(|since| since.elapsed() < QUARANTINE) {
             return Ok(());
         }
-        match self.take_over(dead, members).await {
+        // When its time is over, the right is dropped, and whoever can does it.
+        let taken_over = tokio::time::timeout(TAKEOVER_TIMEOUT, self.take_over(dead, members))
+            .await
+            .unwrap_or(Err(FailoverError::TimedOut));
+        match taken_over {
             Ok(()) => {
                 quarantined.remove(&dead.incarnation);
                 Ok(())
@@ -130,12 +142,15 @@ impl Failover {
 
     /// Finishes a dead member's write-behind, and then reassigns its shards.
     async fn take_over(&self, dead: &Member, members: &[Member]) -> Result<(), FailoverError> {
-        let Some(takeover) = self.registry.take_over(dead.incarnation).await? else { return Ok(()) };
+        let Some(takeover) = within(REGISTRY_CALL_TIMEOUT, self.registry.take_over(dead.incarnation)).await?
+        else {
+            return Ok(());
+        };
         let began = Instant::now();
         let finished = finish_write_behind(&*self.journal, &*self.store, dead.incarnation).await?;
         self.journal.remove(dead.incarnation).await?;
         let reassigned = self.reassign_shards(dead, members).await?;
-        takeover.finish(&reassigned).await?;
+        within(REGISTRY_CALL_TIMEOUT, takeover.finish(&reassigned)).await?;
         tracing::info!(
             pod = dead.pod,
             shards = reassigned.len(),
@@ -153,7 +168,7 @@ impl Failover {
         dead: &Member,
         members: &[Member],
     ) -> Result<Vec<(ShardId, IncarnationId)>, RegistryError> {
-        let rows = self.registry.shards().await?;
+        let rows = within(REGISTRY_CALL_TIMEOUT, self.registry.shards()).await?;
         let theirs = rows.iter().filter(|row| row.owner == Some(dead.incarnation));
         Ok(theirs.filter_map(|row| Some((row.shard, best_owner(row.shard, members)?.incarnation))).collect())
     }

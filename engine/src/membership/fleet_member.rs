@@ -11,17 +11,16 @@ use super::{
     heartbeat::{Membership, MembershipParts},
     journal_confirmation::JournalConfirmation,
     rebalancer::Rebalancer,
+    registry_call::within,
     rendezvous::best_owner,
     shard_contents::ShardContents,
 };
 use crate::backoff::Backoff;
-use crate::limits::{
-    HANDOVER_TIMEOUT, REGISTRY_CALL_TIMEOUT, REGISTRY_RETRY_PAUSE, SHARDS_HANDED_OVER_AT_ONCE,
-};
+use crate::limits::{REGISTRY_CALL_TIMEOUT, REGISTRY_RETRY_PAUSE, SHARDS_HANDED_OVER_AT_ONCE};
 use crate::ownership::shard_map::ShardMap;
 use crate::registry::{Member, MemberState, Registry, RegistryError};
 use crate::{admission::AdmissionController, clock::ShopClock, journal::Journal, peers::Peers, store::Store};
-use smartcart_domain::{failure::Failure, id::IncarnationId, shard::ShardId};
+use smartcart_domain::{id::IncarnationId, shard::ShardId};
 
 /// What a member is made of.
 pub(crate) struct FleetParts {
@@ -67,7 +66,8 @@ impl FleetMember {
             shards.clone(),
             gate.clone(),
         ));
-        let handover = Handover::new(me.incarnation, registry.clone(), shards.clone(), contents.clone());
+        let handover =
+            Handover::new(me.incarnation, registry.clone(), shards.clone(), contents.clone(), gate.clone());
         let membership = MembershipParts {
             me: me.clone(),
             config,
@@ -132,40 +132,65 @@ impl FleetMember {
         if to.incarnation == self.me.incarnation {
             return Ok(());
         }
-        self.handover.hand_over(&[shard], Some(to), Instant::now() + HANDOVER_TIMEOUT).await
+        match self.handover.hand_over(&[shard], Some(to), None).await? {
+            // It was closed between the look and the handover's turn.
+            0 => Err(HandoverError::Refused),
+            _ => Ok(()),
+        }
     }
 
     /// Gives everything away: to those who should have it, or to nobody when this is the last pod.
     pub(crate) async fn drain(&self, patience: Duration) -> Result<(), HandoverError> {
         let until = Instant::now() + patience;
         self.leave(until).await?;
-        let mut failed = HandoverError::TimedOut(HandoverStep::Drain);
+        let mut backoff = Backoff::new(Duration::from_millis(50), REGISTRY_RETRY_PAUSE);
+        let mut failed = None;
         loop {
-            let members = self.membership.members();
-            let others: Vec<&Member> =
-                members.iter().filter(|member| member.incarnation != self.me.incarnation).collect();
-            for (owner, shards) in self.leaving(&others) {
-                let to = others.iter().copied().find(|member| Some(member.incarnation) == owner);
-                for some in shards.chunks(SHARDS_HANDED_OVER_AT_ONCE) {
-                    if Instant::now() >= until {
-                        return Err(failed);
-                    }
-                    match self.handover.hand_over(some, to, until).await {
-                        Ok(()) => {}
-                        Err(HandoverError::Registry(error)) if error.is_fenced() => return Err(error.into()),
-                        Err(error) => failed = error,
-                    }
-                }
-            }
-            if self.shards.owned().is_empty() {
+            let moved = self.drain_once(until, &mut failed).await?;
+            let left = self.shards.owned().len();
+            if left == 0 {
                 return Ok(());
             }
             if Instant::now() >= until {
-                return Err(failed);
+                return Err(failed.unwrap_or(HandoverError::NotAllMoved { left }));
             }
             // Somebody has gone meanwhile, or an outcome is unknown: the next heartbeat says more.
+            if moved == 0 {
+                let next = (Instant::now() + backoff.pause()).min(until);
+                tokio::time::sleep_until(next).await;
+            } else {
+                backoff.reset();
+            }
             self.membership.newer_map().await;
         }
+    }
+
+    /// One pass over the shards that are still here. How many have moved.
+    async fn drain_once(
+        &self,
+        until: Instant,
+        failed: &mut Option<HandoverError>,
+    ) -> Result<usize, HandoverError> {
+        let mut moved = 0;
+        let members = self.membership.members();
+        let others: Vec<&Member> =
+            members.iter().filter(|member| member.incarnation != self.me.incarnation).collect();
+        for (owner, shards) in self.leaving(&others) {
+            let to = others.iter().copied().find(|member| Some(member.incarnation) == owner);
+            for some in shards.chunks(SHARDS_HANDED_OVER_AT_ONCE) {
+                if Instant::now() >= until {
+                    return Ok(moved);
+                }
+                match self.handover.hand_over(some, to, Some(until)).await {
+                    Ok(count) => moved += count,
+                    Err(HandoverError::Registry(error)) if error.is_fenced() => return Err(error.into()),
+                    // The time is nearly over: what failed before says more, or how many are left.
+                    Err(HandoverError::TimedOut(HandoverStep::Begin)) => {}
+                    Err(error) => *failed = Some(error),
+                }
+            }
+        }
+        Ok(moved)
     }
 
     /// This pod's shards, by who should have them when it has gone.
@@ -182,11 +207,7 @@ impl FleetMember {
     async fn leave(&self, until: Instant) -> Result<(), RegistryError> {
         let mut backoff = Backoff::new(Duration::from_millis(50), REGISTRY_RETRY_PAUSE);
         loop {
-            let asking = self.registry.leave(self.me.incarnation);
-            let answer = tokio::time::timeout(REGISTRY_CALL_TIMEOUT, asking)
-                .await
-                .unwrap_or_else(|_| Err(Failure::indeterminate("no answer in time").into()));
-            match answer {
+            match within(REGISTRY_CALL_TIMEOUT, self.registry.leave(self.me.incarnation)).await {
                 Err(RegistryError::Failed(failure)) if !failure.is_fenced() && Instant::now() < until => {
                     tracing::warn!(
                         %failure,
@@ -201,6 +222,6 @@ impl FleetMember {
 
     /// Forgotten by the others: it owns nothing, and the tables have all of its journal.
     pub(crate) async fn deregister(&self) -> Result<(), RegistryError> {
-        self.registry.part(self.me.incarnation).await
+        within(REGISTRY_CALL_TIMEOUT, self.registry.part(self.me.incarnation)).await
     }
 }

@@ -10,17 +10,19 @@ use futures_util::FutureExt as _;
 use metrics::histogram;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::shard_contents::ShardContents;
+use super::{registry_call::within, shard_contents::ShardContents};
+use crate::admission::AdmissionController;
 use crate::backoff::Backoff;
 use crate::limits::{
-    HANDOVER_CLEAR_TIMEOUT, HANDOVER_DRAIN_TIMEOUT, HANDOVER_FLUSH_TIMEOUT, HANDOVER_OUTCOME_TIMEOUT,
-    REGISTRY_CALL_TIMEOUT, REGISTRY_RETRY_PAUSE,
+    HANDOVER_CLEAR_TIMEOUT, HANDOVER_DRAIN_TIMEOUT, HANDOVER_FLUSH_TIMEOUT, HANDOVER_LEAST_TIME,
+    HANDOVER_OUTCOME_TIMEOUT, HANDOVER_TIMEOUT, REGISTRY_CALL_TIMEOUT, REGISTRY_RETRY_PAUSE,
 };
 use crate::ownership::{
     departure::{Departure, UnknownOutcome},
     shard_map::ShardMap,
 };
 use crate::registry::{Epoch, Member, Registry, RegistryError, ShardRow};
+use crate::store::StoreError;
 use smartcart_domain::{failure::Failure, id::IncarnationId, shard::ShardId};
 
 /// The name of the contract, and the one before it, which goes with the next version.
@@ -32,12 +34,16 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// Why a handover has not moved its shards.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HandoverError {
-    #[error("the handover did not {0} in time: the shard stays here")]
+    #[error("the handover did not {0} in time: its shards stay here")]
     TimedOut(HandoverStep),
     #[error("the new owner is not live, or the shard is not here")]
     Refused,
     #[error("the registry has not said yet whether the shard has moved; it is asked until it does")]
     OutcomeUnknown,
+    #[error("{left} shards are still here")]
+    NotAllMoved { left: usize },
+    #[error("the shard's last changes are not in the tables: {0}")]
+    Flush(String),
     #[error(transparent)]
     Registry(#[from] RegistryError),
 }
@@ -45,7 +51,7 @@ pub enum HandoverError {
 /// What a handover had not done when its time was over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HandoverStep {
-    #[error("begin, since others were being moved,")]
+    #[error("begin")]
     Begin,
     #[error("see the requests in the shard finish")]
     Drain,
@@ -60,6 +66,7 @@ pub(crate) struct Handover {
     registry: Arc<dyn Registry>,
     map: Arc<ShardMap>,
     contents: Arc<dyn ShardContents>,
+    admission: Arc<AdmissionController>,
     /// Only a few shards are closed at once, whoever moves them: the rebalancer, an operator, or the end.
     moving: Mutex<()>,
 }
@@ -70,31 +77,39 @@ impl Handover {
         registry: Arc<dyn Registry>,
         map: Arc<ShardMap>,
         contents: Arc<dyn ShardContents>,
+        admission: Arc<AdmissionController>,
     ) -> Self {
-        Self { me, registry, map, contents, moving: Mutex::default() }
+        Self { me, registry, map, contents, admission, moving: Mutex::default() }
     }
 
-    /// Gives a few shards of this pod to a member, or to nobody, and says by `until` what became of it.
+    /// Gives a few shards of this pod to a member, or to nobody, and says by `until`, if there is such a moment, what became
+    /// of it. How many have moved: those that were not open here have not.
     pub(crate) async fn hand_over(
         &self,
         shards: &[ShardId],
         to: Option<&Member>,
-        until: Instant,
-    ) -> Result<(), HandoverError> {
-        let _moving = tokio::time::timeout_at(until, self.moving.lock())
-            .await
-            .map_err(|_| HandoverError::TimedOut(HandoverStep::Begin))?;
+        until: Option<Instant>,
+    ) -> Result<usize, HandoverError> {
+        let too_late = |_| HandoverError::TimedOut(HandoverStep::Begin);
+        let turn = earlier(Instant::now() + HANDOVER_TIMEOUT, until);
+        let _moving = tokio::time::timeout_at(turn, self.moving.lock()).await.map_err(too_late)?;
         let began = Instant::now();
-        let Some(departure) = self.empty(shards, until).await? else { return Ok(()) };
+        // Whatever the steps take, the registry has the time of one call to answer.
+        let steps_until = until.map(|until| until.checked_sub(REGISTRY_CALL_TIMEOUT).unwrap_or(began));
+        if steps_until.is_some_and(|until| until < began + HANDOVER_LEAST_TIME) {
+            return Err(HandoverError::TimedOut(HandoverStep::Begin));
+        }
+        let Some(departure) = self.empty(shards, steps_until).await? else { return Ok(0) };
         let count = departure.shards().len();
-        let question = Question {
+        let transfer = OwnershipTransfer {
             me: self.me,
             registry: self.registry.clone(),
+            admission: self.admission.clone(),
             to: to.cloned().map(Arc::new),
             outcome: departure.ask_registry(),
         };
-        let asking = tokio::spawn(question.ask_until_known());
-        let patience = (Instant::now() + HANDOVER_OUTCOME_TIMEOUT).min(until);
+        let asking = tokio::spawn(transfer.ask_until_known());
+        let patience = earlier(Instant::now() + HANDOVER_OUTCOME_TIMEOUT, until);
         match tokio::time::timeout_at(patience, asking).await {
             Ok(Ok(answer)) => answer?,
             // It still asks, or the runtime ends.
@@ -105,23 +120,28 @@ impl Handover {
             histogram!(DURATION).record(took);
             histogram!(DURATION_BEFORE).record(took);
         }
-        Ok(())
+        Ok(count)
     }
 
     /// Closes the shards, and brings all that is in them into the tables. Nothing: none of them is here.
-    async fn empty(&self, shards: &[ShardId], until: Instant) -> Result<Option<Departure>, HandoverError> {
+    async fn empty(
+        &self,
+        shards: &[ShardId],
+        until: Option<Instant>,
+    ) -> Result<Option<Departure>, HandoverError> {
         let mut departure = Departure::begin(&self.map, shards);
         if departure.shards().is_empty() {
             return Ok(None);
         }
         in_time(HandoverStep::Drain, HANDOVER_DRAIN_TIMEOUT, until, departure.drained()).await?;
+        let flush = self.contents.flush(departure.shards());
+        in_time(HandoverStep::Flush, HANDOVER_FLUSH_TIMEOUT, until, flush)
+            .await?
+            .map_err(|error| self.not_flushed(error))?;
+        // The tables have all of them now: whatever stops here can be looked up there, by this pod or the next.
         let contents = self.contents.clone();
         departure.resume_with(move |stay| contents.resume(stay));
         self.contents.abandon(departure.shards());
-        let flush = self.contents.flush(departure.shards());
-        if in_time(HandoverStep::Flush, HANDOVER_FLUSH_TIMEOUT, until, flush).await?.is_err() {
-            return Err(RegistryError::from(Failure::fenced()).into());
-        }
         departure.transfer();
         let clear = async {
             for shard in departure.shards() {
@@ -131,27 +151,42 @@ impl Handover {
         in_time(HandoverStep::Clear, HANDOVER_CLEAR_TIMEOUT, until, clear).await?;
         Ok(Some(departure))
     }
+
+    fn not_flushed(&self, error: StoreError) -> HandoverError {
+        match error {
+            StoreError::Failed(failure) if failure.is_fenced() => {
+                self.admission.fail_stop(&failure.reason);
+                RegistryError::from(failure).into()
+            }
+            other => HandoverError::Flush(other.to_string()),
+        }
+    }
+}
+
+fn earlier(moment: Instant, bound: Option<Instant>) -> Instant {
+    bound.map_or(moment, |bound| bound.min(moment))
 }
 
 async fn in_time<T>(
     step: HandoverStep,
     timeout: Duration,
-    until: Instant,
+    until: Option<Instant>,
     doing: impl Future<Output = T>,
 ) -> Result<T, HandoverError> {
-    let deadline = (Instant::now() + timeout).min(until);
+    let deadline = earlier(Instant::now() + timeout, until);
     tokio::time::timeout_at(deadline, doing).await.map_err(|_| HandoverError::TimedOut(step))
 }
 
 /// Asks the registry to write a new owner, until it is known whether it has. Meanwhile nobody serves the shards.
-struct Question {
+struct OwnershipTransfer {
     me: IncarnationId,
     registry: Arc<dyn Registry>,
+    admission: Arc<AdmissionController>,
     to: Option<Arc<Member>>,
     outcome: UnknownOutcome,
 }
 
-impl Question {
+impl OwnershipTransfer {
     async fn ask_until_known(self) -> Result<(), HandoverError> {
         let mut backoff = Backoff::new(FIRST_PAUSE, REGISTRY_RETRY_PAUSE);
         let mut asked_before = false;
@@ -163,7 +198,10 @@ impl Question {
                     return if all_went { Ok(()) } else { Err(HandoverError::Refused) };
                 }
                 // Whoever has declared this incarnation dead decides about its shards.
-                Err(error) if error.is_fenced() => return Err(error.into()),
+                Err(RegistryError::Failed(failure)) if failure.is_fenced() => {
+                    self.admission.fail_stop(&failure.reason);
+                    return Err(RegistryError::from(failure).into());
+                }
                 Err(error) => {
                     let pause = backoff.pause();
                     tracing::warn!(%error, "a handover's outcome is unknown; asking again in {pause:?}");
@@ -174,20 +212,17 @@ impl Question {
         }
     }
 
-    /// One question. That the registry has not answered in time, or has failed on the way, says nothing about its outcome.
+    /// Asks once. That the registry has not answered in time, or has failed on the way, says nothing about its outcome.
     async fn ask(&self, asked_before: bool) -> Result<Vec<ShardRow>, RegistryError> {
         let to = self.to.as_ref().map(|member| member.incarnation);
         let asking = async {
             let went = self.registry.hand_over(self.me, to, self.outcome.shards()).await?;
-            // The answer to an earlier question was lost: the rows themselves say what it did.
+            // The answer to an earlier call was lost: the rows themselves say what it did.
             if went.is_empty() && asked_before { self.registry.shards().await } else { Ok(went) }
         };
         let asking = AssertUnwindSafe(asking).catch_unwind();
-        match tokio::time::timeout(REGISTRY_CALL_TIMEOUT, asking).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(Failure::indeterminate("it panicked").into()),
-            Err(_) => Err(Failure::indeterminate("no answer in time").into()),
-        }
+        let panicked = |_| Err(Failure::indeterminate("it panicked").into());
+        within(REGISTRY_CALL_TIMEOUT, asking.map(|answer| answer.unwrap_or_else(panicked))).await
     }
 }
 

@@ -151,11 +151,13 @@ impl Membership {
         let asked = Instant::now();
         let heartbeat = self.parts.registry.beat(self.parts.me.incarnation, self.parts.clock.now()).await?;
         let rows = self.parts.registry.shards().await?;
-        self.parts.shards.confirmation.by_registry(asked);
         self.unknown_peer.store(false, Ordering::SeqCst);
         self.parts.gate.set_away(Away::Registry, false);
         self.apply_heartbeat(heartbeat, asked);
         let applied = self.apply_rows(&rows);
+        if applied.is_ok() {
+            self.parts.shards.confirmation.by_registry(asked);
+        }
         self.rows.store(Arc::new(rows));
         self.updated.send_replace(());
         applied

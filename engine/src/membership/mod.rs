@@ -10,6 +10,7 @@ pub(crate) mod handover;
 mod heartbeat;
 mod journal_confirmation;
 mod rebalancer;
+mod registry_call;
 mod rendezvous;
 pub(crate) mod shard_contents;
 pub(crate) mod status;

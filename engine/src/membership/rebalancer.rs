@@ -8,9 +8,10 @@ use tokio::time::Instant;
 use super::{
     handover::{Handover, HandoverError},
     heartbeat::Membership,
+    registry_call::within,
     rendezvous::best_owner,
 };
-use crate::limits::{HANDOVER_TIMEOUT, SHARDS_HANDED_OVER_AT_ONCE};
+use crate::limits::{REGISTRY_CALL_TIMEOUT, SHARDS_HANDED_OVER_AT_ONCE};
 use crate::ownership::shard_map::ShardMap;
 use crate::registry::{Member, MemberState, Registry, RegistryError, ShardRow};
 use smartcart_domain::{id::IncarnationId, shard::ShardId};
@@ -62,7 +63,7 @@ impl Rebalancer {
         if claims.is_empty() {
             return Ok(());
         }
-        let claimed = self.registry.claim(me, &claims).await?;
+        let claimed = within(REGISTRY_CALL_TIMEOUT, self.registry.claim(me, &claims)).await?;
         self.membership.apply_rows(&claimed)
     }
 
@@ -80,7 +81,6 @@ impl Rebalancer {
         if stability.balanced || !stable {
             return Ok(());
         }
-        let mut balanced = true;
         for (owner, shards) in self.misplaced(members) {
             let to = members.iter().find(|member| member.incarnation == owner);
             match self.hand_over(&shards, to).await {
@@ -88,11 +88,11 @@ impl Rebalancer {
                 Err(HandoverError::Registry(error)) => return Err(error),
                 Err(error) => {
                     tracing::warn!(%error, "some shards stay where they are; retrying after the next heartbeat");
-                    balanced = false;
                 }
             }
         }
-        stability.balanced = balanced;
+        // Also those count whose handover has not ended: they may yet stay here.
+        stability.balanced = self.misplaced(members).is_empty();
         Ok(())
     }
 
@@ -111,7 +111,7 @@ impl Rebalancer {
 
     async fn hand_over(&self, shards: &[ShardId], to: Option<&Member>) -> Result<(), HandoverError> {
         for some in shards.chunks(SHARDS_HANDED_OVER_AT_ONCE) {
-            self.handover.hand_over(some, to, Instant::now() + HANDOVER_TIMEOUT).await?;
+            self.handover.hand_over(some, to, None).await?;
         }
         Ok(())
     }

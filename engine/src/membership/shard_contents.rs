@@ -3,8 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::{runtime::Handle, task::JoinSet};
 
 use crate::{
+    admission::AdmissionController,
     backoff::Backoff,
     checkout::coordinator::Coordinator,
     commit::write_behind::WriteBehind,
@@ -35,6 +38,9 @@ pub(crate) struct LiveShards {
     pub(crate) coordinator: Arc<Coordinator>,
     pub(crate) supervisors: Arc<Supervisors>,
     pub(crate) write_behind: Arc<WriteBehind>,
+    pub(crate) admission: Arc<AdmissionController>,
+    /// Looks up what was under way in shards that are new here, or stay; ends with the engine.
+    pub(crate) resuming: Mutex<JoinSet<()>>,
 }
 
 #[async_trait]
@@ -54,14 +60,21 @@ impl ShardContents for LiveShards {
     }
 
     fn resume(&self, shards: Vec<ShardId>) {
-        let coordinator = self.coordinator.clone();
-        tokio::spawn(async move {
+        // A handover may be dropped after its runtime has ended: nothing goes on then.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let (coordinator, admission) = (self.coordinator.clone(), self.admission.clone());
+        let mut resuming = self.resuming.lock();
+        while resuming.try_join_next().is_some() {}
+        let look_up = async move {
             let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
-            while let Err(error) = coordinator.wake_unfinished(Some(&shards)).await {
+            // An engine that ends leaves them to the next one.
+            while !admission.is_closed() && admission.read_only().is_none() {
+                let Err(error) = coordinator.wake_unfinished(Some(&shards)).await else { return };
                 let pause = backoff.pause();
                 tracing::warn!(%error, "checkouts in new shards cannot be looked up; retrying in {pause:?}");
                 tokio::time::sleep(pause).await;
             }
-        });
+        };
+        resuming.spawn_on(look_up, &runtime);
     }
 }

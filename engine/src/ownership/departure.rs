@@ -128,6 +128,8 @@ impl UnknownOutcome {
 mod tests {
     use std::time::Duration;
 
+    use futures_util::FutureExt as _;
+
     use super::*;
     use crate::{ownership::shard_map::Route, registry::MemberState};
     use smartcart_domain::id::IncarnationId;
@@ -167,13 +169,15 @@ mod tests {
         let inside = map.enter(SHARD).unwrap();
         let departure = Departure::begin(&map, &[SHARD, OTHER]);
         assert_eq!(departure.shards(), [SHARD], "the other is not here");
+        assert!(departure.drained().now_or_never().is_none(), "somebody is inside");
+        assert!(map.enter(SHARD).is_none(), "nobody enters what is closing");
+        assert!(map.serves(SHARD), "but it is read");
         let leaving = async {
             tokio::task::yield_now().await;
-            assert!(map.enter(SHARD).is_none(), "nobody enters what is closing");
-            assert!(map.serves(SHARD), "but it is read");
             drop(inside);
         };
         tokio::join!(departure.drained(), leaving);
+        assert!(departure.drained().now_or_never().is_some(), "nobody is inside any more");
     }
 
     #[tokio::test]

@@ -46,7 +46,7 @@ impl RouteContext {
     }
 }
 
-/// Why another pod's answer could not be had.
+/// Why there is no answer from another pod.
 pub(crate) enum ForwardError {
     /// The map was old: look again.
     Moved(Epoch),

@@ -192,8 +192,9 @@ impl ShardMap {
 
     /// Readers of the shard are served here. Changes need `enter`.
     pub(crate) fn serves(&self, shard: ShardId) -> bool {
-        let entry = self.entry(shard);
-        self.alone || entry.is(ShardState::Owned) || entry.is(ShardState::Draining)
+        // Looked at once: between two looks the shard could go from the one state to the other, and back.
+        let state = self.entry(shard).mirror.load(Ordering::SeqCst);
+        self.alone || state == ShardState::Owned as u8 || state == ShardState::Draining as u8
     }
 
     pub(crate) fn is_open(&self, shard: ShardId) -> bool {
@@ -242,8 +243,10 @@ impl ShardMap {
     }
 
     pub(crate) fn all_served(&self) -> bool {
-        let served =
-            |entry: &ShardEntry| !entry.is(ShardState::Remote) || entry.ownership.lock().owner.is_some();
+        let served = |entry: &ShardEntry| {
+            let ownership = entry.ownership.lock();
+            ownership.state != ShardState::Remote || ownership.owner.is_some()
+        };
         self.entries.iter().all(served)
     }
 
@@ -342,6 +345,23 @@ mod tests {
         assert!(shards.acquire(SHARD, Epoch(4)));
         assert_eq!(shards.learn(SHARD, Epoch(4), Some(pod("b"))), Ok(()), "an old row takes nothing away");
         assert_eq!(shards.learn(SHARD, Epoch(5), Some(pod("b"))), Err(TakenAway));
+    }
+
+    #[test]
+    fn a_shard_that_closes_and_opens_again_is_read_all_the_time() {
+        let shards = Arc::new(ShardMap::in_fleet());
+        shards.acquire(SHARD, Epoch(1));
+        std::thread::scope(|scope| {
+            let moving = scope.spawn(|| {
+                for _ in 0..1_000_000 {
+                    shards.change(SHARD, Transition::Drain).unwrap();
+                    shards.change(SHARD, Transition::Restore).unwrap();
+                }
+            });
+            while !moving.is_finished() {
+                assert!(shards.serves(SHARD));
+            }
+        });
     }
 
     #[test]

@@ -155,7 +155,7 @@ impl World {
             key: None,
         };
         let state = cart_at(cart, version);
-        // An entity's first row has an snapshot.
+        // An entity's first row has a snapshot.
         let snapshot = (snapshot || version == 1)
             .then(|| Snapshot::Cart(CartSnapshot { cart: state.clone(), keys: Vec::new() }));
         let entry = JournalEntry {

@@ -199,6 +199,7 @@ struct Pod {
     map: Arc<ShardMap>,
     registry: Arc<FakeRegistry>,
     contents: Arc<FakeContents>,
+    admission: Arc<AdmissionController>,
     handover: Arc<Handover>,
 }
 
@@ -208,27 +209,29 @@ impl Pod {
         assert!(map.acquire(SHARD, Epoch(1)) && map.acquire(OTHER, Epoch(1)));
         let registry = Arc::new(FakeRegistry::answering(answers));
         let contents = Arc::new(FakeContents { flush, clear, abandoned: 0.into(), resumed: 0.into() });
-        let handover = Arc::new(Handover::new(ME, registry.clone(), map.clone(), contents.clone()));
-        Self { map, registry, contents, handover }
+        let admission = Arc::new(AdmissionController::new(1));
+        let handover = Handover::new(ME, registry.clone(), map.clone(), contents.clone(), admission.clone());
+        let handover = Arc::new(handover);
+        Self { map, registry, contents, admission, handover }
     }
 
     fn with(answers: &[Answer]) -> Self {
         Self::new(answers, Step::Works, Step::Works)
     }
 
-    async fn give(&self, shard: ShardId) -> Result<(), HandoverError> {
+    async fn give(&self, shard: ShardId) -> Result<usize, HandoverError> {
         self.give_by(shard, Duration::from_secs(600)).await
     }
 
-    async fn give_by(&self, shard: ShardId, patience: Duration) -> Result<(), HandoverError> {
-        self.handover.hand_over(&[shard], Some(&other_pod()), Instant::now() + patience).await
+    async fn give_by(&self, shard: ShardId, patience: Duration) -> Result<usize, HandoverError> {
+        self.handover.hand_over(&[shard], Some(&other_pod()), Some(Instant::now() + patience)).await
     }
 
     /// Open here, and what was stopped in it goes on; or the other's, and requests go there.
     async fn is_settled(&self, context: &str) {
         let here = self.registry.owner(SHARD) == Some(ME);
         assert_eq!((self.map.is_open(SHARD), self.map.serves(SHARD)), (here, here), "{context}");
-        let deadline = std::time::Instant::now() + Duration::from_secs(3600);
+        let deadline = Instant::now() + Duration::from_secs(3600);
         match self.map.route(SHARD, Epoch(1), deadline).await {
             Ok(Route::Local(_)) => assert!(here, "{context}"),
             Ok(Route::Remote(owner)) => {
@@ -298,6 +301,9 @@ async fn a_step_that_does_not_end_has_a_deadline_and_the_shard_stays() {
         let began = Instant::now();
         assert_eq!(pod.give(SHARD).await, Err(HandoverError::TimedOut(step)));
         assert!(began.elapsed() <= HANDOVER_FLUSH_TIMEOUT);
+        let abandoned = pod.contents.abandoned.load(Ordering::SeqCst);
+        let expected = usize::from(step == HandoverStep::Clear);
+        assert_eq!(abandoned, expected, "what the tables have not got can not be looked up in them");
         pod.is_settled("after its deadline").await;
     }
     let pod = Pod::with(&[Answer::Moves]);
@@ -305,20 +311,50 @@ async fn a_step_that_does_not_end_has_a_deadline_and_the_shard_stays() {
     assert_eq!(pod.give(SHARD).await, Err(HandoverError::TimedOut(HandoverStep::Drain)));
     pod.is_settled("with somebody inside").await;
     drop(inside);
-    assert_eq!(pod.give(SHARD).await, Ok(()));
+    assert_eq!(pod.give(SHARD).await, Ok(1));
     pod.is_settled("at the second try").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_handover_ends_by_the_moment_that_its_caller_names() {
-    let one = Duration::from_secs(1);
+    let patience = HANDOVER_LEAST_TIME + REGISTRY_CALL_TIMEOUT;
     let hanging = Pod::new(&[Answer::Moves], Step::Hangs, Step::Works);
     let silent = Pod::with(&[Answer::Hangs]);
-    for pod in [hanging, silent] {
+    for (pod, error) in
+        [(hanging, HandoverError::TimedOut(HandoverStep::Flush)), (silent, HandoverError::OutcomeUnknown)]
+    {
         let began = Instant::now();
-        assert!(pod.give_by(SHARD, one).await.is_err());
-        assert!(began.elapsed() <= one + Duration::from_millis(5));
+        assert_eq!(pod.give_by(SHARD, patience).await, Err(error));
+        assert!(began.elapsed() <= patience + Duration::from_millis(5));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_time_for_its_steps_a_handover_closes_nothing() {
+    let pod = Pod::with(&[Answer::Moves]);
+    let late = pod.give_by(SHARD, REGISTRY_CALL_TIMEOUT).await;
+    assert_eq!(late, Err(HandoverError::TimedOut(HandoverStep::Begin)));
+    assert!(pod.map.is_open(SHARD));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handover_behind_another_one_has_all_its_time() {
+    let pod = Pod::with(&[Answer::Hangs, Answer::Moves]);
+    let (inside, inside_other) = (pod.map.enter(SHARD).unwrap(), pod.map.enter(OTHER).unwrap());
+    let leaving = async {
+        tokio::time::sleep(HANDOVER_DRAIN_TIMEOUT * 3 - Duration::from_secs(1)).await;
+        drop(inside_other);
+    };
+    let hand_over = |shard| {
+        let pod = &pod;
+        async move { pod.handover.hand_over(&[shard], None, None).await }
+    };
+    let (first, second, third, ()) =
+        tokio::join!(hand_over(SHARD), hand_over(SHARD), hand_over(OTHER), leaving);
+    let stays = Err(HandoverError::TimedOut(HandoverStep::Drain));
+    assert_eq!((first, second), (stays.clone(), stays));
+    assert_eq!(third, Ok(1), "17 seconds to its end, and three more for an answer that was lost");
+    drop(inside);
 }
 
 #[tokio::test(start_paused = true)]
@@ -339,7 +375,7 @@ async fn an_unknown_outcome_opens_nothing_and_holds_up_no_other_shard() {
     assert_eq!(pod.give(SHARD).await, Err(HandoverError::OutcomeUnknown));
     assert!(!pod.map.is_open(SHARD) && !pod.map.serves(SHARD), "it may be the other's");
     let began = Instant::now();
-    assert_eq!(pod.give(SHARD).await, Ok(()), "nothing to give: the first handover still asks");
+    assert_eq!(pod.give(SHARD).await, Ok(0), "nothing to give: the first handover still asks");
     assert!(pod.map.is_open(OTHER) && began.elapsed() < Duration::from_millis(100));
     tokio::time::sleep(Duration::from_secs(10)).await;
     pod.is_settled("when the registry answers").await;
@@ -350,6 +386,7 @@ async fn an_unknown_outcome_opens_nothing_and_holds_up_no_other_shard() {
 async fn a_fenced_pod_opens_nothing_again() {
     let pod = Pod::with(&[Answer::Fenced]);
     assert_eq!(pod.give(SHARD).await, Err(RegistryError::from(Failure::fenced()).into()));
+    assert!(pod.admission.read_only().is_some(), "it changes nothing from this moment on");
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert!(!pod.map.is_open(SHARD) && !pod.map.serves(SHARD));
 }
