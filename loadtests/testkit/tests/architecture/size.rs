@@ -9,7 +9,7 @@ pub(crate) const FILE_LINES: usize = 500;
 pub(crate) const FUNCTION_LINES: usize = 50;
 
 /// The longest of all. What is to be split, not what is allowed: each is lowered when the longest has been, and never raised.
-pub(crate) const LONGEST_FILE: usize = 565;
+pub(crate) const LONGEST_FILE: usize = 564;
 pub(crate) const LONGEST_FUNCTION: usize = 92;
 
 const LISTED: usize = 5;
