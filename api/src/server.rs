@@ -146,7 +146,7 @@ impl rt::Timer for Alarms {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn rt::Sleep>> {
-        Box::pin(Rings(Alarm::at(deadline)))
+        Box::pin(Rings(Alarm::at(deadline.into())))
     }
 }
 
