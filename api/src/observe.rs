@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
 use axum::{
     extract::Request,
     handler::Handler,
@@ -17,6 +16,7 @@ use axum::{
 };
 use metrics::{Counter, Histogram, counter, histogram};
 use smartcart_engine::deadline::Alarm;
+use tokio::time::Instant;
 
 use crate::problem::{Code, Problem};
 
@@ -96,7 +96,7 @@ impl<T, S, H: Handler<T, S, Future: Unpin>> Handler<T, S> for Observed<H> {
     fn call(self, request: Request, state: S) -> Self::Future {
         let begun = Instant::now();
         let Self { endpoint, handler } = self;
-        let too_late = Alarm::at((begun + endpoint.deadline).into());
+        let too_late = Alarm::at(begun + endpoint.deadline);
         Observing { answer: handler.call(request, state), too_late, begun, endpoint }
     }
 }
