@@ -94,18 +94,24 @@ impl RedisJournal {
     /// What may be repeated: once more over new connections, when those that were there have broken meanwhile.
     async fn again_if_broken<T, W>(&self, work: impl Fn() -> W) -> Result<T, JournalError>
     where
-        W: Future<Output = Result<T, RedisError>>,
+        W: Future<Output = Result<T, Failure>>,
     {
-        let mut again = self.links.lock().await.first.is_some();
-        loop {
-            match work().await {
-                Ok(done) => return Ok(done),
-                Err(error) => {
-                    self.given_up().await;
-                    if !std::mem::take(&mut again) {
-                        return Err(Failure::indeterminate(format!("Redis: {error}")).into());
-                    }
-                }
+        let again = self.links.lock().await.first.is_some();
+        let Failure { effect, reason } = match work().await {
+            Ok(done) => return Ok(done),
+            Err(failure) => failure,
+        };
+        self.given_up().await;
+        if !again {
+            return Err(Failure { effect, reason }.into());
+        }
+        match work().await {
+            Ok(done) => Ok(done),
+            Err(second) => {
+                self.given_up().await;
+                // What the first attempt may have done stays unknown, whatever became of the second.
+                let effect = if effect == Effect::Indeterminate { effect } else { second.effect };
+                Err(Failure { effect, ..second }.into())
             }
         }
     }
@@ -115,13 +121,22 @@ impl RedisJournal {
         W: Future<Output = redis::RedisResult<T>>,
     {
         let work = &work;
-        self.again_if_broken(|| async move { Ok(work(self.link(incarnation).await?).await?) }).await
+        self.again_if_broken(|| async move {
+            let link = self.link(incarnation).await.map_err(|error| not_sent(&error))?;
+            work(link).await.map_err(|error| Failure::indeterminate(format!("Redis: {error}")))
+        })
+        .await
     }
 
     /// Each lane's last sequence, of one incarnation.
     async fn last_of(&self, incarnation: IncarnationId) -> Result<Vec<(Lane, u64)>, JournalError> {
         self.on(incarnation, move |link| async move { link.lanes(incarnation).await }).await
     }
+}
+
+/// There was no connection to send anything over.
+fn not_sent(error: &RedisError) -> Failure {
+    Failure::not_applied(format!("Redis: {error}"))
 }
 
 #[async_trait]
@@ -171,8 +186,9 @@ impl Journal for RedisJournal {
         let mut known = Vec::new();
         let everywhere = || async {
             let mut found = Vec::new();
-            for link in self.every_link().await? {
-                found.extend(link.incarnations().await?);
+            for link in self.every_link().await.map_err(|error| not_sent(&error))? {
+                let there = link.incarnations().await;
+                found.extend(there.map_err(|error| Failure::not_applied(format!("Redis: {error}")))?);
             }
             found.sort_unstable();
             Ok(found)

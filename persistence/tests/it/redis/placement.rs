@@ -125,10 +125,7 @@ async fn a_journal_in_redis_is_finished_when_redis_answers() {
     fleet.append(1..=3).await;
     fleet.redis.kill();
     let refused = fleet.other.seal(ONE).await;
-    assert!(
-        matches!(refused, Err(JournalError::Failed(Failure { effect: Effect::NotApplied, .. }))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(JournalError::Failed(_))), "{refused:?}");
     fleet.redis.start().await;
     assert_eq!(fleet.found().await, [1, 2, 3]);
 }
