@@ -6,8 +6,9 @@ use smartcart_domain::{change::EntityKind, orders::OrderStatus, time::Timestamp}
 use smartcart_engine::store::{Finding, Row, Store, TableBatch};
 use strum::VariantArray as _;
 
-use crate::{
-    backend::{ClosedSqlite, Postgres, Shop as _, Sqlite},
+use crate::backend::{ClosedSqlite, Postgres, Sqlite};
+use smartcart_testkit::conformance::{
+    backend::Shop as _,
     samples::{cart, order, product, rows, stock, user},
 };
 

@@ -1,35 +1,22 @@
-//! A place that keeps things, and can be closed and opened again.
+//! The places that keep things: files, and the databases that the tests were given.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use smartcart_domain::{
     id::{IncarnationId, random_bytes},
     time::ShopTime,
 };
-use smartcart_engine::{
-    journal::Journal,
-    registry::{Member, MemberState, Registry},
-    store::Store,
-};
+use smartcart_engine::{journal::Journal, registry::Registry, store::Store};
 use smartcart_persistence::{
     postgres::{self, Shared},
     redis::{RedisJournal, Server, Settings},
     sqlite::{Embedded, open},
 };
+use smartcart_testkit::conformance::backend::{Backend, Fleet, Shop, member};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
 use crate::redis::{cluster::Cluster, server::RedisServer};
-
-pub(crate) trait Backend {
-    fn journal(&self) -> &dyn Journal;
-    async fn restarted(self) -> Self;
-}
-
-/// One that has tables too.
-pub(crate) trait Shop: Backend {
-    fn store(&self) -> &dyn Store;
-}
 
 pub(crate) struct Sqlite {
     directory: TempDir,
@@ -130,10 +117,6 @@ impl Postgres {
         opened(&self.address, incarnation).await
     }
 
-    pub(crate) fn registry(&self) -> &dyn Registry {
-        &*self.shared.registry
-    }
-
     /// A connection behind the shop's back.
     pub(crate) async fn raw(&self) -> PgConnection {
         PgConnection::connect(&self.address).await.unwrap()
@@ -142,18 +125,6 @@ impl Postgres {
 
 async fn opened(address: &str, incarnation: u128) -> Shared {
     postgres::open(address, Some(IncarnationId(incarnation))).await.unwrap()
-}
-
-pub(crate) fn member(incarnation: u128) -> Member {
-    Member {
-        incarnation: IncarnationId(incarnation),
-        pod: format!("pod-{incarnation}"),
-        address: format!("127.0.0.1:{incarnation}"),
-        owns_shards: true,
-        beat: 0,
-        state: MemberState::Live,
-        protocol: 1,
-    }
 }
 
 impl Backend for Postgres {
@@ -177,6 +148,16 @@ impl Shop for Sqlite {
 impl Shop for Postgres {
     fn store(&self) -> &dyn Store {
         &*self.shared.store
+    }
+}
+
+impl Fleet for Postgres {
+    fn registry(&self) -> &dyn Registry {
+        &*self.shared.registry
+    }
+
+    async fn registry_of(&self, incarnation: IncarnationId) -> Arc<dyn Registry> {
+        self.as_pod(incarnation.0).await.registry
     }
 }
 

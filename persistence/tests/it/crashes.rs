@@ -7,9 +7,10 @@ use smartcart_domain::{
 use smartcart_engine::{journal::JournalError, store::StoreError};
 use smartcart_persistence::{error::OpenError, sqlite};
 
-use crate::{
-    backend::{Backend as _, ClosedSqlite, Shop as _, Sqlite},
-    journal_suite::append,
+use crate::backend::{ClosedSqlite, Sqlite};
+use smartcart_testkit::conformance::{
+    backend::{Backend as _, Shop as _},
+    journal::append,
     samples::{cart, rows},
 };
 

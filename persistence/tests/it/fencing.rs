@@ -5,11 +5,8 @@ use smartcart_domain::{entry::Lane, id::IncarnationId};
 use smartcart_engine::journal::AppendError;
 use smartcart_persistence::{error::OpenError, sqlite};
 
-use crate::{
-    backend::{Backend as _, Sqlite},
-    journal_suite::append,
-    samples::entry,
-};
+use crate::backend::Sqlite;
+use smartcart_testkit::conformance::{backend::Backend as _, journal::append, samples::entry};
 
 #[tokio::test]
 async fn a_sealed_journal_takes_nothing() {

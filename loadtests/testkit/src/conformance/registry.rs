@@ -108,7 +108,10 @@ pub async fn a_member_goes_when_it_owns_nothing(fleet: impl Fleet) {
     registry.beat(ONE, ShopTime(5_000)).await.unwrap();
     registry.leave(ONE).await.unwrap();
     let refused = registry.part(ONE).await.unwrap_err();
-    assert!(refused.to_string().contains("3 shards"), "{refused}");
+    assert!(
+        matches!(&refused, RegistryError::Failed(failure) if failure.reason.contains("3 shards")),
+        "{refused}"
+    );
     registry.hand_over(ONE, Some(TWO), &mine).await.unwrap();
     registry.part(ONE).await.unwrap();
     registry.part(ONE).await.unwrap();
@@ -182,7 +185,7 @@ pub async fn one_takes_over_and_the_living_get_the_shards(fleet: impl Fleet) {
     right.finish(&[(ShardId(3), FAR), (ShardId(4), TWO)]).await.unwrap();
     let rows = registry.shards().await.unwrap();
     assert_eq!(owned(&rows, FAR), [3]);
-    assert_eq!((rows[4].owner, rows[5].owner), (None, None), "one is leaving, one was not dealt");
+    assert_eq!((rows[4].owner, rows[5].owner), (None, None), "one is leaving, one was not reassigned");
     assert!(rows[3..=5].iter().all(|row| row.epoch == Epoch(2)));
     assert_eq!(fleet.journal().incarnations().await.unwrap(), []);
     assert_eq!(fleet.store().watermarks(ONE).await.unwrap(), []);

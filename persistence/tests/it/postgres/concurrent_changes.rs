@@ -5,8 +5,9 @@ use smartcart_engine::store::{
     CatalogStore as _, Conflict, Store as _, StoreError, TableKey, UserStore as _,
 };
 
-use crate::{
-    backend::{Postgres, Shop as _},
+use crate::backend::Postgres;
+use smartcart_testkit::conformance::{
+    backend::Shop as _,
     samples::{product, user},
 };
 

@@ -14,9 +14,10 @@ use smartcart_engine::{
 };
 use sqlx::Connection as _;
 
-use crate::{
-    backend::{Backend as _, Postgres, Shop as _, member},
-    journal_suite::append,
+use crate::backend::Postgres;
+use smartcart_testkit::conformance::{
+    backend::{Backend as _, Fleet as _, Shop as _, member},
+    journal::append,
     samples::{cart, entry, rows},
 };
 

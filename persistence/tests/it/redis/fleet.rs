@@ -15,10 +15,8 @@ use smartcart_persistence::{
 };
 
 use super::{breakable_proxy::BreakableProxy, server::RedisServer};
-use crate::{
-    backend::{Postgres, journal_at},
-    samples::entry,
-};
+use crate::backend::{Postgres, journal_at};
+use smartcart_testkit::conformance::samples::entry;
 
 pub(super) const ONE: IncarnationId = IncarnationId(1);
 pub(super) const LANE: Lane = Lane(0);

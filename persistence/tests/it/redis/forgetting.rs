@@ -9,7 +9,7 @@ use smartcart_engine::{
 };
 
 use super::fleet::{Fleet, LANE, ONE, settled};
-use crate::samples::entry;
+use smartcart_testkit::conformance::samples::entry;
 
 #[tokio::test]
 async fn what_redis_forgot_is_written_again_before_the_next_answer() {

@@ -9,10 +9,8 @@ use smartcart_persistence::{
 };
 
 use super::{cluster::Cluster, fleet::settled, server::RedisServer};
-use crate::{
-    backend::{Postgres, journal_at},
-    samples::entry,
-};
+use crate::backend::{Postgres, journal_at};
+use smartcart_testkit::conformance::samples::entry;
 
 #[tokio::test]
 async fn journals_are_spread_over_the_primaries_and_found_again() {

@@ -7,7 +7,7 @@ use smartcart_domain::id::IncarnationId;
 use smartcart_engine::journal::{AppendError, Journal as _, JournalError};
 
 use super::fleet::{Fleet, LANE, ONE, settled};
-use crate::samples::entry;
+use smartcart_testkit::conformance::{backend::Fleet as _, samples::entry};
 
 #[tokio::test]
 async fn entries_are_in_redis_and_the_row_says_so() {

@@ -10,7 +10,8 @@ use smartcart_persistence::{
 };
 
 use super::{fleet::Fleet, server::RedisServer};
-use crate::{backend::journal_at, samples::entry};
+use crate::backend::journal_at;
+use smartcart_testkit::conformance::samples::entry;
 
 const REPLICA: Class = Class::Replica { confirming: 1 };
 

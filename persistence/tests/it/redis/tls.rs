@@ -11,7 +11,7 @@ use smartcart_persistence::{
 use tempfile::TempDir;
 
 use super::server::RedisServer;
-use crate::samples::entry;
+use smartcart_testkit::conformance::samples::entry;
 
 /// An authority, and a server's certificate that it has signed.
 struct Certificates {
