@@ -52,7 +52,7 @@ pub struct ShardRow {
 /// What a heartbeat brought back.
 #[derive(Debug, Clone)]
 pub struct Beat {
-    /// Everybody who is not gone, oneself included.
+    /// Everybody who is not gone, oneself included; one's own counter may be the one before this heartbeat.
     pub members: Vec<Member>,
     /// The furthest shop time that any member has told, living or dead.
     pub shop: ShopTime,

@@ -379,7 +379,7 @@ async fn declare_dead(
         .bind(fence_key(member))
         .fetch_one(&mut *transaction)
         .await?;
-    if fence_key(by) > fence_key(member) {
+    if fence_key(by) >= fence_key(member) {
         fence(&mut transaction, by).await?;
     }
     notify(&mut transaction).await?;

@@ -47,12 +47,17 @@ pub async fn a_member_joins_and_beats(fleet: impl Fleet) {
     // Joined again: nothing is reset.
     registry.join(&member(FAR.0), ShopTime(0)).await.unwrap();
     let second = registry.beat(FAR, ShopTime(900)).await.unwrap();
-    assert_eq!(second.shop, ShopTime(900));
+    // A heartbeat is seen by the next one at the latest.
+    let next = registry.beat(FAR, ShopTime(0)).await.unwrap();
+    assert_eq!(next.shop, ShopTime(900));
     let beats = |members: &[smartcart_engine::registry::Member]| {
         members.iter().map(|member| (member.incarnation, member.beat)).collect::<Vec<_>>()
     };
-    assert_eq!(beats(&first.members), [(ONE, 0), (TWO, 0), (FAR, 1)]);
-    assert_eq!(beats(&second.members), [(ONE, 0), (TWO, 0), (FAR, 2)]);
+    for (answer, least) in [(&first, 0), (&second, 1), (&next, 2)] {
+        let counted = beats(&answer.members);
+        assert_eq!(counted[..2], [(ONE, 0), (TWO, 0)]);
+        assert!(counted[2] == (FAR, least) || counted[2] == (FAR, least + 1), "{counted:?}");
+    }
     assert!(second.members.iter().all(|member| member.state == MemberState::Live && member.owns_shards));
     registry.leave(FAR).await.unwrap();
     registry.leave(FAR).await.unwrap();
