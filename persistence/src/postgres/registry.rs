@@ -396,11 +396,15 @@ async fn right_to(connection: &mut PgConnection, dead: IncarnationId) -> TableRe
         return Ok(false);
     }
     // Looked at under the lock: whoever had it before may have finished.
-    let there =
+    let there: bool =
         sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM member WHERE incarnation = $1 AND state = 'dead')")
             .bind(id_bytes(dead.0))
-            .fetch_one(connection)
+            .fetch_one(&mut *connection)
             .await?;
+    if !there {
+        // Not only with the connection, whose end the server notices later: whoever asks next would be refused meanwhile.
+        sqlx::query("SELECT pg_advisory_unlock($1)").bind(takeover_key(dead)).execute(connection).await?;
+    }
     Ok(there)
 }
 
