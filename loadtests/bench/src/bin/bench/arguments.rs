@@ -72,12 +72,9 @@ pub(crate) struct RedisArguments {
     pub(crate) redis: PathBuf,
 }
 
-/// Of every bench whose pods are on PostgreSQL.
+// How much is measured, and for how long. (A doc comment here would become the description of every command that has it.)
 #[derive(Debug, Args)]
-pub(crate) struct PodArguments {
-    /// A PostgreSQL server on which databases may be made: postgres://user@host:port/database.
-    #[arg(long, env = "SMARTCART_TEST_POSTGRES", hide_env_values = true)]
-    pub(crate) url: String,
+pub(crate) struct SizeArguments {
     /// Few carts and short slices: shows that everything works, not how fast.
     #[arg(long)]
     pub(crate) quick: bool,
@@ -90,6 +87,16 @@ pub(crate) struct PodArguments {
     pub(crate) slice_ms: Option<u64>,
     #[arg(long)]
     pub(crate) turns: Option<usize>,
+}
+
+/// Of every bench whose pods are on PostgreSQL.
+#[derive(Debug, Args)]
+pub(crate) struct PodArguments {
+    /// A PostgreSQL server on which databases may be made: postgres://user@host:port/database.
+    #[arg(long, env = "SMARTCART_TEST_POSTGRES", hide_env_values = true)]
+    pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) size: SizeArguments,
     /// A setting of the pods, NAME=VALUE; may be given again.
     #[arg(long = "set", value_parser = setting)]
     pub(crate) settings: Vec<(String, String)>,
@@ -99,36 +106,26 @@ pub(crate) struct PodArguments {
 
 impl PodArguments {
     pub(crate) fn carts(&self) -> usize {
-        self.carts.unwrap_or(if self.quick { 1_000 } else { 100_000 })
+        self.size.carts.unwrap_or(if self.size.quick { 1_000 } else { 100_000 })
     }
 
     pub(crate) fn connections(&self) -> Vec<usize> {
-        if self.quick { vec![32] } else { or_connections(self.connections.clone()) }
+        if self.size.quick { vec![32] } else { or_connections(self.size.connections.clone()) }
     }
 
     pub(crate) fn slice(&self) -> Duration {
-        Duration::from_millis(self.slice_ms.unwrap_or(if self.quick { 500 } else { 2_000 }))
+        Duration::from_millis(self.size.slice_ms.unwrap_or(if self.size.quick { 500 } else { 2_000 }))
     }
 
     pub(crate) fn turns(&self) -> usize {
-        self.turns.unwrap_or(if self.quick { 1 } else { 5 })
+        self.size.turns.unwrap_or(if self.size.quick { 1 } else { 5 })
     }
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ThroughputArguments {
-    /// Few carts and short slices: shows that everything works, not how fast.
-    #[arg(long)]
-    pub(crate) quick: bool,
-    #[arg(long)]
-    pub(crate) carts: Option<usize>,
-    /// May be given again.
-    #[arg(long)]
-    pub(crate) connections: Vec<usize>,
-    #[arg(long)]
-    pub(crate) slice_ms: Option<u64>,
-    #[arg(long)]
-    pub(crate) turns: Option<usize>,
+    #[command(flatten)]
+    pub(crate) size: SizeArguments,
     /// One scenario only, with the no-op server; may be given again.
     #[arg(long = "scenario")]
     pub(crate) scenarios: Vec<Scenario>,

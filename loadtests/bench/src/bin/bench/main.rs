@@ -63,7 +63,7 @@ async fn measure_postgres(
     directory: &Path,
 ) -> anyhow::Result<ExitCode> {
     let pods = arguments.pods;
-    let quick = pods.quick;
+    let quick = pods.size.quick;
     let options = postgres::options::Options {
         server,
         baseline: sibling("baseline")?,
@@ -116,17 +116,21 @@ async fn compare(
     against: &Path,
     directory: &Path,
 ) -> anyhow::Result<ExitCode> {
-    let quick = arguments.quick;
+    let quick = arguments.size.quick;
     let chosen =
         |scenario: &Scenario| arguments.scenarios.is_empty() || arguments.scenarios.contains(scenario);
     let options = against::Options {
         server,
         against: against.to_owned(),
-        carts: arguments.carts.unwrap_or(if quick { 5_000 } else { 100_000 }),
+        carts: arguments.size.carts.unwrap_or(if quick { 5_000 } else { 100_000 }),
         scenarios: against::SCENARIOS.into_iter().filter(chosen).collect(),
-        connections: if arguments.connections.is_empty() { vec![64] } else { arguments.connections.clone() },
-        slice: Duration::from_millis(arguments.slice_ms.unwrap_or(if quick { 100 } else { 250 })),
-        turns: arguments.turns.unwrap_or(if quick { 1 } else { 5 }),
+        connections: if arguments.size.connections.is_empty() {
+            vec![64]
+        } else {
+            arguments.size.connections.clone()
+        },
+        slice: Duration::from_millis(arguments.size.slice_ms.unwrap_or(if quick { 100 } else { 250 })),
+        turns: arguments.size.turns.unwrap_or(if quick { 1 } else { 5 }),
         checkouts: if quick { 1_000 } else { 12_000 },
         threshold: arguments.threshold,
         seed: arguments.seed,
@@ -158,16 +162,16 @@ async fn measure_throughput(
     server: PathBuf,
     directory: &Path,
 ) -> anyhow::Result<ExitCode> {
-    let quick = arguments.quick;
-    let connections = or_connections(arguments.connections.clone());
+    let quick = arguments.size.quick;
+    let connections = or_connections(arguments.size.connections.clone());
     let options = throughput::Options {
         server,
         noop_server: sibling("noop-server")?,
-        carts: arguments.carts.unwrap_or(if quick { 5_000 } else { 100_000 }),
+        carts: arguments.size.carts.unwrap_or(if quick { 5_000 } else { 100_000 }),
         scenarios: Scenario::with_noop_server(&arguments.scenarios),
         connections,
-        slice: Duration::from_millis(arguments.slice_ms.unwrap_or(if quick { 1_000 } else { 2_000 })),
-        turns: arguments.turns.unwrap_or(if quick { 1 } else { 5 }),
+        slice: Duration::from_millis(arguments.size.slice_ms.unwrap_or(if quick { 1_000 } else { 2_000 })),
+        turns: arguments.size.turns.unwrap_or(if quick { 1 } else { 5 }),
         checkouts: if quick { 500 } else { 8_000 },
         seed: arguments.seed,
     };
