@@ -37,6 +37,7 @@ pub(crate) struct FleetPod {
 impl Fleet {
     pub(crate) async fn new() -> Self {
         let server = std::env::var("SMARTCART_TEST_POSTGRES").expect(NO_POSTGRES);
+        super::log_with_the_test();
         let name = format!("test_{:032x}", u128::from_be_bytes(random_bytes()));
         let mut connection = PgConnection::connect(&server).await.unwrap();
         let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
