@@ -13,7 +13,8 @@ use smartcart_engine::clock::{Clock, SystemClock};
 
 use crate::support::{
     Request,
-    fleet::{Fleet, FleetPod, TOKEN, until},
+    fleet::{Fleet, FleetPod, TOKEN},
+    until,
 };
 
 fn mugs(quantity: u32) -> serde_json::Value {

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use smartcart_api::config::Settings;
 
 use crate::support::{
-    Answer, BreakableProxy, RedisServer, Request,
-    fleet::{Fleet, FleetPod, TOKEN, until},
+    Answer, BreakableProxy, PATIENCE, RedisServer, Request,
+    fleet::{Fleet, FleetPod, TOKEN},
+    until,
 };
 
 struct Shop {
@@ -50,7 +51,7 @@ impl Shop {
     }
 
     async fn journals_are(&self, place: &str) {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + PATIENCE;
         loop {
             let (a, b) = (self.a.status().await, self.b.status().await);
             let are = [&a, &b].map(|status| status["journal"].as_str().unwrap().to_owned());
@@ -68,7 +69,7 @@ fn mugs(quantity: u32) -> Value {
 }
 
 async fn answered(pod: &FleetPod, request: &Request) -> Answer {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + PATIENCE;
     loop {
         let answer = pod.send(request.clone()).await;
         if answer.status != 503 || Instant::now() > until {

@@ -19,7 +19,8 @@ use tempfile::TempDir;
 
 use crate::support::{
     Request,
-    fleet::{Fleet, FleetPod, TOKEN, until},
+    fleet::{Fleet, FleetPod, TOKEN},
+    until,
 };
 
 struct Authority {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Request, TestShop};
+use crate::support::{PATIENCE, Request, TestShop};
 
 #[tokio::test]
 async fn headers_that_trickle_in_are_cut_off() {
@@ -17,7 +17,7 @@ async fn headers_that_trickle_in_are_cut_off() {
         if let Ok(answer) = tokio::time::timeout(Duration::from_millis(200), client.read(false)).await {
             break answer;
         }
-        assert!(begun.elapsed() < Duration::from_secs(5), "the connection is still open");
+        assert!(begun.elapsed() < PATIENCE, "the connection is still open");
     };
     assert!(closed.is_none_or(|answer| answer.status == 408), "the request was answered");
 }

@@ -46,7 +46,7 @@ async fn crash_at(append: i64, written: bool) -> bool {
 }
 
 async fn settles(shop: &Shop, name: &str, sold: i64) {
-    for _ in 0..200 {
+    for _ in 0..3_000 {
         let level = shop.level(name).await;
         if (level.sold, level.held, level.on_hand) == (sold, 0, 10 - sold) {
             return;

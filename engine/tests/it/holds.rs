@@ -10,7 +10,7 @@ use crate::shop::Shop;
 
 /// Until the sweep has come round: it looks twice a second.
 async fn held_becomes(shop: &Shop, held: i64) {
-    for _ in 0..100 {
+    for _ in 0..1_200 {
         if shop.level("mug").await.held == held {
             return;
         }

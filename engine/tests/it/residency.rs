@@ -33,7 +33,7 @@ async fn idle_carts_leave_memory_and_come_back_as_they_were() {
         shop.add_keyed(cart, "mug", 1 + n % 7, &format!("k{n}")).await.unwrap();
         carts.push(cart);
     }
-    for _ in 0..200 {
+    for _ in 0..1_200 {
         if residents(&shop).await == 0 {
             break;
         }

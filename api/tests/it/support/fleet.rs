@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use smartcart_engine::clock::{Clock, SystemClock};
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
-use super::{Answer, Client, Request};
+use super::{Answer, Client, Request, until};
 
 const NO_POSTGRES: &str =
     "these tests need a PostgreSQL: `make unit`, or `scripts/with-postgres.sh cargo test --workspace`";
@@ -143,14 +143,5 @@ impl FleetPod {
 
     pub(crate) async fn owns(&self) -> u64 {
         self.status().await["shards_owned"].as_u64().unwrap()
-    }
-}
-
-/// Waits, though not for ever.
-pub(crate) async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
-    let end = Instant::now() + Duration::from_secs(20);
-    while !holds().await {
-        assert!(Instant::now() < end, "in 20 s it has not come true that {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -8,10 +8,24 @@ pub(crate) mod fleet;
 mod redis_server;
 mod shop;
 
+use std::time::{Duration, Instant};
+
 pub(crate) use breakable_proxy::BreakableProxy;
 pub(crate) use client::{Answer, Client, Request};
 pub(crate) use redis_server::RedisServer;
 pub(crate) use shop::TestShop;
+
+/// How long a test waits for what must come: what other tests do at the same time must not decide whether it comes in time.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Waits, though not for ever.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
+    let end = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < end, "in {PATIENCE:?} it has not come true that {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
 
 /// The services' log from `info` on, shown with a test that fails: the reason is often there alone.
 pub(crate) fn log_with_the_test() {

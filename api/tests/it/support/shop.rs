@@ -108,7 +108,7 @@ impl TestShop {
 
     /// Waits until the stock of mugs is this. A checkout answers when the order is safe; its SKUs follow.
     pub(crate) async fn mugs_become(&self, on_hand: i64, sold: i64) {
-        let until = Instant::now() + Duration::from_secs(10);
+        let until = Instant::now() + super::PATIENCE;
         loop {
             let level = self.get("/v1/inventory/MUG").await.is(200).json();
             if (&level["on_hand"], &level["held"], &level["sold"])

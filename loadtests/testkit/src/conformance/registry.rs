@@ -213,7 +213,7 @@ pub async fn changes_are_told(fleet: impl Fleet) {
             "a shard" => drop(fleet.registry().claim(ONE, &[ShardId(1)]).await.unwrap()),
             _ => drop(fleet.store().put_product(&product("heart", &["85123A"]), None, None).await.unwrap()),
         }
-        tokio::time::timeout(Duration::from_secs(5), told).await.expect(change).unwrap();
+        tokio::time::timeout(Duration::from_secs(60), told).await.expect(change).unwrap();
     }
     let beat = fleet.registry().beat(ONE, ShopTime(0)).await.unwrap();
     assert_eq!(beat.catalog_generation, 1);

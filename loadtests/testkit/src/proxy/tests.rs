@@ -13,7 +13,7 @@ use tokio::{
 
 use super::*;
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(60);
 const A_WHILE: Duration = Duration::from_millis(150);
 
 /// Answers each line with `echo LINE`, and tells what it has heard; `end` when a client closes.

@@ -47,7 +47,7 @@ impl Cluster {
         meet(&replica, primary).await;
         let id = text(primary.ask(&["CLUSTER", "MYID"]).await.unwrap());
         let mut follows = false;
-        for _ in 0..400 {
+        for _ in 0..1_200 {
             // It must have heard of it first.
             follows = follows || replica.ask(&["CLUSTER", "REPLICATE", &id]).await.is_ok();
             if follows && replica.info("master_link_status").await.as_deref() == Some("up") {
@@ -71,7 +71,7 @@ impl Cluster {
 
 /// Waits until it says so.
 async fn knows(node: &RedisServer, what: &str) {
-    for _ in 0..400 {
+    for _ in 0..1_200 {
         if text(node.ask(&["CLUSTER", "INFO"]).await.unwrap()).contains(what) {
             return;
         }

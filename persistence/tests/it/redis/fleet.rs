@@ -104,7 +104,7 @@ impl Fleet {
     }
 
     pub(super) async fn until_row_says(&self, location: &str) {
-        for _ in 0..200 {
+        for _ in 0..1_200 {
             if self.row().await.as_deref() == Some(location) {
                 return;
             }
@@ -124,7 +124,7 @@ pub(super) async fn settled(journal: &FailoverJournal, entry: &Entry) -> Result<
     loop {
         match journal.append(entry).await {
             Err(AppendError::Failed(Failure { effect: Effect::Indeterminate, reason })) => {
-                assert!(began.elapsed() <= Duration::from_secs(20), "{reason}");
+                assert!(began.elapsed() <= Duration::from_secs(60), "{reason}");
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             known => return known,

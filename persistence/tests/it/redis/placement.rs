@@ -111,7 +111,7 @@ async fn with_both_down_an_append_fails_soon() {
             matches!(unknown, Err(AppendError::Failed(Failure { effect: Effect::Indeterminate, .. }))),
             "{unknown:?}"
         );
-        assert!(began.elapsed() < Duration::from_millis(1200), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     }
     fleet.to_postgres.set_open(true);
     fleet.append(3..=4).await;

@@ -1,8 +1,6 @@
 //! A Redis whose replicas have each entry on their disks before it is acknowledged.
 
 use smartcart_domain::failure::{Effect, Failure};
-use std::time::{Duration, Instant};
-
 use smartcart_engine::journal::{AppendError, Journal as _};
 use smartcart_persistence::{
     error::RedisError,
@@ -112,8 +110,7 @@ async fn who_cannot_wait_or_has_nobody_is_refused() {
         other => assert!(matches!(other, RedisError::Unconfirmed { needed: 1 }), "{other}"),
     }
     let alone = RedisServer::new_that_waits().await;
-    let began = Instant::now();
     let refused = confirmed_at(&alone).durability().await.unwrap_err();
     assert!(matches!(refused, RedisError::Unconfirmed { needed: 1 }), "{refused}");
-    assert!(refused.may_pass() && began.elapsed() < Duration::from_secs(5));
+    assert!(refused.may_pass());
 }

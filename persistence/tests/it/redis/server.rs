@@ -109,7 +109,7 @@ impl RedisServer {
     }
 
     async fn answers(&self) {
-        for _ in 0..400 {
+        for _ in 0..2_400 {
             if self.ask(&["PING"]).await.is_ok() {
                 return;
             }
@@ -121,7 +121,7 @@ impl RedisServer {
     /// Follows another one.
     pub(crate) async fn follow(&self, primary: &Self) {
         self.ask(&["REPLICAOF", "127.0.0.1", &primary.port.to_string()]).await.unwrap();
-        for _ in 0..400 {
+        for _ in 0..2_400 {
             if self.info("master_link_status").await.as_deref() == Some("up") {
                 return;
             }
