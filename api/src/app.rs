@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use smartcart_engine::{clock::Clock, engine::Engine};
+use smartcart_engine::{
+    clock::Clock,
+    engine::{Engine, Unfinished},
+};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -99,7 +102,7 @@ impl App {
 
     /// Becomes not ready, hands its shards over, accepts no more connections, finishes what it accepted, flushes, and closes
     /// its files.
-    pub async fn stop(self) {
+    pub async fn stop(self) -> Result<(), Unfinished> {
         self.control.drain();
         if self.in_fleet {
             self.pod.leave().await;
@@ -109,8 +112,9 @@ impl App {
         for chore in &self.chores {
             chore.abort();
         }
-        self.pod.stop().await;
+        let finished = self.pod.stop().await;
         self.ops_server.stop().await;
+        finished
     }
 }
 

@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use smartcart_engine::{clock::Clock, engine::Engine};
+use smartcart_engine::{
+    clock::Clock,
+    engine::{Engine, Unfinished},
+};
 
 use crate::{
     config::{Config, PeerConfig, TrustConfig},
@@ -59,12 +62,13 @@ impl Pod {
     }
 
     /// Finishes and flushes what was accepted, and closes everything.
-    pub async fn stop(self) {
+    pub async fn stop(self) -> Result<(), Unfinished> {
         if let Some(peers) = self.peers {
             peers.stop(PEER_GRACE).await;
         }
-        self.engine.stop().await;
+        let finished = self.engine.stop().await;
         self.storage.close().await;
+        finished
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use parking_lot::RwLock;
 use tokio::sync::Notify;
 
-use crate::{limits::REQUEST_DEADLINE, ownership::shard_map::ShardGuard, shed::shed};
+use crate::{limits::REQUEST_DEADLINE, ownership::shard_map::ShardGuard, shed::shed, trouble::Troubles};
 use smartcart_domain::{idempotency::Caller, request::Shed};
 
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +44,8 @@ pub struct AdmissionController {
     pressure: AtomicU8,
     /// What cannot be reached at the moment, as bits of `Away`.
     away: AtomicU8,
+    /// What is tried again until it works.
+    pub(crate) troubles: Troubles,
     /// Why nothing can be changed any more.
     read_only: RwLock<Option<String>>,
     /// Woken when nothing can be changed any more.

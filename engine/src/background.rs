@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
 use crate::{
-    checkout::coordinator::Coordinator, clock::ShopClock, directory::Directory, entity::Resident,
-    restock::Restocker,
+    admission::AdmissionController, checkout::coordinator::Coordinator, clock::ShopClock,
+    directory::Directory, entity::Resident, guarded::spawn_guarded, restock::Restocker,
 };
 use smartcart_domain::{
     id::Sku,
@@ -22,8 +22,11 @@ const MESSAGES_A_ROUND: usize = 256;
 const RESTOCK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Passivates and evicts what is idle.
-pub(crate) fn sweep<E: Resident>(directory: Arc<Directory<E>>) -> JoinHandle<()> {
-    tokio::spawn(async move {
+pub(crate) fn sweep<E: Resident>(
+    admission: &Arc<AdmissionController>,
+    directory: Arc<Directory<E>>,
+) -> JoinHandle<()> {
+    spawn_guarded("the sweep of idle entities", admission, async move {
         loop {
             tokio::time::sleep(directory.sweep_interval()).await;
             directory.sweep();
@@ -33,11 +36,12 @@ pub(crate) fn sweep<E: Resident>(directory: Arc<Directory<E>>) -> JoinHandle<()>
 
 /// Lets go of plain holds whose time has passed, and asks the carts of checkouts that take long.
 pub(crate) fn expire_holds(
+    admission: &Arc<AdmissionController>,
     inventory: Arc<Directory<Stock>>,
     coordinator: Arc<Coordinator>,
     clock: ShopClock,
 ) -> JoinHandle<()> {
-    tokio::spawn(async move {
+    spawn_guarded("the expiry of holds", admission, async move {
         loop {
             tokio::time::sleep(EXPIRY_INTERVAL).await;
             for sku in inventory.due(clock.passed()) {
@@ -80,8 +84,8 @@ async fn expire(
     Ok(())
 }
 
-pub(crate) fn restock(restocker: Arc<Restocker>) -> JoinHandle<()> {
-    tokio::spawn(async move {
+pub(crate) fn restock(admission: &Arc<AdmissionController>, restocker: Arc<Restocker>) -> JoinHandle<()> {
+    spawn_guarded("the restocking of cancelled orders", admission, async move {
         loop {
             restocker.round().await;
             tokio::time::sleep(RESTOCK_INTERVAL).await;

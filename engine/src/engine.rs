@@ -111,6 +111,21 @@ pub enum OrderError {
     Store(StoreError),
 }
 
+/// What a stop has left to whoever comes next: nothing of it is lost.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfinished {
+    #[error(
+        "{entries} entries are in the journal and not in the tables; the next start, or another pod, brings them there"
+    )]
+    InJournal { entries: u64 },
+    #[error("{shards} shards could not be handed over; another pod takes them over")]
+    NotHandedOver { shards: usize },
+    #[error("changes whose outcome is not known were never answered: the journal does not answer")]
+    Unanswered,
+    #[error("changes were refused before the end: {0}")]
+    Failed(String),
+}
+
 /// What an operator asks first.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Status {
@@ -120,6 +135,8 @@ pub struct Status {
     pub journal: String,
     /// Why changes are refused, when they are.
     pub read_only: Option<String>,
+    /// What does not work at the moment, and is tried again until it does.
+    pub trouble: Option<String>,
     pub requests_in_flight: usize,
     pub checkouts_under_way: usize,
     pub tables_behind: Lag,
@@ -283,10 +300,10 @@ impl Engine {
         let restocker =
             Arc::new(Restocker::new(inventory.clone(), store.clone(), gateway, routes.shards.clone()));
         let worker = write_behind.start();
-        tasks.push(background::sweep(carts.clone()));
-        tasks.push(background::sweep(inventory.clone()));
-        tasks.push(background::expire_holds(inventory.clone(), coordinator.clone(), clock.clone()));
-        tasks.push(background::restock(restocker.clone()));
+        tasks.push(background::sweep(&gate, carts.clone()));
+        tasks.push(background::sweep(&gate, inventory.clone()));
+        tasks.push(background::expire_holds(&gate, inventory.clone(), coordinator.clone(), clock.clone()));
+        tasks.push(background::restock(&gate, restocker.clone()));
         let member = fleet.map(|fleet| {
             let contents = LiveShards {
                 carts: carts.clone(),
@@ -457,12 +474,19 @@ impl Engine {
         member.move_shard(shard, pod).await
     }
 
+    /// Why requests should not come here. In a fleet the other pods have the same tables, and carts go on without them.
+    pub fn not_ready(&self) -> Option<String> {
+        let alone = self.member.is_none();
+        self.gate.read_only().or_else(|| self.gate.troubles.describe().filter(|_| alone))
+    }
+
     pub fn status(&self) -> Status {
         Status {
             incarnation: self.incarnation.to_string(),
             store: self.store.name(),
             journal: self.journal.status(),
             read_only: self.gate.read_only(),
+            trouble: self.gate.troubles.describe(),
             requests_in_flight: self.gate.in_flight(),
             checkouts_under_way: self.coordinator.under_way(),
             tables_behind: self.write_behind.lag(),
@@ -503,10 +527,10 @@ impl Engine {
         }
     }
 
-    /// No new request is admitted; what was accepted is finished and in the tables.
-    pub async fn stop(&self) {
+    /// No new request is admitted; what was accepted is finished and in the tables. Otherwise the answer says what is left.
+    pub async fn stop(&self) -> Result<(), Unfinished> {
         self.gate.close();
-        let Some(worker) = self.worker.lock().take() else { return };
+        let Some(worker) = self.worker.lock().take() else { return Ok(()) };
         let until = Instant::now() + STOP_PATIENCE;
         while (self.gate.in_flight() > 0 || self.coordinator.under_way() > 0)
             && self.gate.read_only().is_none()
@@ -519,9 +543,7 @@ impl Engine {
                 lane.barrier().await;
             }
         });
-        if finished.await.is_err() {
-            tracing::warn!("the journal does not answer; what was not acknowledged may be lost");
-        }
+        let unanswered = finished.await.is_err();
         let tasks = std::mem::take(&mut *self.tasks.lock());
         for task in &tasks {
             task.abort();
@@ -535,6 +557,21 @@ impl Engine {
         }
         self.supervisors.stop_all();
         self.deregister().await;
+        self.unfinished(unanswered).map_or(Ok(()), Err)
+    }
+
+    fn unfinished(&self, unanswered: bool) -> Option<Unfinished> {
+        let entries = self.write_behind.lag().entries;
+        let shards = self.member.as_ref().map_or(0, |_| self.routes.shards.owned().len());
+        if entries > 0 {
+            Some(Unfinished::InJournal { entries })
+        } else if unanswered {
+            Some(Unfinished::Unanswered)
+        } else if shards > 0 {
+            Some(Unfinished::NotHandedOver { shards })
+        } else {
+            self.gate.read_only().map(Unfinished::Failed)
+        }
     }
 
     /// A member that owns nothing more is forgotten. Otherwise its peers find it silent and finish what it left.

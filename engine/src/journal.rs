@@ -76,9 +76,9 @@ pub enum AppendError {
     /// The number is taken by another entry.
     #[error("entry {sequence} is there with another content")]
     Conflict { sequence: u64 },
-    /// It is not durable, and this journal takes no more entries.
+    /// This journal takes no more entries. The failure says what became of this one.
     #[error("the journal cannot be written: {0}")]
-    Unwritable(String),
+    Unwritable(Failure),
     /// `NotApplied`: it is not durable, and its number may be used by another entry. `Indeterminate`: append the same
     /// entry again. `Fenced`: the journal is sealed.
     #[error(transparent)]

@@ -25,6 +25,7 @@ pub mod deadline;
 pub mod directory;
 pub mod engine;
 pub mod entity;
+mod guarded;
 mod hydrate;
 pub mod journal;
 pub mod limits;
@@ -37,5 +38,6 @@ pub mod registry;
 mod restock;
 mod shed;
 pub mod store;
+mod trouble;
 
 pub use engine::{Config, Engine};

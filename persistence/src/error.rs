@@ -128,7 +128,7 @@ impl From<TableError> for Failure {
     fn from(error: TableError) -> Self {
         match error {
             TableError::Sql(error) => failure(&error),
-            TableError::Store(StoreError::Failed(failure)) => failure,
+            TableError::Store(StoreError::Failed(failure) | StoreError::Unwritable(failure)) => failure,
             TableError::Store(error) => Self::not_applied(error.to_string()),
         }
     }
@@ -141,6 +141,8 @@ pub(crate) enum Severity {
     Refused,
     /// Somebody has the lock: again.
     Busy,
+    /// The file cannot grow, as on a full disk. The transaction is undone, and may be done again when there is room.
+    NoRoom,
     /// The disk or the file cannot be trusted any more.
     Fatal,
 }
@@ -148,13 +150,19 @@ pub(crate) enum Severity {
 /// Primary result codes of SQLite (the low byte of the extended code).
 const SQLITE_BUSY: i32 = 5;
 const SQLITE_LOCKED: i32 = 6;
+const SQLITE_FULL: i32 = 13;
 const SQLITE_CONSTRAINT: i32 = 19;
+/// Extended ones: the system refused a write at once, or did not let the WAL's index grow. What it refuses at an fsync is worse:
+/// pages that were not written may pass for clean afterwards.
+const SQLITE_IOERR_WRITE: i32 = 778;
+const SQLITE_IOERR_SHMSIZE: i32 = 4874;
 
 pub(crate) fn severity(error: &sqlx::Error) -> Severity {
     match error {
-        sqlx::Error::Database(_) => match sqlite_code(error) {
-            Some(SQLITE_BUSY | SQLITE_LOCKED) => Severity::Busy,
-            Some(SQLITE_CONSTRAINT) => Severity::Refused,
+        sqlx::Error::Database(_) => match sqlite_code(error).map(|code| (code & 0xff, code)) {
+            Some((SQLITE_BUSY | SQLITE_LOCKED, _)) => Severity::Busy,
+            Some((SQLITE_CONSTRAINT, _)) => Severity::Refused,
+            Some((SQLITE_FULL, _) | (_, SQLITE_IOERR_WRITE | SQLITE_IOERR_SHMSIZE)) => Severity::NoRoom,
             _ => Severity::Fatal,
         },
         sqlx::Error::RowNotFound | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
@@ -165,9 +173,9 @@ pub(crate) fn severity(error: &sqlx::Error) -> Severity {
     }
 }
 
+/// The extended code.
 fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
-    let extended: i32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(extended & 0xff)
+    error.as_database_error()?.code()?.parse().ok()
 }
 
 /// A constraint that no statement expects to meet is the second line of defence: a defect, not a client's fault.
@@ -202,7 +210,9 @@ pub(crate) fn failure(error: &sqlx::Error) -> Failure {
             _ => Effect::Indeterminate,
         },
     };
-    Failure { effect, reason: error.to_string() }
+    let no_room = matches!(error, sqlx::Error::Database(_)) && severity(error) == Severity::NoRoom;
+    let reason = if no_room { format!("its file cannot grow: {error}") } else { error.to_string() };
+    Failure { effect, reason }
 }
 
 /// There was no connection: nothing was sent.

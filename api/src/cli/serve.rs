@@ -26,11 +26,13 @@ pub(super) async fn run(target: Target, config: Config) -> anyhow::Result<ExitCo
         _ = interrupt.recv() => tracing::info!("received SIGINT; stopping"),
         () = app.drained() => tracing::info!("drain requested; stopping"),
         why = app.lost() => {
-            app.stop().await;
+            if let Err(unfinished) = app.stop().await {
+                tracing::warn!(%unfinished, "stopped");
+            }
             bail!("{why}");
         }
     }
-    app.stop().await;
+    app.stop().await.context("stopped, but not all of it is done")?;
     tracing::info!("stopped; everything is in the tables");
     Ok(ExitCode::SUCCESS)
 }

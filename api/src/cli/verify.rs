@@ -11,7 +11,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let storage = Storage::open(&config.storage).await?;
     if !config.storage.is_shared() {
         let clock = Arc::new(SystemClock::default());
-        storage.engine(&config, None, clock).await.context("cannot open the shop")?.stop().await;
+        storage.engine(&config, None, clock).await.context("cannot open the shop")?.stop().await?;
     }
     let findings = storage.store().audit().await;
     storage.close().await;

@@ -58,7 +58,7 @@ impl Ops {
         }
         match self.engine.get() {
             None => Some("starting".to_owned()),
-            Some(engine) => engine.status().read_only,
+            Some(engine) => engine.not_ready(),
         }
     }
 }

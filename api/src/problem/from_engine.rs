@@ -155,7 +155,7 @@ impl From<StoreError> for Problem {
                 // Clients have always been told so, also when nothing was applied.
                 Failure::indeterminate("the store does not answer").into()
             }
-            StoreError::Failed(failure) => failure.into(),
+            StoreError::Failed(failure) | StoreError::Unwritable(failure) => failure.into(),
             StoreError::NotFound => Self::plain(Code::NotFound),
             StoreError::Stale { version } => Self::stale(version),
             StoreError::KeyReused => Self::plain(Code::IdempotencyKeyReused),

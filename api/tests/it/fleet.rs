@@ -107,7 +107,7 @@ async fn who_stops_hands_everything_over_and_who_joins_gets_a_share() {
         a.post(format!("{cart}/items"), mugs(1)).await.is(200);
         carts.push(cart);
     }
-    a.app.stop().await;
+    a.app.stop().await.unwrap();
     assert_eq!(b.owns().await, 1024);
     for cart in &carts {
         b.post(format!("{cart}/items"), mugs(1)).await.is(200);
@@ -122,8 +122,9 @@ async fn who_stops_hands_everything_over_and_who_joins_gets_a_share() {
         assert_eq!(c.get(cart).await.is(200).json()["totals"]["quantity"], 2);
     }
     // The last one leaves nothing behind: whoever comes next finds all in the tables.
-    tokio::join!(a.app.stop(), b.app.stop());
-    c.app.stop().await;
+    let (a, b) = tokio::join!(a.app.stop(), b.app.stop());
+    a.and(b).unwrap();
+    c.app.stop().await.unwrap();
     let d = fleet.pod("d").await;
     assert_eq!(d.owns().await, 1024);
     for cart in &carts {

@@ -103,9 +103,9 @@ async fn answers_come_from_redis_and_orders_from_the_tables() {
     }
     shop.journals_are("Redis: single, appendfsync always").await;
     let Shop { a, b, redis, .. } = shop;
-    a.app.stop().await;
+    a.app.stop().await.unwrap();
     assert_eq!(b.owns().await, 1024);
-    b.app.stop().await;
+    b.app.stop().await.unwrap();
     let left = redis.ask(&["KEYS", "smartcart:*lane*"]).await.unwrap();
     assert_eq!(left, redis::Value::Array(Vec::new()), "who stops in good order leaves no entry");
 }

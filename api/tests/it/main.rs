@@ -10,6 +10,7 @@ mod command_line;
 mod entity_kinds;
 mod fleet;
 mod fleet_on_redis;
+mod full_disk;
 mod idempotency;
 mod inventory;
 mod openapi;

@@ -224,12 +224,14 @@ impl Coordinator {
         let (report, progress) = watch::channel(Progress::Undecided);
         let this = self.clone();
         let task = tokio::spawn(async move {
+            // Also after a panic: the next try of the checkout begins anew.
+            let _ended = scopeguard::guard((), |()| {
+                let mut running = this.running.lock();
+                if running.get(&cart).is_some_and(|there| there.order == order) {
+                    running.remove(&cart);
+                }
+            });
             this.drive(cart, order, &report).await;
-            let mut running = this.running.lock();
-            if running.get(&cart).is_some_and(|there| there.order == order) {
-                running.remove(&cart);
-            }
-            drop(report);
         });
         running.insert(cart, Running { order, progress: progress.clone(), task: task.abort_handle() });
         progress

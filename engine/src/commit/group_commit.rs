@@ -15,7 +15,9 @@ use crate::{
     admission::{AdmissionController, Away},
     backoff::Backoff,
     clock::ShopClock,
+    guarded::spawn_guarded,
     journal::{AppendError, Journal},
+    trouble::Part,
 };
 use smartcart_domain::{
     change::Change,
@@ -113,7 +115,7 @@ pub(crate) fn start_lanes(
                 gate: gate.clone(),
                 clock: clock.clone(),
             };
-            (LaneHandle(queue), tokio::spawn(committer.run()))
+            (LaneHandle(queue), spawn_guarded("a lane of the journal", gate, committer.run()))
         })
         .unzip();
     (handles.into(), tasks)
@@ -147,7 +149,7 @@ impl Committer {
             tokio::task::yield_now().await;
             std::mem::swap(&mut *self.queue.items.lock(), &mut spare);
             if spare.is_empty() {
-                self.queue.arrived.notified().await;
+                self.wait().await;
                 continue;
             }
             let mut items = spare.drain(..).peekable();
@@ -155,6 +157,19 @@ impl Committer {
                 let batch = gather(&mut items);
                 self.commit(batch).await;
             }
+        }
+    }
+
+    /// Until something has arrived. A journal that takes nothing is asked meanwhile whether it does again: nobody else may ask,
+    /// where a pod that is not ready gets no requests.
+    async fn wait(&mut self) {
+        let arrived = self.queue.clone();
+        if !self.gate.troubles.journal() {
+            return arrived.arrived.notified().await;
+        }
+        if tokio::time::timeout(LONGEST_PAUSE, arrived.arrived.notified()).await.is_err() {
+            // It says what it says to everybody.
+            let _still = self.append(Vec::new(), Vec::new()).await;
         }
     }
 
@@ -224,19 +239,26 @@ impl Committer {
             self.gate.set_away(Away::Journal, false);
         }
         let error = match known {
-            Ok(()) => return Ok(()),
-            Err(AppendError::Failed(failure)) if !failure.is_fenced() => return Err(failure),
+            Ok(()) => {
+                self.gate.troubles.clear(Part::Journal);
+                return Ok(());
+            }
+            Err(AppendError::Failed(failure)) if !failure.is_fenced() => {
+                self.gate.troubles.set(Part::Journal, &failure.reason);
+                return Err(failure);
+            }
             Err(error) => error,
         };
         let reason = error.to_string();
         self.gate.fail_stop(&reason);
-        Err(match error {
+        let effect = match error {
             // After an unknown outcome the entry may have been written before.
-            AppendError::Failed(_) | AppendError::Unwritable(_) if !was_unknown => {
-                Failure::not_applied(reason)
-            }
-            _ => Failure::indeterminate(reason),
-        })
+            _ if was_unknown => Effect::Indeterminate,
+            AppendError::Failed(_) => Effect::NotApplied,
+            AppendError::Unwritable(failure) => failure.effect,
+            AppendError::Gap { .. } | AppendError::Conflict { .. } => Effect::Indeterminate,
+        };
+        Err(Failure { effect, reason })
     }
 }
 

@@ -24,9 +24,11 @@ use crate::{
     admission::{AdmissionController, Pressure},
     backoff::Backoff,
     clock::ShopClock,
+    guarded::spawn_guarded,
     journal::Journal,
     limits::{ALL_REFUSED_AT, COPIES_DROPPED_AT, GUESTS_REFUSED_AT},
     store::{Store, StoreError},
+    trouble::Part,
 };
 use smartcart_domain::{
     change::EntityKey,
@@ -98,9 +100,14 @@ impl Drop for WorkerGuard<'_> {
     }
 }
 
-/// This incarnation was declared dead: the tables take nothing of it any more.
+/// Why the tables take nothing more of this incarnation. The journal keeps what they have not got.
 #[derive(Debug)]
-struct Fenced;
+enum Ended {
+    /// It was declared dead: whoever took over writes what is left.
+    Fenced,
+    /// The tables cannot be written any more.
+    Unwritable,
+}
 
 pub(crate) struct WriteBehind {
     config: WriteBehindConfig,
@@ -244,11 +251,12 @@ impl WriteBehind {
         let this = self.clone();
         tokio::spawn(async move {
             let _ends = WorkerGuard(&this);
-            let trimming = tokio::spawn(this.clone().trim_what_is_written());
+            let trimming =
+                spawn_guarded("the trimming of the journal", &this.gate, this.clone().trim_what_is_written());
             let mut next = Instant::now() + this.config.interval;
             while !this.stopping.load(Ordering::Acquire) {
                 let _time_is_up = tokio::time::timeout_at(next, this.hurry.notified()).await;
-                if let Err(Fenced) = this.turn(&mut next).await {
+                if this.turn(&mut next).await.is_err() {
                     this.close();
                     break;
                 }
@@ -264,7 +272,7 @@ impl WriteBehind {
         drop(waiting);
     }
 
-    async fn turn(&self, next: &mut Instant) -> Result<(), Fenced> {
+    async fn turn(&self, next: &mut Instant) -> Result<(), Ended> {
         self.write_urgent().await?;
         // What was trimmed since has left memory.
         let bytes = self.bytes(&self.waiting.lock());
@@ -294,8 +302,8 @@ impl WriteBehind {
             Ok(()) => self.flush().await,
             fenced => fenced,
         };
-        if written.is_err() {
-            tracing::warn!("this incarnation was declared dead; whoever took over writes what is left");
+        if let Err(why) = written {
+            tracing::warn!(?why, "the journal keeps what the tables have not got");
             return;
         }
         let watermarks = self.written.borrow().clone();
@@ -303,7 +311,7 @@ impl WriteBehind {
     }
 
     /// Writes everything that has been gathered.
-    async fn flush(&self) -> Result<(), Fenced> {
+    async fn flush(&self) -> Result<(), Ended> {
         let began = Instant::now();
         let flush = {
             let mut waiting = self.waiting.lock();
@@ -316,7 +324,7 @@ impl WriteBehind {
     }
 
     /// Nothing to write: shop time alone is made durable now and then, so that holds do not live longer over a restart.
-    async fn persist_shop_time(&self, now: Instant) -> Result<(), Fenced> {
+    async fn persist_shop_time(&self, now: Instant) -> Result<(), Ended> {
         *self.caught_up.lock() = now;
         if now.duration_since(*self.shop_time_persisted.lock()) >= PERSIST_SHOP_TIME {
             *self.shop_time_persisted.lock() = now;
@@ -325,7 +333,7 @@ impl WriteBehind {
         Ok(())
     }
 
-    async fn write_flush(&self, flush: &Flush, began: Instant) -> Result<(), Fenced> {
+    async fn write_flush(&self, flush: &Flush, began: Instant) -> Result<(), Ended> {
         let mut rows: Vec<Arc<Row>> = flush.rows.values().cloned().collect();
         // Rows that lie together are written together: a page that several of them share is written once.
         rows.sort_unstable_by_key(|row| row.place());
@@ -377,10 +385,10 @@ impl WriteBehind {
         set("smartcart_write_behind_bytes", lag.bytes);
     }
 
-    async fn write_urgent(&self) -> Result<(), Fenced> {
+    async fn write_urgent(&self) -> Result<(), Ended> {
         let Urgent { entities, waiters, leaving, closed } = std::mem::take(&mut *self.urgent.lock());
         if closed {
-            return Err(Fenced);
+            return Err(Ended::Fenced);
         }
         if waiters.is_empty() && leaving.is_empty() {
             return Ok(());
@@ -405,7 +413,7 @@ impl WriteBehind {
     }
 
     /// Tries until the tables have it: the journal keeps it safe meanwhile, and admission bounds what can gather.
-    async fn write(&self, batch: &TableBatch) -> Result<(), Fenced> {
+    async fn write(&self, batch: &TableBatch) -> Result<(), Ended> {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         while let Err(error) = self.store.flush(batch).await {
             counter!("smartcart_flush_failures_total").increment(1);
@@ -414,9 +422,14 @@ impl WriteBehind {
                 && failure.is_fenced()
             {
                 self.gate.fail_stop(&failure.reason);
-                return Err(Fenced);
+                return Err(Ended::Fenced);
+            }
+            if let StoreError::Unwritable(_) = &error {
+                self.gate.fail_stop(&error.to_string());
+                return Err(Ended::Unwritable);
             }
             tracing::error!(%error, rows = batch.rows.len(), "the tables do not take a flush; trying again");
+            self.gate.troubles.set(Part::Tables, &error.to_string());
             let unanswered = matches!(error, StoreError::Failed(_));
             self.tables_away.send_if_modified(|away| std::mem::replace(away, unanswered) != unanswered);
             if let StoreError::Conflict(_) | StoreError::Corrupt(_) = error {
@@ -425,6 +438,7 @@ impl WriteBehind {
             backoff.wait().await;
         }
         self.tables_away.send_if_modified(|away| std::mem::replace(away, false));
+        self.gate.troubles.clear(Part::Tables);
         Ok(())
     }
 

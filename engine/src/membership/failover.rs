@@ -45,7 +45,9 @@ impl FailoverError {
             Self::Recovery(
                 RecoveryError::Hole { .. }
                     | RecoveryError::Journal(JournalError::Corrupt { .. })
-                    | RecoveryError::Store(StoreError::Corrupt(_) | StoreError::Conflict(_))
+                    | RecoveryError::Store(
+                        StoreError::Corrupt(_) | StoreError::Conflict(_) | StoreError::Unwritable(_)
+                    )
             )
         )
     }

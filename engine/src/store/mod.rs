@@ -23,6 +23,9 @@ pub enum StoreError {
     /// `Fenced`: the writer's incarnation was declared dead.
     #[error("the store failed: {0}")]
     Failed(#[from] Failure),
+    /// The tables take no more changes. The failure says what became of this one.
+    #[error("the tables cannot be written: {0}")]
+    Unwritable(Failure),
     #[error("the store holds what this version cannot read: {0}")]
     Corrupt(String),
     #[error("there is no such row")]

@@ -87,7 +87,7 @@ impl Journal for FaultyJournal {
                 Err(Failure::indeterminate("the answer was lost").into())
             }
             Some(Fault::NotTaken) => Err(Failure::not_applied("the line was busy").into()),
-            Some(Fault::Break) => Err(AppendError::Unwritable("the disk is full".to_owned())),
+            Some(Fault::Break) => Err(AppendError::Unwritable(Failure::not_applied("the disk has failed"))),
         }
     }
 

@@ -22,8 +22,9 @@ async fn one_cart_takes_so_many_requests_at_once_and_sheds_the_rest() {
 async fn a_stopping_shop_takes_nothing_new_and_finishes_what_it_took() {
     let shop = Shop::open().await;
     let cart = shop.cart().await;
-    let (added, ()) = tokio::join!(shop.add(cart, "mug", 1), shop.engine.stop());
+    let (added, stopped) = tokio::join!(shop.add(cart, "mug", 1), shop.engine.stop());
     added.unwrap();
+    stopped.unwrap();
     let late = shop.add(cart, "mug", 1).await.unwrap_err();
     assert!(matches!(late, RequestError::Shed(Shed { reason: "draining", .. })), "{late:?}");
     let shop = shop.reopen().await;

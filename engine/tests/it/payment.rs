@@ -83,7 +83,7 @@ async fn a_paid_order_is_authorised_once_for_its_total_and_captured() {
     shop.add(cart, "mug", 3).await.unwrap();
     let ordered = shop.checkout(cart, "buy").await.unwrap();
     assert_eq!((ordered.order.total, ordered.order.payment.reference.as_str()), (750, "auth-1"));
-    shop.engine.stop().await;
+    shop.engine.stop().await.unwrap();
     assert_eq!(gateway.asked(), ["authorize", "capture"]);
     assert_eq!(*gateway.totals.lock(), [750]);
     shop.close_and_audit().await;

@@ -95,7 +95,7 @@ impl Shop {
     }
 
     pub(crate) async fn stop(self) -> TempDir {
-        self.engine.stop().await;
+        self.engine.stop().await.expect("it stops in good order");
         self.crash().await
     }
 
@@ -187,7 +187,7 @@ impl Shop {
 
     /// Nothing in the tables that must never be, once everything is written.
     pub(crate) async fn close_and_audit(self) {
-        self.engine.stop().await;
+        self.engine.stop().await.expect("it stops in good order");
         let findings = self.store.audit().await.expect("the audit runs");
         assert_eq!(findings, [], "the books do not balance");
         self.crash().await;

@@ -107,7 +107,9 @@ impl Journal for FailoverJournal {
         let shared = &self.shared;
         let name = EntryName::of(entry);
         if name.incarnation != shared.me {
-            return Err(AppendError::Unwritable("a pod appends to its own journal only".to_owned()));
+            return Err(AppendError::Unwritable(Failure::not_applied(
+                "a pod appends to its own journal only",
+            )));
         }
         let record: Arc<[u8]> = encode_entry(entry).into();
         let mut moves = shared.moves.subscribe();

@@ -55,20 +55,21 @@ impl SqliteJournal {
         }
     }
 
-    /// No more writing.
-    fn fail(&self, error: &sqlx::Error) -> AppendError {
-        let reason = self.failed.get_or_init(|| {
-            tracing::error!(%error, "the journal cannot be written: changes are refused until a restart");
-            error.to_string()
-        });
-        AppendError::Unwritable(reason.clone())
+    /// After what must not happen to a file there is no more writing.
+    fn failed(&self, error: &sqlx::Error) -> Failure {
+        if severity(error) == Severity::Fatal {
+            self.failed.get_or_init(|| {
+                tracing::error!(%error, "the journal cannot be written: changes are refused until a restart");
+                error.to_string()
+            });
+        }
+        failure(error)
     }
 
-    fn failed(&self, error: &sqlx::Error) -> JournalError {
-        if severity(error) == Severity::Fatal {
-            self.fail(error);
-        }
-        failure(error).into()
+    /// An entry that could not be written: where the fsync failed, it may be there after a restart all the same.
+    fn not_appended(&self, error: &sqlx::Error) -> AppendError {
+        let failure = self.failed(error);
+        if self.failed.get().is_some() { AppendError::Unwritable(failure) } else { failure.into() }
     }
 }
 
@@ -83,9 +84,9 @@ impl Journal for SqliteJournal {
     async fn append(&self, entry: &Entry) -> Result<(), AppendError> {
         let body = encode_entry(entry);
         let mut file = self.file.lock().await;
-        let file = file.as_mut().ok_or_else(|| AppendError::Unwritable(CLOSED.to_owned()))?;
+        let file = file.as_mut().ok_or_else(|| AppendError::Unwritable(Failure::not_applied(CLOSED)))?;
         if let Some(reason) = self.failed.get() {
-            return Err(AppendError::Unwritable(reason.clone()));
+            return Err(AppendError::Unwritable(Failure::not_applied(reason.as_str())));
         }
         if file.sealed.contains(&entry.incarnation) {
             return Err(Failure::fenced().into());
@@ -96,7 +97,7 @@ impl Journal for SqliteJournal {
             return Err(AppendError::Gap { expected: last + 1 });
         }
         let fresh = entry.sequence == last + 1
-            && file.insert(EntryName::of(entry), &body).await.map_err(|error| self.fail(&error))?;
+            && file.insert(EntryName::of(entry), &body).await.map_err(|error| self.not_appended(&error))?;
         if fresh {
             file.last.insert(lane, entry.sequence);
             return Ok(());
@@ -146,7 +147,7 @@ impl Journal for SqliteJournal {
         if through == 0 {
             return Ok(());
         }
-        file.trim(incarnation, lane, through).await.map_err(|error| self.failed(&error))
+        Ok(file.trim(incarnation, lane, through).await.map_err(|error| self.failed(&error))?)
     }
 
     async fn incarnations(&self) -> Result<Vec<(IncarnationId, Vec<(Lane, u64)>)>, JournalError> {
@@ -165,7 +166,7 @@ impl Journal for SqliteJournal {
         if !file.sealed.contains(&incarnation) {
             return Err(Failure::not_applied(format!("journal {incarnation} is not sealed")).into());
         }
-        file.remove(incarnation).await.map_err(|error| self.failed(&error))
+        Ok(file.remove(incarnation).await.map_err(|error| self.failed(&error))?)
     }
 
     /// SQLite has one writer: with more lanes each append would only wait for the others', and carry less.
@@ -323,6 +324,7 @@ mod tests {
     use smartcart_domain::{
         cart::CartEvent,
         change::{Change, Subject},
+        failure::Effect,
         id::CartId,
         time::{ShopTime, Timestamp},
     };
@@ -343,15 +345,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_disk_ends_appending_and_loses_nothing_acknowledged() {
+    async fn a_full_file_takes_entries_again_when_there_is_room_and_loses_nothing_acknowledged() {
         let directory = tempfile::tempdir().unwrap();
         let address = format!("sqlite:{}/shop.db", directory.path().display());
         let shop = open(&address).await.unwrap();
-        {
-            let mut file = shop.journal.file.lock().await;
-            let connection = &mut file.as_mut().unwrap().connection;
-            sqlx::raw_sql("PRAGMA max_page_count = 64").execute(connection).await.unwrap();
-        }
+        limit(&shop.journal, 64).await;
         let mut acknowledged = 0;
         let refused = loop {
             match shop.journal.append(&entry(acknowledged + 1)).await {
@@ -359,19 +357,28 @@ mod tests {
                 Err(error) => break error,
             }
         };
-        assert!(matches!(refused, AppendError::Unwritable(_)), "{refused:?}");
+        let is_not_applied = |error: &AppendError| {
+            matches!(error, AppendError::Failed(Failure { effect: Effect::NotApplied, .. }))
+        };
+        assert!(is_not_applied(&refused), "{refused:?}");
         assert!(acknowledged > 10, "{acknowledged}");
-        // There may be room again: it stays closed all the same, and can still be read.
-        shop.journal.trim(IncarnationId(1), Lane(0), 5).await.unwrap();
-        let refused = shop.journal.append(&entry(acknowledged + 1)).await;
-        assert!(matches!(refused, Err(AppendError::Unwritable(_))), "{refused:?}");
+        let refused = shop.journal.append(&entry(acknowledged + 1)).await.unwrap_err();
+        assert!(is_not_applied(&refused), "{refused:?}");
         assert_eq!(shop.journal.read(IncarnationId(1), Lane(0), 5, 1).await.unwrap(), [entry(6)]);
 
+        limit(&shop.journal, 128).await;
+        shop.journal.append(&entry(acknowledged + 1)).await.unwrap();
         shop.journal.close().await;
         shop.store.close().await;
         let shop = open(&address).await.unwrap();
-        let kept = shop.journal.read(IncarnationId(1), Lane(0), 5, 1000).await.unwrap();
-        assert_eq!(kept.last(), Some(&entry(acknowledged)));
-        shop.journal.append(&entry(acknowledged + 1)).await.unwrap();
+        let kept = shop.journal.read(IncarnationId(1), Lane(0), 0, 1000).await.unwrap();
+        assert_eq!(kept, (1..=acknowledged + 1).map(entry).collect::<Vec<_>>());
+    }
+
+    async fn limit(journal: &SqliteJournal, pages: u32) {
+        let mut file = journal.file.lock().await;
+        let connection = &mut file.as_mut().unwrap().connection;
+        let limit = format!("PRAGMA max_page_count = {pages}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(limit)).execute(connection).await.unwrap();
     }
 }

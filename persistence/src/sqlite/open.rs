@@ -40,7 +40,7 @@ pub async fn open(address: &str) -> Result<Embedded, OpenError> {
     files.create()?;
     let journal = open_journal(&files.journal).await?;
     let writer = open_tables(&files.tables).await?;
-    let store = SqliteStore::new(writer, reader(&files.tables))
+    let store = SqliteStore::new(writer, tables(&files.tables), reader(&files.tables))
         .await
         .map_err(|error| unusable(&files.tables, &error))?;
     Ok(Embedded { journal: Arc::new(journal), store: Arc::new(store) })
@@ -119,15 +119,19 @@ async fn open_journal(path: &Path) -> Result<SqliteJournal, OpenError> {
         .map_err(|reason| OpenError::Unusable { path: path.to_owned(), reason })
 }
 
-async fn open_tables(path: &Path) -> Result<SqliteConnection, OpenError> {
-    let options = options(path)
+/// How the one connection that writes is opened.
+fn tables(path: &Path) -> SqliteConnectOptions {
+    options(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         // 16 MiB: a page that is written often reaches the file once.
         .pragma("wal_autocheckpoint", "4096")
         // 16 MiB: ids are random, so only the tree's inner pages are sure to be used again; leaves come from the system's cache.
-        .pragma("cache_size", "-16384");
-    let mut connection = options.connect().await.map_err(|error| unusable(path, &error))?;
+        .pragma("cache_size", "-16384")
+}
+
+async fn open_tables(path: &Path) -> Result<SqliteConnection, OpenError> {
+    let mut connection = tables(path).connect().await.map_err(|error| unusable(path, &error))?;
     run(&SHOP, &mut connection, path).await?;
     Ok(connection)
 }
@@ -167,7 +171,9 @@ fn unusable(path: &Path, error: &sqlx::Error) -> OpenError {
     let path = path.to_owned();
     match severity(error) {
         Severity::Busy => OpenError::InUse { path },
-        Severity::Refused | Severity::Fatal => OpenError::Unusable { path, reason: error.to_string() },
+        Severity::Refused | Severity::NoRoom | Severity::Fatal => {
+            OpenError::Unusable { path, reason: error.to_string() }
+        }
     }
 }
 

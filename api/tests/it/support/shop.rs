@@ -42,7 +42,7 @@ impl TestShop {
     /// Stops in good order, and opens again on the same files.
     pub(crate) async fn reopen(self) -> Self {
         let Self { app, token, folder } = self;
-        app.stop().await;
+        app.stop().await.unwrap();
         let app = App::start(settings(&folder, |_| {}), Target::All, Arc::new(SystemClock::default()))
             .await
             .unwrap();

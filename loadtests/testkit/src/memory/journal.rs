@@ -92,7 +92,9 @@ impl Journal for MemoryJournal {
                 self.database.lock().declare_dead(entry.incarnation);
                 Err(Failure::fenced().into())
             }
-            Some(JournalFault::Break) => Err(AppendError::Unwritable("the disk is full".to_owned())),
+            Some(JournalFault::Break) => {
+                Err(AppendError::Unwritable(Failure::not_applied("the disk has failed")))
+            }
         };
         self.faults.answer(&fate, answer).await
     }

@@ -1,6 +1,12 @@
 //! The store: which statement answers which question, and on which connection.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use smartcart_domain::{
@@ -18,14 +24,14 @@ use smartcart_engine::store::{
     UserStore, Written,
 };
 use sqlx::{
-    Connection, Sqlite, SqliteConnection, SqlitePool,
+    ConnectOptions as _, Connection, Sqlite, SqliteConnection, SqlitePool,
     pool::PoolConnection,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions},
 };
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 use super::{addresses, audit, carts, catalog, entities, inventory, orders, sessions, users};
-use crate::error::{Severity, TableError, TableResult, not_connected, severity};
+use crate::error::{Severity, TableError, TableResult, failure, not_connected, severity, store_error};
 
 /// Connections that read; a read takes tens of microseconds when its pages are in memory.
 const READERS: u32 = 4;
@@ -35,6 +41,10 @@ const READER_PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: Mutex<Option<SqliteConnection>>,
+    /// How the writer is opened.
+    options: SqliteConnectOptions,
+    /// The file could not grow: what the writer was doing is undone, and a new one begins from what the file holds.
+    reopen: AtomicBool,
     readers: SqlitePool,
     statements: entities::Statements,
     /// Why the tables are read-only. A restart opens them again.
@@ -44,6 +54,7 @@ pub struct SqliteStore {
 impl SqliteStore {
     pub(in crate::sqlite) async fn new(
         writer: SqliteConnection,
+        options: SqliteConnectOptions,
         reader: SqliteConnectOptions,
     ) -> Result<Self, sqlx::Error> {
         let readers = SqlitePoolOptions::new()
@@ -55,8 +66,14 @@ impl SqliteStore {
             .test_before_acquire(false)
             .connect_with(reader)
             .await?;
-        let (writer, statements) = (Mutex::new(Some(writer)), entities::Statements::default());
-        Ok(Self { writer, readers, statements, failed: OnceLock::new() })
+        Ok(Self {
+            writer: Mutex::new(Some(writer)),
+            options,
+            reopen: AtomicBool::new(false),
+            readers,
+            statements: entities::Statements::default(),
+            failed: OnceLock::new(),
+        })
     }
 
     /// Lets go of the file. Nothing can be done with the tables after this.
@@ -71,9 +88,14 @@ impl SqliteStore {
 
     async fn writer(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>, StoreError> {
         if let Some(reason) = self.failed.get() {
-            return Err(Failure::not_applied(format!("the tables are read-only: {reason}")).into());
+            return Err(StoreError::Unwritable(Failure::not_applied(reason.as_str())));
         }
-        MutexGuard::try_map(self.writer.lock().await, Option::as_mut)
+        let mut writer = self.writer.lock().await;
+        if self.reopen.load(Ordering::Relaxed) && writer.is_some() {
+            *writer = Some(self.options.connect().await.map_err(|error| not_connected(&error))?);
+            self.reopen.store(false, Ordering::Relaxed);
+        }
+        MutexGuard::try_map(writer, Option::as_mut)
             .map_err(|_| Failure::not_applied("the tables were closed").into())
     }
 
@@ -81,17 +103,27 @@ impl SqliteStore {
         self.readers.acquire().await.map_err(|error| not_connected(&error))
     }
 
-    /// After a failed write or fsync what the file holds is not known: no more writing.
+    /// What became of a write, while its connection is still held. After a failed fsync what the file holds is not known: no
+    /// more writing.
     fn written<T>(&self, result: TableResult<T>) -> Result<T, StoreError> {
-        if let Err(TableError::Sql(error)) = &result
-            && severity(error) == Severity::Fatal
-        {
-            self.failed.get_or_init(|| {
-                tracing::error!(%error, "the tables cannot be written: they are read-only until a restart");
-                error.to_string()
-            });
+        let error = match result {
+            Err(TableError::Sql(error)) => error,
+            other => return other.map_err(Into::into),
+        };
+        match severity(&error) {
+            Severity::Refused | Severity::Busy => Err(store_error(&error)),
+            Severity::NoRoom => {
+                self.reopen.store(true, Ordering::Relaxed);
+                Err(store_error(&error))
+            }
+            Severity::Fatal => {
+                self.failed.get_or_init(|| {
+                    tracing::error!(%error, "the tables cannot be written: they are read-only until a restart");
+                    error.to_string()
+                });
+                Err(StoreError::Unwritable(failure(&error)))
+            }
         }
-        result.map_err(Into::into)
     }
 }
 
@@ -306,7 +338,7 @@ impl Store for SqliteStore {
 
 #[cfg(test)]
 mod tests {
-    use smartcart_domain::id::random_bytes;
+    use smartcart_domain::{failure::Effect, id::random_bytes};
 
     use super::*;
     use crate::sqlite::open;
@@ -323,7 +355,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_a_full_disk_the_tables_are_read_only() {
+    async fn full_tables_are_written_again_when_there_is_room() {
         let directory = tempfile::tempdir().unwrap();
         let shop = open(&format!("sqlite:{}/shop.db", directory.path().display())).await.unwrap();
         {
@@ -337,14 +369,33 @@ mod tests {
                 Err(error) => break error,
             }
         };
-        assert!(matches!(refused, StoreError::Failed(_)), "{refused:?}");
-        assert!(created > 10, "{created}");
-        let refused = shop.store.flush(&TableBatch::default()).await;
         assert!(
-            matches!(&refused, Err(StoreError::Failed(failure)) if failure.reason.contains("read-only")),
+            matches!(&refused, StoreError::Failed(Failure { effect: Effect::NotApplied, .. })),
             "{refused:?}"
         );
+        assert!(created > 10, "{created}");
         assert!(shop.store.user(UserId(created)).await.unwrap().is_some());
         assert!(shop.store.user(UserId(created + 1)).await.unwrap().is_none());
+        // The limit was the connection's alone: the next one finds room.
+        shop.store.create_user(&user(created + 1), None).await.unwrap();
+        shop.store.flush(&TableBatch::default()).await.unwrap();
+        assert!(shop.store.user(UserId(created + 1)).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn tables_that_are_damaged_are_written_no_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let shop = open(&format!("sqlite:{}/shop.db", directory.path().display())).await.unwrap();
+        let damaged = sqlx::Error::Protocol("an fsync failed".to_owned());
+        let first = shop.store.written::<()>(Err(damaged.into())).unwrap_err();
+        assert!(
+            matches!(&first, StoreError::Unwritable(Failure { effect: Effect::Indeterminate, .. })),
+            "it may be there: {first:?}"
+        );
+        let later = shop.store.flush(&TableBatch::default()).await.unwrap_err();
+        assert!(
+            matches!(&later, StoreError::Unwritable(Failure { effect: Effect::NotApplied, .. })),
+            "{later:?}"
+        );
     }
 }
