@@ -14,7 +14,7 @@ use crate::{
     auth::{Auth, Revoked, ServiceToken},
     config::{Config, Seed},
     demo, metrics,
-    ops::{self, Ops},
+    ops::{self, Opened, Ops},
     pod::Pod,
     router,
     server::Server,
@@ -73,7 +73,11 @@ impl App {
         }
         let (api, _) = router::api(config.requests.deadline, target);
         let api_server = Server::start(config.api, api.with_state(state)).await?;
-        control.opened(engine);
+        control.opened(Opened {
+            engine,
+            embedded: pod.storage.embedded().cloned(),
+            backups: config.storage.folder().join("backups"),
+        });
         Ok(Self {
             api: api_server.address,
             ops: ops_server.address,

@@ -42,7 +42,7 @@ pub struct PeerIdentity {
 impl Storage {
     pub async fn open(config: &StorageConfig) -> anyhow::Result<Self> {
         if !config.is_shared() {
-            return Ok(Self::Embedded(sqlite::open(&config.database_url).await?));
+            return Ok(Self::Embedded(sqlite::open(&config.database_url, config.missing_changes).await?));
         }
         let incarnation = IncarnationId::random();
         let shared = postgres::open(&config.database_url, Some(incarnation)).await?;
@@ -63,6 +63,14 @@ impl Storage {
             sqlite::migrate(&config.database_url).await?;
         }
         Ok(())
+    }
+
+    /// The two files, which a backup copies.
+    pub const fn embedded(&self) -> Option<&Embedded> {
+        match self {
+            Self::Embedded(embedded) => Some(embedded),
+            Self::Shared(..) => None,
+        }
     }
 
     pub fn store(&self) -> Arc<dyn Store> {

@@ -23,7 +23,7 @@ use smartcart_engine::{
     journal::Journal,
     store::{EntityStore, IndexedColumns, Row, TableBatch},
 };
-use smartcart_persistence::sqlite::{SqliteJournal, SqliteStore, open};
+use smartcart_persistence::sqlite::{MissingChanges, SqliteJournal, SqliteStore, open};
 use smartcart_wire::encode_entry;
 
 const BATCHES: [u64; 4] = [1, 16, 64, 256];
@@ -45,7 +45,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let given = std::env::args().nth(1).map(PathBuf::from);
     let temporary = tempfile::tempdir()?;
     let directory = given.unwrap_or_else(|| temporary.path().to_owned());
-    let shop = open(&format!("sqlite:{}/cost.db", directory.display())).await?;
+    let shop = open(&format!("sqlite:{}/cost.db", directory.display()), MissingChanges::Refuse).await?;
     println!("in {}", directory.display());
     let sku: Sku = "85123A".parse()?;
     encoding(&sku);

@@ -6,6 +6,7 @@ use smartcart_domain::failure::{Effect, Failure};
 use smartcart_engine::store::{Conflict, StoreError};
 use sqlx::postgres::PgDatabaseError;
 
+use crate::sqlite::Mismatch;
 use smartcart_wire::Malformed;
 
 /// Why the shop's files cannot be opened, and how to fix it.
@@ -25,6 +26,11 @@ pub enum OpenError {
     TooOld { found: String, needed: &'static str },
     #[error("{path} was written by a newer version of this program: run that version, or restore a backup")]
     Newer { path: PathBuf },
+    #[error(
+        "{mismatch}: put back the {journal} and {tables} of one backup (`smartcart backup` makes them); or, to go on without \
+         the changes that are missing, start once with SMARTCART_MISSING_CHANGES=accept"
+    )]
+    Mismatch { mismatch: Mismatch, journal: PathBuf, tables: PathBuf },
     #[error("{path} cannot be opened: {reason}")]
     Unusable { path: PathBuf, reason: String },
 }

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod backup;
 mod doctor;
 mod migrate;
 mod seed;
@@ -41,6 +42,8 @@ enum Command {
     Seed,
     /// Audit a stopped shop's tables; exit 1 with a list when an invariant is broken
     Verify,
+    /// Copy the files of a running embedded shop into a new folder beside them, and print where it is
+    Backup,
     /// Check the settings and everything the service depends on
     Doctor,
     /// Bring the tables to this version's schema
@@ -103,6 +106,7 @@ fn execute(command: Option<Command>, config: Config) -> anyhow::Result<ExitCode>
             Command::Serve { target } => serve::run(target, config).await,
             Command::Seed => seed::run(config).await,
             Command::Verify => verify::run(config).await,
+            Command::Backup => backup::run(&config).await,
             Command::Doctor => doctor::run(&config).await,
             Command::Migrate => migrate::run(config).await,
         }

@@ -1,6 +1,10 @@
 use std::path::{Path, PathBuf};
 
-use smartcart_persistence::redis::{Class, Server, Settings};
+use serde::Deserialize;
+use smartcart_persistence::{
+    redis::{Class, Server, Settings},
+    sqlite,
+};
 
 use super::setting::{ConfigError, settings};
 
@@ -9,6 +13,9 @@ settings! {
     StorageSettings {
         /// The tables: sqlite:PATH, or postgres://... for a fleet [sqlite:data/shop.db]
         database_url: String = "DATABASE_URL",
+        /// Of an embedded shop whose journal is missing or older than its tables: refuse to start, or accept that what is missing
+        /// is lost [refuse]
+        missing_changes: MissingChanges = "SMARTCART_MISSING_CHANGES",
         /// The journal of a fleet, when it is not to be beside the tables: redis://HOST:PORT, or rediss: with TLS
         journal_url: String = "SMARTCART_JOURNAL_URL",
         /// What its answers mean: single; replica, replica:2 (so many confirm each entry); synchronous (MemoryDB) [single]
@@ -18,11 +25,28 @@ settings! {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingChanges {
+    Refuse,
+    Accept,
+}
+
+impl From<MissingChanges> for sqlite::MissingChanges {
+    fn from(setting: MissingChanges) -> Self {
+        match setting {
+            MissingChanges::Refuse => Self::Refuse,
+            MissingChanges::Accept => Self::Accept,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorageConfig {
     pub database_url: String,
     /// A journal in Redis, in front of the database.
     pub journal: Option<Settings>,
+    pub missing_changes: sqlite::MissingChanges,
     /// No database was chosen: somebody is trying the shop out.
     pub is_default: bool,
 }
@@ -40,13 +64,14 @@ impl StorageSettings {
         }
         let is_shared = !database_url.starts_with("sqlite:");
         let is_default = self.database_url.is_none();
+        let missing_changes = self.missing_changes.unwrap_or(MissingChanges::Refuse).into();
         let journal = self.journal()?;
         if journal.is_some() && !is_shared {
             let why =
                 "one process keeps its journal beside its tables; set database_url to a PostgreSQL first";
             return Err(ConfigError::value("journal_url", why));
         }
-        Ok(StorageConfig { database_url, journal, is_default })
+        Ok(StorageConfig { database_url, journal, is_default, missing_changes })
     }
 
     fn journal(self) -> Result<Option<Settings>, ConfigError> {

@@ -1,6 +1,11 @@
 //! The operator's listener, on a port of its own: probes, metrics, the console and what it shows.
 
-use std::sync::{Arc, OnceLock};
+mod backup;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
     Json, Router,
@@ -14,30 +19,45 @@ use serde::Deserialize;
 use serde_json::json;
 use smartcart_domain::{limits::SHARDS, shard::ShardId};
 use smartcart_engine::{engine::Engine, membership::HandoverError};
+use smartcart_persistence::sqlite::Embedded;
 use tokio::sync::watch;
 
 /// Prometheus' text format.
 const METRICS_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
+/// What there is once the service is open.
+#[derive(Debug)]
+pub struct Opened {
+    pub engine: Arc<Engine>,
+    /// The files of a shop of one process.
+    pub embedded: Option<Embedded>,
+    /// Where their copies go: a folder for each.
+    pub backups: PathBuf,
+}
+
 /// State of the operator's listener. It exists before the engine, so that recovery can be watched.
 #[derive(Debug)]
 pub struct Ops {
     metrics: PrometheusHandle,
-    engine: OnceLock<Arc<Engine>>,
+    opened: OnceLock<Opened>,
     /// Set by a signal or by `drain`.
     draining: watch::Sender<bool>,
 }
 
 impl Ops {
     pub fn new(metrics: PrometheusHandle) -> Self {
-        Self { metrics, engine: OnceLock::new(), draining: watch::Sender::new(false) }
+        Self { metrics, opened: OnceLock::new(), draining: watch::Sender::new(false) }
     }
 
     /// The service is open: ready from now on.
-    pub fn opened(&self, engine: Arc<Engine>) {
-        if self.engine.set(engine).is_err() {
+    pub fn opened(&self, opened: Opened) {
+        if self.opened.set(opened).is_err() {
             tracing::error!("the ops listener was given a second engine; keeping the first");
         }
+    }
+
+    fn engine(&self) -> Option<&Arc<Engine>> {
+        self.opened.get().map(|opened| &opened.engine)
     }
 
     /// Not ready from now on; wakes those who wait for `drained`.
@@ -56,7 +76,7 @@ impl Ops {
         if *self.draining.borrow() {
             return Some("draining".to_owned());
         }
-        match self.engine.get() {
+        match self.engine() {
             None => Some("starting".to_owned()),
             Some(engine) => engine.not_ready(),
         }
@@ -74,6 +94,7 @@ pub fn router(ops: Arc<Ops>) -> Router {
         .route("/ops/api/hot-keys", get(hot_keys))
         .route("/ops/api/drain", post(drain))
         .route("/ops/api/shards/{shard}/move", post(move_shard))
+        .route("/ops/api/backup", post(backup::make))
         .with_state(ops)
 }
 
@@ -90,7 +111,7 @@ async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
 
 async fn status(State(ops): State<Arc<Ops>>) -> Response {
     let not_ready = ops.not_ready();
-    let engine = ops.engine.get().map(|engine| engine.status());
+    let engine = ops.engine().map(|engine| engine.status());
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "ready": not_ready.is_none(),
@@ -101,12 +122,12 @@ async fn status(State(ops): State<Arc<Ops>>) -> Response {
 }
 
 async fn shards(State(ops): State<Arc<Ops>>) -> Response {
-    let shards = ops.engine.get().map(|engine| engine.shards()).unwrap_or_default();
+    let shards = ops.engine().map(|engine| engine.shards()).unwrap_or_default();
     Json(json!({ "items": shards })).into_response()
 }
 
 async fn hot_keys(State(ops): State<Arc<Ops>>) -> Response {
-    let keys = ops.engine.get().map(|engine| engine.hot_keys()).unwrap_or_default();
+    let keys = ops.engine().map(|engine| engine.hot_keys()).unwrap_or_default();
     Json(json!({ "items": keys })).into_response()
 }
 
@@ -136,7 +157,7 @@ async fn move_shard(
     if is_cross_site(&headers) {
         return (StatusCode::FORBIDDEN, "not from another site's page\n".to_owned());
     }
-    let Some(engine) = ops.engine.get() else {
+    let Some(engine) = ops.engine() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "starting\n".to_owned());
     };
     if shard >= SHARDS {

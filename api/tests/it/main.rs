@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
+mod backup;
 mod bad_input;
 mod carts;
 mod checkout;

@@ -23,7 +23,7 @@ use smartcart_engine::{
     published::Answer,
     store::Store,
 };
-use smartcart_persistence::sqlite::{self, SqliteJournal, SqliteStore};
+use smartcart_persistence::sqlite::{self, MissingChanges, SqliteJournal, SqliteStore};
 use tempfile::TempDir;
 
 use crate::faults::FaultyJournal;
@@ -78,7 +78,8 @@ impl Shop {
         faults: impl FnOnce(Arc<dyn Journal>) -> FaultyJournal,
         gateway: Arc<dyn PaymentGateway>,
     ) -> Self {
-        let opened = sqlite::open(&address(directory.path())).await.expect("the shop opens");
+        let opened =
+            sqlite::open(&address(directory.path()), MissingChanges::Refuse).await.expect("the shop opens");
         let faults = Arc::new(faults(opened.journal.clone()));
         let clock = Arc::new(ManualClock::at(Timestamp(1_800_000_000_000)));
         let engine = Engine::start(config, faults.clone(), opened.store.clone(), clock.clone(), gateway)

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    path::Path,
     sync::OnceLock,
 };
 
@@ -13,8 +14,9 @@ use smartcart_domain::{
 };
 use smartcart_engine::journal::{AppendError, Journal, JournalError};
 use sqlx::{Connection, SqliteConnection};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
+use super::backup::{self, BackupError};
 use crate::columns::{id_bytes, id_of, limit_of, signed, unsigned};
 use crate::error::{Severity, failure, severity};
 use smartcart_wire::{EntryName, decode_entry, encode_entry};
@@ -26,6 +28,8 @@ pub struct SqliteJournal {
     /// Why this journal takes no more. After a failed write or fsync the file's state is not known; only a restart,
     /// which reads it again, may go on.
     failed: OnceLock<String>,
+    /// Held while nothing may be forgotten.
+    kept: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -43,7 +47,19 @@ impl SqliteJournal {
     pub(super) async fn new(connection: SqliteConnection) -> Result<Self, String> {
         let mut file = File { connection, last: BTreeMap::new(), sealed: HashSet::new() };
         file.learn().await.map_err(|error| error.to_string())?;
-        Ok(Self { file: Mutex::new(Some(file)), failed: OnceLock::new() })
+        Ok(Self { file: Mutex::new(Some(file)), failed: OnceLock::new(), kept: Mutex::default() })
+    }
+
+    /// While this is held, nothing is trimmed or removed.
+    pub(super) async fn keep(&self) -> MutexGuard<'_, ()> {
+        self.kept.lock().await
+    }
+
+    /// Copies it into a new file, while appends wait.
+    pub(super) async fn copy_into(&self, path: &Path) -> Result<(), BackupError> {
+        let mut file = self.file.lock().await;
+        let file = file.as_mut().ok_or(BackupError::Closed)?;
+        Ok(backup::copy_into(&mut file.connection, path).await?)
     }
 
     /// Lets go of the file. Nothing can be done with the journal after this.
@@ -140,6 +156,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn trim(&self, incarnation: IncarnationId, lane: Lane, through: u64) -> Result<(), JournalError> {
+        let _free = self.kept.lock().await;
         let mut file = self.file.lock().await;
         let file = file.as_mut().ok_or_else(closed)?;
         let last = file.last.get(&(incarnation, lane)).copied().unwrap_or(0);
@@ -161,6 +178,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn remove(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
+        let _free = self.kept.lock().await;
         let mut file = self.file.lock().await;
         let file = file.as_mut().ok_or_else(closed)?;
         if !file.sealed.contains(&incarnation) {
@@ -330,7 +348,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::sqlite::open;
+    use crate::sqlite::{MissingChanges, open};
 
     fn entry(sequence: u64) -> Entry {
         let change = Change {
@@ -348,7 +366,7 @@ mod tests {
     async fn a_full_file_takes_entries_again_when_there_is_room_and_loses_nothing_acknowledged() {
         let directory = tempfile::tempdir().unwrap();
         let address = format!("sqlite:{}/shop.db", directory.path().display());
-        let shop = open(&address).await.unwrap();
+        let shop = open(&address, MissingChanges::Refuse).await.unwrap();
         limit(&shop.journal, 64).await;
         let mut acknowledged = 0;
         let refused = loop {
@@ -370,7 +388,7 @@ mod tests {
         shop.journal.append(&entry(acknowledged + 1)).await.unwrap();
         shop.journal.close().await;
         shop.store.close().await;
-        let shop = open(&address).await.unwrap();
+        let shop = open(&address, MissingChanges::Refuse).await.unwrap();
         let kept = shop.journal.read(IncarnationId(1), Lane(0), 0, 1000).await.unwrap();
         assert_eq!(kept, (1..=acknowledged + 1).map(entry).collect::<Vec<_>>());
     }

@@ -1,12 +1,6 @@
 //! Opening the two files: the lock, the version check, the migrations.
 
-use std::{
-    fs::{DirBuilder, File, OpenOptions},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc};
 
 use sqlx::{
     ConnectOptions, SqliteConnection,
@@ -14,7 +8,13 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous},
 };
 
-use super::{journal::SqliteJournal, tables::SqliteStore};
+use super::{
+    backup::{self, BackupError},
+    files::{Files, connect_options},
+    journal::SqliteJournal,
+    run,
+    tables::SqliteStore,
+};
 use crate::error::{OpenError, Severity, severity};
 
 static JOURNAL: Migrator = sqlx::migrate!("migrations/sqlite/journal");
@@ -23,89 +23,65 @@ static SHOP: Migrator = sqlx::migrate!("migrations/sqlite/shop");
 /// 3.51.3 mends the WAL reset that could corrupt a database with several connections.
 const OLDEST_SQLITE: (&str, [u32; 3]) = ("3.51.3", [3, 51, 3]);
 
-/// How long to wait for a predecessor that is just ending.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
-
 /// The embedded shop, opened.
 #[derive(Debug, Clone)]
 pub struct Embedded {
     pub journal: Arc<SqliteJournal>,
     pub store: Arc<SqliteStore>,
+    files: Files,
+}
+
+impl Embedded {
+    /// Copies the running shop's files into a new folder. To restore them, put both in the places of a stopped shop's.
+    pub async fn backup(&self, to: &Path) -> Result<(), BackupError> {
+        backup::copy(&self.files, &self.journal, to).await
+    }
+}
+
+/// What is done about files of which one is missing, or older than the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingChanges {
+    /// They are not opened.
+    Refuse,
+    /// What is missing is lost.
+    Accept,
 }
 
 /// Opens the shop of a `sqlite:` address, and makes it if there is none. The journal's file stands beside the tables'
 /// (`shop.db`, `shop-journal.db`), and its lock, held while the process lives, guards both.
-pub async fn open(address: &str) -> Result<Embedded, OpenError> {
+pub async fn open(address: &str, missing: MissingChanges) -> Result<Embedded, OpenError> {
     let files = Files::of(address)?;
     files.create()?;
-    let journal = open_journal(&files.journal).await?;
-    let writer = open_tables(&files.tables).await?;
+    let mut journal = open_journal(&files.journal).await?;
+    let mut writer = open_tables(&files.tables).await?;
+    run::begin(&mut journal, &mut writer, missing == MissingChanges::Accept)
+        .await
+        .map_err(|error| unusable(&files.journal, &error))?
+        .map_err(|mismatch| OpenError::Mismatch {
+            mismatch,
+            journal: files.journal.clone(),
+            tables: files.tables.clone(),
+        })?;
+    let journal = SqliteJournal::new(journal)
+        .await
+        .map_err(|reason| OpenError::Unusable { path: files.journal.clone(), reason })?;
     let store = SqliteStore::new(writer, tables(&files.tables), reader(&files.tables))
         .await
         .map_err(|error| unusable(&files.tables, &error))?;
-    Ok(Embedded { journal: Arc::new(journal), store: Arc::new(store) })
+    Ok(Embedded { journal: Arc::new(journal), store: Arc::new(store), files })
 }
 
 /// Brings both files to this version's schema, and closes them again.
 pub async fn migrate(address: &str) -> Result<(), OpenError> {
-    let Embedded { journal, store } = open(address).await?;
+    let Embedded { journal, store, .. } = open(address, MissingChanges::Refuse).await?;
     store.close().await;
     journal.close().await;
     Ok(())
 }
 
-struct Files {
-    tables: PathBuf,
-    journal: PathBuf,
-}
-
-impl Files {
-    fn of(address: &str) -> Result<Self, OpenError> {
-        let refuse = || OpenError::Address(address.to_owned());
-        let path = address.strip_prefix("sqlite:").ok_or_else(refuse)?;
-        let path = path.strip_prefix("//").unwrap_or(path);
-        if path.contains(['?', '#']) || path.contains(":memory:") {
-            return Err(refuse());
-        }
-        let tables = PathBuf::from(path);
-        let mut name = tables.file_stem().ok_or_else(refuse)?.to_owned();
-        name.push("-journal.db");
-        Ok(Self { journal: tables.with_file_name(name), tables })
-    }
-
-    /// The directory and the files are their owner's alone: they hold the shop's secret and its shoppers.
-    fn create(&self) -> Result<(), OpenError> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| OpenError::Create { path, source }
-        };
-        let absolute = std::path::absolute(&self.tables).map_err(failed(&self.tables))?;
-        let directory = absolute.parent().unwrap_or(&absolute);
-        let fresh = !directory.exists();
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed(directory))?;
-        for file in [&self.journal, &self.tables] {
-            OpenOptions::new().append(true).create(true).mode(0o600).open(file).map_err(failed(file))?;
-        }
-        // SQLite makes its files durable; their names are ours to make so.
-        sync(directory).map_err(failed(directory))?;
-        match directory.parent() {
-            Some(parent) if fresh => sync(parent).map_err(failed(parent)),
-            _ => Ok(()),
-        }
-    }
-}
-
-fn sync(directory: &Path) -> std::io::Result<()> {
-    File::open(directory)?.sync_all()
-}
-
-fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new().filename(path).busy_timeout(LOCK_PATIENCE).disable_statement_logging()
-}
-
 /// One connection that never lets go of the file's lock.
-async fn open_journal(path: &Path) -> Result<SqliteJournal, OpenError> {
-    let options = options(path)
+async fn open_journal(path: &Path) -> Result<SqliteConnection, OpenError> {
+    let options = connect_options(path)
         .locking_mode(SqliteLockingMode::Exclusive)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
@@ -113,15 +89,13 @@ async fn open_journal(path: &Path) -> Result<SqliteJournal, OpenError> {
         .pragma("wal_autocheckpoint", "512");
     let mut connection = options.connect().await.map_err(|error| unusable(path, &error))?;
     check_version(&mut connection, path).await?;
-    run(&JOURNAL, &mut connection, path).await?;
-    SqliteJournal::new(connection)
-        .await
-        .map_err(|reason| OpenError::Unusable { path: path.to_owned(), reason })
+    migrate_file(&JOURNAL, &mut connection, path).await?;
+    Ok(connection)
 }
 
 /// How the one connection that writes is opened.
 fn tables(path: &Path) -> SqliteConnectOptions {
-    options(path)
+    connect_options(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         // 16 MiB: a page that is written often reaches the file once.
@@ -132,15 +106,19 @@ fn tables(path: &Path) -> SqliteConnectOptions {
 
 async fn open_tables(path: &Path) -> Result<SqliteConnection, OpenError> {
     let mut connection = tables(path).connect().await.map_err(|error| unusable(path, &error))?;
-    run(&SHOP, &mut connection, path).await?;
+    migrate_file(&SHOP, &mut connection, path).await?;
     Ok(connection)
 }
 
 fn reader(path: &Path) -> SqliteConnectOptions {
-    options(path).pragma("query_only", "ON").pragma("cache_size", "-4096")
+    connect_options(path).pragma("query_only", "ON").pragma("cache_size", "-4096")
 }
 
-async fn run(migrator: &Migrator, connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+async fn migrate_file(
+    migrator: &Migrator,
+    connection: &mut SqliteConnection,
+    path: &Path,
+) -> Result<(), OpenError> {
     migrator.run(connection).await.map_err(|error| match error {
         MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => {
             OpenError::Newer { path: path.to_owned() }
@@ -181,38 +159,19 @@ fn unusable(path: &Path, error: &sqlx::Error) -> OpenError {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_journal_stands_beside_the_tables() {
-        for address in ["sqlite:data/shop.db", "sqlite://data/shop.db"] {
-            let files = Files::of(address).unwrap();
-            assert_eq!(files.tables, Path::new("data/shop.db"));
-            assert_eq!(files.journal, Path::new("data/shop-journal.db"));
-        }
-        let absolute = Files::of("sqlite:///var/lib/shop.db").unwrap();
-        assert_eq!(absolute.journal, Path::new("/var/lib/shop-journal.db"));
-    }
-
     #[tokio::test]
     async fn the_files_are_their_owners_alone() {
         use std::os::unix::fs::PermissionsExt;
 
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("deep/data");
-        let _shop = open(&format!("sqlite:{}/shop.db", data.display())).await.unwrap();
+        let _shop =
+            open(&format!("sqlite:{}/shop.db", data.display()), MissingChanges::Refuse).await.unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&data), 0o700);
         for file in std::fs::read_dir(&data).unwrap() {
             let path = file.unwrap().path();
             assert_eq!(mode(&path), 0o600, "{}", path.display());
-        }
-    }
-
-    #[test]
-    fn other_addresses_are_refused() {
-        for address in
-            ["postgres://localhost/shop", "data/shop.db", "sqlite::memory:", "sqlite:", "sqlite:a.db?mode=ro"]
-        {
-            assert!(matches!(Files::of(address), Err(OpenError::Address(_))), "{address}");
         }
     }
 

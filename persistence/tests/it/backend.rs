@@ -10,7 +10,7 @@ use smartcart_engine::{journal::Journal, registry::Registry, store::Store};
 use smartcart_persistence::{
     postgres::{self, Shared},
     redis::{RedisJournal, Server, Settings},
-    sqlite::{Embedded, open},
+    sqlite::{Embedded, MissingChanges, open},
 };
 use smartcart_testkit::conformance::backend::{Backend, Fleet, Shop, member};
 use sqlx::{Connection, PgConnection};
@@ -26,7 +26,7 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     pub(crate) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let embedded = open(&address(&directory)).await.unwrap();
+        let embedded = open(&address(&directory), MissingChanges::Refuse).await.unwrap();
         Self { directory, embedded }
     }
 
@@ -70,7 +70,7 @@ impl ClosedSqlite {
     }
 
     pub(crate) async fn opened(self) -> Sqlite {
-        let embedded = open(&address(&self.directory)).await.unwrap();
+        let embedded = open(&address(&self.directory), MissingChanges::Refuse).await.unwrap();
         Sqlite { directory: self.directory, embedded }
     }
 

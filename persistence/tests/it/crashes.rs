@@ -5,7 +5,10 @@ use smartcart_domain::{
     id::{CartId, IncarnationId},
 };
 use smartcart_engine::{journal::JournalError, store::StoreError};
-use smartcart_persistence::{error::OpenError, sqlite};
+use smartcart_persistence::{
+    error::OpenError,
+    sqlite::{self, MissingChanges},
+};
 
 use crate::backend::{ClosedSqlite, Sqlite};
 use smartcart_testkit::conformance::{
@@ -111,7 +114,7 @@ async fn a_file_that_is_no_database_is_refused() {
         "these are not the carts you are looking for, nor any other: ".repeat(100),
     )
     .unwrap();
-    let refused = sqlite::open(&address).await.err().unwrap();
+    let refused = sqlite::open(&address, MissingChanges::Refuse).await.err().unwrap();
     assert!(matches!(&refused, OpenError::Unusable { path, .. } if path.ends_with("shop.db")), "{refused}");
 }
 
@@ -123,6 +126,6 @@ async fn a_file_of_a_newer_version_is_refused() {
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
                  VALUES (9999, 'from the future', TRUE, x'00', 0)";
     closed.tamper(closed.tables(), newer).await;
-    let refused = sqlite::open(&address).await.err().unwrap();
+    let refused = sqlite::open(&address, MissingChanges::Refuse).await.err().unwrap();
     assert!(matches!(refused, OpenError::Newer { .. }), "{refused}");
 }

@@ -3,7 +3,10 @@
 use smartcart_domain::failure::{Effect, Failure};
 use smartcart_domain::{entry::Lane, id::IncarnationId};
 use smartcart_engine::journal::AppendError;
-use smartcart_persistence::{error::OpenError, sqlite};
+use smartcart_persistence::{
+    error::OpenError,
+    sqlite::{self, MissingChanges},
+};
 
 use crate::backend::Sqlite;
 use smartcart_testkit::conformance::{backend::Backend as _, journal::append, samples::entry};
@@ -44,12 +47,15 @@ async fn an_incarnation_can_be_sealed_before_its_first_entry() {
 async fn a_second_opener_is_told_that_the_shop_is_in_use() {
     let shop = Sqlite::new().await;
     append(shop.journal(), 1, 0, 1..=1).await;
-    let refused = sqlite::open(&shop.address()).await.err().unwrap();
+    let refused = sqlite::open(&shop.address(), MissingChanges::Refuse).await.err().unwrap();
     assert!(matches!(&refused, OpenError::InUse { path } if path.ends_with("shop-journal.db")), "{refused}");
     assert!(refused.to_string().contains("stop the other one"), "{refused}");
     append(shop.journal(), 1, 0, 2..=2).await;
 
     // Also when nothing was ever written.
     let shop = Sqlite::new().await;
-    assert!(matches!(sqlite::open(&shop.address()).await, Err(OpenError::InUse { .. })));
+    assert!(matches!(
+        sqlite::open(&shop.address(), MissingChanges::Refuse).await,
+        Err(OpenError::InUse { .. })
+    ));
 }

@@ -3,6 +3,7 @@
 mod breakable_proxy;
 mod client;
 pub(crate) mod fleet;
+pub(crate) mod process;
 #[expect(dead_code, reason = "the journal's own tests need more of it")]
 #[path = "../../../../persistence/tests/it/redis/server.rs"]
 mod redis_server;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use breakable_proxy::BreakableProxy;
 pub(crate) use client::{Answer, Client, Request};
+pub(crate) use process::Process;
 pub(crate) use redis_server::RedisServer;
 pub(crate) use shop::TestShop;
 

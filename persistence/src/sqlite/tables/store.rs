@@ -341,7 +341,7 @@ mod tests {
     use smartcart_domain::{failure::Effect, id::random_bytes};
 
     use super::*;
-    use crate::sqlite::open;
+    use crate::sqlite::{MissingChanges, open};
 
     fn user(number: u128) -> User {
         User {
@@ -357,7 +357,9 @@ mod tests {
     #[tokio::test]
     async fn full_tables_are_written_again_when_there_is_room() {
         let directory = tempfile::tempdir().unwrap();
-        let shop = open(&format!("sqlite:{}/shop.db", directory.path().display())).await.unwrap();
+        let shop = open(&format!("sqlite:{}/shop.db", directory.path().display()), MissingChanges::Refuse)
+            .await
+            .unwrap();
         {
             let mut writer = shop.store.writer().await.unwrap();
             sqlx::raw_sql("PRAGMA max_page_count = 80").execute(&mut *writer).await.unwrap();
@@ -385,7 +387,9 @@ mod tests {
     #[tokio::test]
     async fn tables_that_are_damaged_are_written_no_more() {
         let directory = tempfile::tempdir().unwrap();
-        let shop = open(&format!("sqlite:{}/shop.db", directory.path().display())).await.unwrap();
+        let shop = open(&format!("sqlite:{}/shop.db", directory.path().display()), MissingChanges::Refuse)
+            .await
+            .unwrap();
         let damaged = sqlx::Error::Protocol("an fsync failed".to_owned());
         let first = shop.store.written::<()>(Err(damaged.into())).unwrap_err();
         assert!(
