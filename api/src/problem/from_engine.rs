@@ -150,12 +150,10 @@ impl From<OrderError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Failed(failure) if !failure.is_fenced() => {
-                tracing::warn!(%failure, "the store failed; the client is told that the outcome is unknown");
-                // Clients have always been told so, also when nothing was applied.
-                Failure::indeterminate("the store does not answer").into()
+            StoreError::Failed(Failure { effect, reason }) => {
+                tracing::warn!(?effect, reason, "the store failed; the client gets a 503 and may try again");
+                Failure { effect, reason: "the store does not answer".to_owned() }.into()
             }
-            StoreError::Failed(failure) => failure.into(),
             StoreError::NotFound => Self::plain(Code::NotFound),
             StoreError::Stale { version } => Self::stale(version),
             StoreError::KeyReused => Self::plain(Code::IdempotencyKeyReused),

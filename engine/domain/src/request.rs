@@ -103,6 +103,18 @@ impl<R> RequestError<R> {
         Self::Failed(Failure::indeterminate(reason))
     }
 
+    /// As a failure of the whole, one of whose steps may have been done before this one failed: that nothing was done is
+    /// not known any more.
+    #[must_use]
+    pub fn of_later_step(self) -> Self {
+        match self {
+            Self::Failed(failure) => failure.of_later_step().into(),
+            Self::Shed(shed) => Self::indeterminate(shed.reason),
+            Self::NotOwner => Self::indeterminate("its shard is moving to another pod"),
+            decided @ (Self::Rejected(_) | Self::KeyReused | Self::Stale { .. }) => decided,
+        }
+    }
+
     pub fn map<S>(self, rejection: impl FnOnce(R) -> S) -> RequestError<S> {
         match self {
             Self::Rejected(r) => RequestError::Rejected(rejection(r)),

@@ -12,7 +12,7 @@ use crate::{
     limits::MAX_HOPS,
     ownership::{
         routes::{ForwardError, RouteContext, Routes},
-        shard_map::Route,
+        shard_map::{Owner, Route},
     },
     shed::shed,
     store::{Store, StoreError},
@@ -100,31 +100,47 @@ impl Coordinator {
     ) -> Result<Ordered, RequestError<CheckoutRejection>> {
         let shard = EntityKey::Cart(request.cart).shard();
         let peer_request = PeerRequest::Checkout(request);
+        // An owner that lost the shard may have begun the checkout before.
+        let mut has_moved = false;
         while Instant::now() < context.deadline {
             let PeerRequest::Checkout(request) = &peer_request else { break };
-            let answer = match self.routes.shards.route(shard, context.epoch, context.deadline).await? {
-                Route::Local(inside) => {
+            let answer = match self.routes.shards.route(shard, context.epoch, context.deadline).await {
+                Ok(Route::Local(inside)) => {
                     drop(inside);
                     self.checkout_here(request, context.deadline).await
                 }
                 // It has passed as many pods as it may: the one that sent it asks the new owner.
-                Route::Remote(_) if context.hops >= MAX_HOPS => return Err(RequestError::NotOwner),
-                Route::Remote(owner) => match self.routes.forward(&owner, &peer_request, &context).await {
-                    Ok(PeerReply::Checkout(answer)) => answer,
-                    Ok(_) => Err(RequestError::indeterminate("the pod answered something else")),
-                    Err(ForwardError::Moved(epoch)) => {
-                        context.epoch = context.epoch.max(epoch);
-                        Err(RequestError::NotOwner)
-                    }
-                    Err(astray) => Err(astray.into()),
-                },
+                Ok(Route::Remote(_)) if context.hops >= MAX_HOPS => return Err(RequestError::NotOwner),
+                Ok(Route::Remote(owner)) => self.checkout_at(&owner, &peer_request, &mut context).await,
+                Err(shed) => Err(shed.into()),
             };
             match answer {
-                Err(RequestError::NotOwner) => self.routes.shards.newer_map(MOVING).await,
+                Err(RequestError::NotOwner) => {
+                    has_moved = true;
+                    self.routes.shards.newer_map(MOVING).await;
+                }
+                Err(error) if has_moved => return Err(error.of_later_step()),
                 answer => return answer,
             }
         }
         Err(RequestError::indeterminate("the cart's shard moves; ask again with the same key"))
+    }
+
+    async fn checkout_at(
+        &self,
+        owner: &Owner,
+        request: &PeerRequest,
+        context: &mut RouteContext,
+    ) -> Result<Ordered, RequestError<CheckoutRejection>> {
+        match self.routes.forward(owner, request, context).await {
+            Ok(PeerReply::Checkout(answer)) => answer,
+            Ok(_) => Err(RequestError::indeterminate("the pod answered something else")),
+            Err(ForwardError::Moved(epoch)) => {
+                context.epoch = context.epoch.max(epoch);
+                Err(RequestError::NotOwner)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn checkout_here(
