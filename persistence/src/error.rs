@@ -94,6 +94,13 @@ impl From<redis::RedisError> for RedisError {
     }
 }
 
+/// There was no connection to send anything over.
+impl From<RedisError> for Failure {
+    fn from(error: RedisError) -> Self {
+        Self::not_applied(format!("Redis: {error}"))
+    }
+}
+
 /// What a function over a connection can end with.
 #[derive(Debug)]
 pub(crate) enum TableError {
