@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use smartcart_domain::{
     cart::CartRejection,
-    checkout::{AbortReason, PriceChange, Shortage},
+    checkout::{PriceChange, Shortage},
     failure::{Effect, Failure},
     inventory::StockRejection,
     request::{CheckoutRejection, ReadError, RequestError, Shed},
@@ -94,13 +94,9 @@ impl From<CheckoutRejection> for Problem {
     fn from(rejection: CheckoutRejection) -> Self {
         match rejection {
             CheckoutRejection::Cart(rejection) => rejection.into(),
-            CheckoutRejection::Aborted(AbortReason::InsufficientStock(items)) => {
-                Self::plain(Code::InsufficientStock)
-                    .with("items", items.iter().map(shortage).collect::<Value>())
-            }
-            CheckoutRejection::Aborted(AbortReason::PaymentDeclined { reason }) => {
-                Self::new(Code::PaymentDeclined, reason)
-            }
+            CheckoutRejection::InsufficientStock(items) => Self::plain(Code::InsufficientStock)
+                .with("items", items.iter().map(shortage).collect::<Value>()),
+            CheckoutRejection::PaymentDeclined { reason } => Self::new(Code::PaymentDeclined, reason),
         }
     }
 }

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use smartcart_domain::{
     cart::CartRejection,
-    checkout::AbortReason,
     failure::{Effect, Failure},
     id::Sku,
     inventory::StockRejection,
@@ -73,11 +72,9 @@ rejections! { stock: StockRejection {
 rejections! { checkout: CheckoutRejection {
     // A checkout that did not begin has the code of the cart's refusal.
     CheckoutRejection::Cart(_) => CartEmpty [CheckoutRejection::Cart(CartRejection::CartEmpty)];
-    CheckoutRejection::Aborted(AbortReason::InsufficientStock(_)) => InsufficientStock [
-        CheckoutRejection::Aborted(AbortReason::InsufficientStock(Vec::new()))
-    ];
-    CheckoutRejection::Aborted(AbortReason::PaymentDeclined { .. }) => PaymentDeclined [
-        CheckoutRejection::Aborted(AbortReason::PaymentDeclined { reason: String::new() })
+    CheckoutRejection::InsufficientStock(_) => InsufficientStock [CheckoutRejection::InsufficientStock(Vec::new())];
+    CheckoutRejection::PaymentDeclined { .. } => PaymentDeclined [
+        CheckoutRejection::PaymentDeclined { reason: String::new() }
     ];
 }}
 

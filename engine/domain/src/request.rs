@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     cart::CartRejection,
-    checkout::AbortReason,
+    checkout::{AbortReason, Shortage},
     entity::{Context, Entity},
     failure::Failure,
     id::CartId,
@@ -65,7 +65,18 @@ pub enum CheckoutRejection {
     /// It did not begin.
     Cart(CartRejection),
     /// It began and was given up; the same key answers the same again.
-    Aborted(AbortReason),
+    InsufficientStock(Vec<Shortage>),
+    /// The same.
+    PaymentDeclined { reason: String },
+}
+
+impl From<AbortReason> for CheckoutRejection {
+    fn from(reason: AbortReason) -> Self {
+        match reason {
+            AbortReason::InsufficientStock(shortages) => Self::InsufficientStock(shortages),
+            AbortReason::PaymentDeclined { reason } => Self::PaymentDeclined { reason },
+        }
+    }
 }
 
 /// Why a request was not admitted. Nothing of it was done.

@@ -325,6 +325,6 @@ impl Coordinator {
     }
 }
 
-fn refused(refusal: AbortReason) -> RequestError<CheckoutRejection> {
-    RequestError::Rejected(CheckoutRejection::Aborted(refusal))
+fn refused(reason: AbortReason) -> RequestError<CheckoutRejection> {
+    RequestError::Rejected(reason.into())
 }
