@@ -1,6 +1,7 @@
 //! The whole engine: recovers, starts, answers, stops.
 
 mod catalog;
+mod status;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,21 +16,18 @@ use crate::{
     checkout::coordinator::Coordinator,
     clock::{Clock, ShopClock},
     commit::{
-        Lag, Recovered, RecoveryError, WriteBehindConfig,
+        Recovered, RecoveryError, WriteBehindConfig,
         group_commit::{LaneHandle, start_lanes},
         recover,
         write_behind::WriteBehind,
     },
-    directory::{Directory, HotKey, Parts, ResidencyConfig, ShardResidents, supervisor::Supervisors},
+    directory::{Directory, Parts, ResidencyConfig, supervisor::Supervisors},
     entity::Resident,
     journal::Journal,
     limits::{SHOP_TIME_SKEW, STOP_PATIENCE},
     membership::{
-        config::FleetConfig,
-        fleet_member::{FleetMember, FleetParts},
-        handover::HandoverError,
+        config::FleetConfig, fleet_member::FleetMember, handover::HandoverError, parts::FleetParts,
         shard_contents::LiveShards,
-        status::MemberStatus,
     },
     ownership::{
         routes::{RouteContext, Routes},
@@ -54,6 +52,8 @@ use smartcart_domain::{
     request::{CheckoutRejection, CheckoutRequest, Ordered, RequestError},
     shard::ShardId,
 };
+
+pub use status::{ShardStatus, Status};
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Config {
@@ -111,37 +111,6 @@ pub enum OrderError {
     Store(StoreError),
 }
 
-/// What an operator asks first.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Status {
-    pub incarnation: String,
-    pub store: &'static str,
-    /// Where accepted changes become durable.
-    pub journal: String,
-    /// Why changes are refused, when they are.
-    pub read_only: Option<String>,
-    pub requests_in_flight: usize,
-    pub checkouts_under_way: usize,
-    pub tables_behind: Lag,
-    pub products: usize,
-    pub shards_owned: usize,
-    pub recovered_entries: u64,
-    /// This pod's name, in a fleet.
-    pub pod: Option<String>,
-    pub members: Vec<MemberStatus>,
-}
-
-/// One shard, and who lives in it on this pod.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct ShardStatus {
-    pub shard: u16,
-    pub epoch: u64,
-    /// The pod that has it; nothing in a shop of one process.
-    pub owner: Option<String>,
-    pub carts: ShardResidents,
-    pub stocks: ShardResidents,
-}
-
 pub struct Engine {
     incarnation: IncarnationId,
     limits: Limits,
@@ -157,7 +126,7 @@ pub struct Engine {
     coordinator: Arc<Coordinator>,
     restocker: Arc<Restocker>,
     write_behind: Arc<WriteBehind>,
-    gate: Arc<AdmissionController>,
+    admission: Arc<AdmissionController>,
     lanes: Arc<[LaneHandle]>,
     supervisors: Arc<Supervisors>,
     routes: Routes,
@@ -248,21 +217,22 @@ impl Engine {
         let Assembly { incarnation, routes, recovered, journal, store, clock, gateway } = parts;
         let (generation, products) = store.load_catalog().await?;
         let catalog = Arc::new(ArcSwap::from_pointee(Catalog::new(generation, products)));
-        let gate = Arc::new(AdmissionController::new(config.admission.in_flight));
+        let suspicion_timeout = fleet.as_ref().map(|fleet| fleet.config.suspicion_timeout);
+        let admission = Arc::new(AdmissionController::new(config.admission.in_flight, suspicion_timeout));
         let write_behind = Arc::new(WriteBehind::new(
             config.write_behind,
             journal.clone(),
             store.clone(),
-            gate.clone(),
+            admission.clone(),
             incarnation,
             clock.clone(),
         ));
-        let (lanes, mut tasks) = start_lanes(&journal, incarnation, &write_behind, &gate, &clock);
+        let (lanes, mut tasks) = start_lanes(&journal, incarnation, &write_behind, &admission, &clock);
         let parts = Parts {
             store: store.clone(),
             write_behind: write_behind.clone(),
             lanes: lanes.clone(),
-            gate: gate.clone(),
+            admission: admission.clone(),
             supervisors: Arc::new(Supervisors::new()),
             clock: clock.clone(),
             limits: config.limits,
@@ -294,7 +264,7 @@ impl Engine {
                 coordinator: coordinator.clone(),
                 supervisors: parts.supervisors.clone(),
                 write_behind: write_behind.clone(),
-                admission: gate.clone(),
+                admission: admission.clone(),
                 resuming: Mutex::default(),
             };
             FleetMember::new(FleetParts {
@@ -306,7 +276,7 @@ impl Engine {
                 contents: Arc::new(contents),
                 journal: journal.clone(),
                 store: store.clone(),
-                gate: gate.clone(),
+                admission: admission.clone(),
                 clock: clock.clone(),
                 catalog_generation: generation,
             })
@@ -325,7 +295,7 @@ impl Engine {
             coordinator,
             restocker,
             write_behind,
-            gate,
+            admission,
             lanes,
             supervisors: parts.supervisors,
             routes,
@@ -447,52 +417,14 @@ impl Engine {
 
     /// Returns when this process can change nothing any more: it must be started again.
     pub async fn failed(&self) -> String {
-        self.gate.failed().await;
-        self.gate.read_only().unwrap_or_default()
+        self.admission.failed().await;
+        self.admission.read_only().unwrap_or_default()
     }
 
     /// Moves a shard of this pod to another pod, by name. It stays there until pods come or go.
     pub async fn move_shard(&self, shard: ShardId, pod: &str) -> Result<(), HandoverError> {
         let member = self.member.as_ref().ok_or(HandoverError::Refused)?;
         member.move_shard(shard, pod).await
-    }
-
-    pub fn status(&self) -> Status {
-        Status {
-            incarnation: self.incarnation.to_string(),
-            store: self.store.name(),
-            journal: self.journal.status(),
-            read_only: self.gate.read_only(),
-            requests_in_flight: self.gate.in_flight(),
-            checkouts_under_way: self.coordinator.under_way(),
-            tables_behind: self.write_behind.lag(),
-            products: self.catalog.load().len(),
-            shards_owned: self.routes.shards.owned().len(),
-            pod: self.member.as_ref().map(|member| member.pod().to_owned()),
-            members: self.member.as_ref().map(FleetMember::member_statuses).unwrap_or_default(),
-            recovered_entries: self.recovered.entries,
-        }
-    }
-
-    pub fn shards(&self) -> Vec<ShardStatus> {
-        (0..SHARDS)
-            .zip(self.carts.residents().into_iter().zip(self.inventory.residents()))
-            .map(|(shard, (carts, stocks))| {
-                let id = ShardId(shard);
-                let owner = self.member.as_ref().and_then(|member| member.owner_name(id));
-                ShardStatus { shard, epoch: self.routes.shards.epoch(id).0, owner, carts, stocks }
-            })
-            .collect()
-    }
-
-    /// The entities that were asked most in the last seconds.
-    pub fn hot_keys(&self) -> Vec<HotKey> {
-        const MOST: usize = 20;
-        let mut hot = self.carts.hot_keys(MOST);
-        hot.extend(self.inventory.hot_keys(MOST));
-        hot.sort_by_key(|key| std::cmp::Reverse(key.requests));
-        hot.truncate(MOST);
-        hot
     }
 
     /// In a fleet: hands every shard over, while requests go on.
@@ -505,11 +437,11 @@ impl Engine {
 
     /// No new request is admitted; what was accepted is finished and in the tables.
     pub async fn stop(&self) {
-        self.gate.close();
+        self.admission.close();
         let Some(worker) = self.worker.lock().take() else { return };
         let until = Instant::now() + STOP_PATIENCE;
-        while (self.gate.in_flight() > 0 || self.coordinator.under_way() > 0)
-            && self.gate.read_only().is_none()
+        while (self.admission.in_flight() > 0 || self.coordinator.under_way() > 0)
+            && self.admission.read_only().is_none()
             && Instant::now() < until
         {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -540,7 +472,7 @@ impl Engine {
     /// A member that owns nothing more is forgotten. Otherwise its peers find it silent and finish what it left.
     async fn deregister(&self) {
         let Some(member) = &self.member else { return };
-        if self.gate.read_only().is_some() || !self.routes.shards.owned().is_empty() {
+        if self.admission.read_only().is_some() || !self.routes.shards.owned().is_empty() {
             return;
         }
         if let Err(error) = member.deregister().await {

@@ -27,7 +27,7 @@ pub enum PeerError {
     /// begun before the shard moved.
     #[error("it owns the shard no more: the shard is at epoch {}", epoch.0)]
     NotOwner { epoch: Epoch },
-    /// `NotApplied`: the request did not leave, or was refused at the door.
+    /// `NotApplied`: the request did not leave, or was refused unread.
     #[error("the pod failed to answer: {0}")]
     Failed(#[from] Failure),
 }

@@ -97,7 +97,7 @@ pub(crate) fn start_lanes(
     journal: &Arc<dyn Journal>,
     incarnation: IncarnationId,
     write_behind: &Arc<WriteBehind>,
-    gate: &Arc<AdmissionController>,
+    admission: &Arc<AdmissionController>,
     clock: &ShopClock,
 ) -> (Arc<[LaneHandle]>, Vec<JoinHandle<()>>) {
     let (handles, tasks): (Vec<_>, Vec<_>) = (0..journal.lanes().max(1))
@@ -110,7 +110,7 @@ pub(crate) fn start_lanes(
                 lane: Lane(number),
                 next: 1,
                 write_behind: write_behind.clone(),
-                gate: gate.clone(),
+                admission: admission.clone(),
                 clock: clock.clone(),
             };
             (LaneHandle(queue), tokio::spawn(committer.run()))
@@ -127,7 +127,7 @@ struct Committer {
     /// The next entry's sequence.
     next: u64,
     write_behind: Arc<WriteBehind>,
-    gate: Arc<AdmissionController>,
+    admission: Arc<AdmissionController>,
     clock: ShopClock,
 }
 
@@ -175,7 +175,7 @@ impl Committer {
         changes: Vec<Change>,
         rows: Vec<(IndexedColumns, Option<Snapshot>)>,
     ) -> Result<(), Failure> {
-        if let Some(why) = self.gate.read_only() {
+        if let Some(why) = self.admission.read_only() {
             return Err(Failure::not_applied(why));
         }
         let entry = Entry {
@@ -211,7 +211,7 @@ impl Committer {
                         "unknown whether an entry is durable; asking again"
                     );
                     counter!("smartcart_commit_unknown_total").increment(1);
-                    self.gate.set_away(Away::Journal, true);
+                    self.admission.set_away(Away::Journal, true);
                     was_unknown = true;
                 }
                 // Nothing can have been written after what is unknown: still not taken, and still unknown whether before.
@@ -221,7 +221,7 @@ impl Committer {
             backoff.wait().await;
         };
         if was_unknown {
-            self.gate.set_away(Away::Journal, false);
+            self.admission.set_away(Away::Journal, false);
         }
         let error = match known {
             Ok(()) => return Ok(()),
@@ -229,7 +229,7 @@ impl Committer {
             Err(error) => error,
         };
         let reason = error.to_string();
-        self.gate.fail_stop(&reason);
+        self.admission.fail_stop(&reason);
         Err(match error {
             // After an unknown outcome the entry may have been written before.
             AppendError::Failed(_) | AppendError::Unwritable(_) if !was_unknown => {

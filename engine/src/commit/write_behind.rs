@@ -93,7 +93,9 @@ impl Drop for WorkerGuard<'_> {
         if self.0.stopping.load(Ordering::Acquire) && !std::thread::panicking() {
             return;
         }
-        self.0.gate.fail_stop("the write-behind has ended: the journal keeps what the tables have not got");
+        self.0
+            .admission
+            .fail_stop("the write-behind has ended: the journal keeps what the tables have not got");
         self.0.close();
     }
 }
@@ -106,7 +108,7 @@ pub(crate) struct WriteBehind {
     config: WriteBehindConfig,
     journal: Arc<dyn Journal>,
     store: Arc<dyn Store>,
-    gate: Arc<AdmissionController>,
+    admission: Arc<AdmissionController>,
     waiting: Mutex<DirtySet>,
     clock: ShopClock,
     urgent: Mutex<Urgent>,
@@ -125,7 +127,7 @@ impl WriteBehind {
         config: WriteBehindConfig,
         journal: Arc<dyn Journal>,
         store: Arc<dyn Store>,
-        gate: Arc<AdmissionController>,
+        admission: Arc<AdmissionController>,
         incarnation: IncarnationId,
         clock: ShopClock,
     ) -> Self {
@@ -133,7 +135,7 @@ impl WriteBehind {
             config,
             journal,
             store,
-            gate,
+            admission,
             waiting: Mutex::new(DirtySet::new(incarnation, clock.now())),
             clock,
             urgent: Mutex::default(),
@@ -151,7 +153,7 @@ impl WriteBehind {
         let mut waiting = self.waiting.lock();
         waiting.take(entry, rows);
         if waiting.len() > self.config.backlog {
-            self.gate.set_congested(true);
+            self.admission.set_congested(true);
             self.hurry.notify_one();
         }
         let bytes = self.bytes(&waiting);
@@ -168,7 +170,7 @@ impl WriteBehind {
         if percent >= COPIES_DROPPED_AT {
             self.journal.drop_copies();
         }
-        self.gate.set_pressure(match percent {
+        self.admission.set_pressure(match percent {
             ALL_REFUSED_AT.. => Pressure::All,
             GUESTS_REFUSED_AT.. => Pressure::Guests,
             _ => Pressure::Bearable,
@@ -354,7 +356,7 @@ impl WriteBehind {
         };
         self.press(bytes);
         if len <= self.config.backlog / 2 {
-            self.gate.set_congested(false);
+            self.admission.set_congested(false);
         }
         *self.caught_up.lock() = began;
         self.written.send_replace(flush.watermarks.clone());
@@ -413,14 +415,14 @@ impl WriteBehind {
             if let StoreError::Failed(failure) = &error
                 && failure.is_fenced()
             {
-                self.gate.fail_stop(&failure.reason);
+                self.admission.fail_stop(&failure.reason);
                 return Err(Fenced);
             }
             tracing::error!(%error, rows = batch.rows.len(), "the tables do not take a flush; trying again");
             let unanswered = matches!(error, StoreError::Failed(_));
             self.tables_away.send_if_modified(|away| std::mem::replace(away, unanswered) != unanswered);
             if let StoreError::Conflict(_) | StoreError::Corrupt(_) = error {
-                self.gate.fail_stop(&format!("the tables refuse a flush: {error}"));
+                self.admission.fail_stop(&format!("the tables refuse a flush: {error}"));
             }
             backoff.wait().await;
         }

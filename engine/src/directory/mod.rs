@@ -75,7 +75,7 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) write_behind: Arc<WriteBehind>,
     pub(crate) lanes: Arc<[LaneHandle]>,
-    pub(crate) gate: Arc<AdmissionController>,
+    pub(crate) admission: Arc<AdmissionController>,
     pub(crate) supervisors: Arc<Supervisors>,
     pub(crate) clock: ShopClock,
     pub(crate) limits: Limits,
@@ -163,7 +163,7 @@ impl<E: Resident> Directory<E> {
         permit: Permit,
         deadline: Instant,
     ) -> Result<Answer<E>, RequestError<E::Rejection>> {
-        self.parts.gate.take(request.caller)?;
+        self.parts.admission.take(request.caller)?;
         // What changes nothing is answered without the journal, whose fence would tell.
         if !self.parts.routes.shards.is_confirmed() {
             return Err(not_confirmed().into());

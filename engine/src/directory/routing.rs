@@ -107,10 +107,10 @@ impl<E: Routable> Directory<E> {
     }
 
     fn admit(&self) -> Result<Permit, RequestError<E::Rejection>> {
-        if let Some(why) = self.parts.gate.read_only() {
+        if let Some(why) = self.parts.admission.read_only() {
             return Err(RequestError::not_applied(format!("changes are refused: {why}")));
         }
-        Ok(self.parts.gate.admit()?)
+        Ok(self.parts.admission.admit()?)
     }
 
     /// A step of the engine's own: it is never shed on admission, so that what was begun is finished.
@@ -130,7 +130,7 @@ impl<E: Routable> Directory<E> {
         key: Option<KeyFingerprint>,
     ) -> Result<Answer<E>, RequestError<E::Rejection>> {
         let context = RouteContext::first(Instant::now() + self.deadline);
-        self.ask_admitted(id, Request::of_engine(command, key), self.parts.gate.pass(), context).await
+        self.ask_admitted(id, Request::of_engine(command, key), self.parts.admission.pass(), context).await
     }
 
     /// A step that must not leave this pod.
@@ -139,7 +139,7 @@ impl<E: Routable> Directory<E> {
         id: &E::Id,
         command: E::Command,
     ) -> Result<Answer<E>, RequestError<E::Rejection>> {
-        self.ask_inside(id, Request::of_engine(command, None), self.parts.gate.pass()).await
+        self.ask_inside(id, Request::of_engine(command, None), self.parts.admission.pass()).await
     }
 
     async fn ask_inside(

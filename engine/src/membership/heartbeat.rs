@@ -17,33 +17,15 @@ use super::{
     config::FleetConfig,
     failure_detector::{FailureDetector, Suspect},
     journal_confirmation::JournalConfirmation,
-    shard_contents::ShardContents,
+    parts::FleetParts,
 };
-use crate::ownership::shard_map::ShardMap;
-use crate::registry::{Beat, Member, MemberState, Registry, RegistryError, ShardRow};
-use crate::{
-    admission::{AdmissionController, Away},
-    clock::ShopClock,
-    limits::READS_WITHOUT_CONFIRMATION,
-    peers::Peers,
-};
+use crate::registry::{Beat, Member, MemberState, RegistryError, ShardRow};
+use crate::{admission::Away, limits::READS_WITHOUT_CONFIRMATION};
 use smartcart_domain::{failure::Failure, id::IncarnationId, shard::ShardId};
 
-/// What membership works with.
-pub(crate) struct MembershipParts {
-    pub(crate) me: Member,
-    pub(crate) config: FleetConfig,
-    pub(crate) registry: Arc<dyn Registry>,
-    pub(crate) peers: Arc<dyn Peers>,
-    pub(crate) shards: Arc<ShardMap>,
-    pub(crate) contents: Arc<dyn ShardContents>,
-    pub(crate) journal: Arc<JournalConfirmation>,
-    pub(crate) gate: Arc<AdmissionController>,
-    pub(crate) clock: ShopClock,
-}
-
 pub(crate) struct Membership {
-    parts: MembershipParts,
+    parts: FleetParts,
+    journal_confirmation: Arc<JournalConfirmation>,
     /// As the last heartbeat found them.
     members: ArcSwap<Vec<Member>>,
     rows: ArcSwap<Vec<ShardRow>>,
@@ -60,7 +42,7 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    pub(crate) fn new(parts: MembershipParts, catalog_generation: u64) -> Self {
+    pub(crate) fn new(parts: FleetParts, journal_confirmation: Arc<JournalConfirmation>) -> Self {
         let FleetConfig { heartbeat_interval, suspicion_timeout, .. } = parts.config;
         let failure_detector = FailureDetector::new(parts.me.clone(), heartbeat_interval, suspicion_timeout);
         Self {
@@ -70,8 +52,9 @@ impl Membership {
             started: Instant::now(),
             unknown_peer: AtomicBool::new(false),
             updated: watch::Sender::new(()),
-            catalog: watch::Sender::new(catalog_generation),
+            catalog: watch::Sender::new(parts.catalog_generation),
             parts,
+            journal_confirmation,
         }
     }
 
@@ -98,7 +81,7 @@ impl Membership {
 
     /// Whether this incarnation can change nothing any more.
     pub(crate) fn is_over(&self) -> bool {
-        self.parts.gate.read_only().is_some()
+        self.parts.admission.read_only().is_some()
     }
 
     pub(crate) fn suspects(&self) -> Vec<Suspect> {
@@ -131,7 +114,7 @@ impl Membership {
             match tokio::time::timeout(READS_WITHOUT_CONFIRMATION, self.round()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(RegistryError::Failed(failure))) if failure.is_fenced() => {
-                    self.parts.gate.fail_stop(&failure.reason);
+                    self.parts.admission.fail_stop(&failure.reason);
                     return;
                 }
                 Ok(Err(error)) => self.unanswered(&error.to_string()).await,
@@ -152,7 +135,7 @@ impl Membership {
         let heartbeat = self.parts.registry.beat(self.parts.me.incarnation, self.parts.clock.now()).await?;
         let rows = self.parts.registry.shards().await?;
         self.unknown_peer.store(false, Ordering::SeqCst);
-        self.parts.gate.set_away(Away::Registry, false);
+        self.parts.admission.set_away(Away::Registry, false);
         self.apply_heartbeat(heartbeat, asked);
         let applied = self.apply_rows(&rows);
         if applied.is_ok() {
@@ -211,8 +194,8 @@ impl Membership {
     /// The registry does not answer: nobody is suspected. Readers are served while every peer says that it has not
     /// declared this pod dead, or cannot have.
     async fn unanswered(&self, why: &str) {
-        if !self.sees_registry() && !self.parts.journal.confirms() {
-            self.parts.gate.set_away(Away::Registry, true);
+        if !self.sees_registry() && !self.journal_confirmation.confirms() {
+            self.parts.admission.set_away(Away::Registry, true);
         }
         tracing::warn!(why, "heartbeat failed; the next one follows");
         let asked = Instant::now();

@@ -24,7 +24,7 @@ pub(crate) struct JournalConfirmation {
     heartbeat_interval: Duration,
     journal: Arc<dyn Journal>,
     shards: Arc<ShardMap>,
-    gate: Arc<AdmissionController>,
+    admission: Arc<AdmissionController>,
     /// The registry does not answer, and the journal says that it can do without.
     confirms: AtomicBool,
 }
@@ -35,9 +35,9 @@ impl JournalConfirmation {
         heartbeat_interval: Duration,
         journal: Arc<dyn Journal>,
         shards: Arc<ShardMap>,
-        gate: Arc<AdmissionController>,
+        admission: Arc<AdmissionController>,
     ) -> Self {
-        Self { me, heartbeat_interval, journal, shards, gate, confirms: AtomicBool::new(false) }
+        Self { me, heartbeat_interval, journal, shards, admission, confirms: AtomicBool::new(false) }
     }
 
     pub(crate) fn confirms(&self) -> bool {
@@ -46,7 +46,7 @@ impl JournalConfirmation {
 
     /// Asks the journal while the registry is silent, until this incarnation is over.
     pub(crate) async fn run(self: Arc<Self>) {
-        while self.gate.read_only().is_none() {
+        while self.admission.read_only().is_none() {
             tokio::time::sleep(self.heartbeat_interval).await;
             if self.shards.confirmation.age() <= self.heartbeat_interval * 2 {
                 self.confirms.store(false, Ordering::SeqCst);
@@ -60,7 +60,7 @@ impl JournalConfirmation {
             }
             self.confirms.store(confirms, Ordering::SeqCst);
             let unconfirmed = self.shards.confirmation.age() > READS_WITHOUT_CONFIRMATION;
-            self.gate.set_away(Away::Registry, unconfirmed && !confirms);
+            self.admission.set_away(Away::Registry, unconfirmed && !confirms);
         }
     }
 }

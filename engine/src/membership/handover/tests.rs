@@ -209,7 +209,7 @@ impl Pod {
         assert!(map.acquire(SHARD, Epoch(1)) && map.acquire(OTHER, Epoch(1)));
         let registry = Arc::new(FakeRegistry::answering(answers));
         let contents = Arc::new(FakeContents { flush, clear, abandoned: 0.into(), resumed: 0.into() });
-        let admission = Arc::new(AdmissionController::new(1));
+        let admission = Arc::new(AdmissionController::new(1, None));
         let handover = Handover::new(ME, registry.clone(), map.clone(), contents.clone(), admission.clone());
         let handover = Arc::new(handover);
         Self { map, registry, contents, admission, handover }

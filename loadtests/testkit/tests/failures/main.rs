@@ -6,6 +6,7 @@
 mod checkout;
 #[path = "../fleet/clock.rs"]
 mod clock;
+mod fail_stop;
 mod journal;
 mod peers;
 mod shop;

@@ -23,6 +23,7 @@ use smartcart_domain::{
 };
 use smartcart_engine::{
     Config, Engine,
+    commit::WriteBehindConfig,
     engine::Fleet,
     membership::FleetConfig,
     payment::{InvoiceGateway, PaymentGateway},
@@ -48,6 +49,8 @@ pub(crate) struct Pod {
     pub(crate) journal: Arc<MemoryJournal>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) peers: Arc<MemoryPeers>,
+    registry: Arc<MemoryRegistry>,
+    address: String,
     api: Router,
 }
 
@@ -111,9 +114,10 @@ impl Shop {
         let journal = Arc::new(MemoryJournal::new(&self.database));
         let store = Arc::new(MemoryStore::new(&self.database, Some(incarnation)));
         let peers = Arc::new(MemoryPeers::new(&self.network));
+        let registry = Arc::new(MemoryRegistry::new(&self.database));
         let fleet = Fleet {
             member: member.clone(),
-            registry: Arc::new(MemoryRegistry::new(&self.database)),
+            registry: registry.clone(),
             peers: peers.clone(),
             config: FleetConfig::default(),
         };
@@ -123,7 +127,41 @@ impl Shop {
         let engine = engine.unwrap();
         self.network.listen(&member.address, engine.clone(), peers.faults());
         let api = api(&engine, name);
-        Pod { name: name.to_owned(), engine, incarnation, journal, store, peers, api }
+        let (name, address) = (name.to_owned(), member.address);
+        Pod { name, engine, incarnation, journal, store, peers, registry, address, api }
+    }
+
+    /// A shop of one process, whose tables stay behind: nothing but the journal fails.
+    pub(crate) async fn open_alone(&self) -> Pod {
+        let write_behind = WriteBehindConfig { interval: Duration::from_secs(3600), ..Default::default() };
+        let config = Config { write_behind, ..Config::default() };
+        let journal = Arc::new(MemoryJournal::new(&self.database));
+        let store = Arc::new(MemoryStore::new(&self.database, None));
+        let clock = Arc::new(TokioClock::starting_now());
+        let gateway = Arc::new(InvoiceGateway);
+        let engine = Engine::start(config, journal.clone(), store.clone(), clock, gateway).await.unwrap();
+        let pod = Pod {
+            name: "alone".to_owned(),
+            incarnation: engine.status().incarnation.parse().unwrap(),
+            journal,
+            store,
+            peers: Arc::new(MemoryPeers::new(&self.network)),
+            registry: Arc::new(MemoryRegistry::new(&self.database)),
+            address: String::new(),
+            api: api(&engine, "alone"),
+            engine,
+        };
+        pod.stock_mugs().await;
+        pod
+    }
+
+    /// The pod's process has ended: nothing of it reaches anybody.
+    pub(crate) fn end(&self, pod: &Pod) {
+        self.network.close(&pod.address);
+        pod.journal.faults().cut();
+        pod.store.faults().cut();
+        pod.registry.faults().cut();
+        pod.peers.faults().cut();
     }
 
     /// A cart's id whose shard belongs to this pod.

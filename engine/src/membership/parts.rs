@@ -1,0 +1,29 @@
+//! What a member is made of, and what its parts share.
+
+use std::sync::Arc;
+
+use super::{config::FleetConfig, shard_contents::ShardContents};
+use crate::{
+    admission::AdmissionController,
+    clock::ShopClock,
+    journal::Journal,
+    ownership::shard_map::ShardMap,
+    peers::Peers,
+    registry::{Member, Registry},
+    store::Store,
+};
+
+#[derive(Clone)]
+pub(crate) struct FleetParts {
+    pub(crate) me: Member,
+    pub(crate) config: FleetConfig,
+    pub(crate) registry: Arc<dyn Registry>,
+    pub(crate) peers: Arc<dyn Peers>,
+    pub(crate) shards: Arc<ShardMap>,
+    pub(crate) contents: Arc<dyn ShardContents>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) admission: Arc<AdmissionController>,
+    pub(crate) clock: ShopClock,
+    pub(crate) catalog_generation: u64,
+}
