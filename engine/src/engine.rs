@@ -1,7 +1,7 @@
 //! The whole engine: recovers, starts, answers, stops.
 
 mod catalog;
-mod status;
+pub mod status;
 
 use std::{sync::Arc, time::Duration};
 
@@ -52,8 +52,6 @@ use smartcart_domain::{
     request::{CheckoutRejection, CheckoutRequest, Ordered, RequestError},
     shard::ShardId,
 };
-
-pub use status::{ShardStatus, Status};
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Config {
@@ -173,7 +171,7 @@ impl Engine {
         };
         let engine = Self::assemble(config, parts, None).await?;
         gauge!("smartcart_shards_owned").set(f64::from(SHARDS));
-        engine.coordinator.wake_unfinished(None).await?;
+        engine.coordinator.resume_unfinished(None).await?;
         Ok(Arc::new(engine))
     }
 

@@ -20,6 +20,7 @@ use smartcart_api::{
 use smartcart_domain::{
     change::EntityKey,
     id::{CartId, IncarnationId},
+    time::ShopTime,
 };
 use smartcart_engine::{
     Config, Engine,
@@ -102,15 +103,7 @@ impl Shop {
 
     async fn join(&self, name: &str, gateway: Arc<dyn PaymentGateway>) -> Pod {
         let incarnation = IncarnationId::random();
-        let member = Member {
-            incarnation,
-            pod: name.to_owned(),
-            address: format!("{name}-{incarnation}"),
-            owns_shards: true,
-            beat: 0,
-            state: MemberState::Live,
-            protocol: 1,
-        };
+        let member = member(name, incarnation);
         let journal = Arc::new(MemoryJournal::new(&self.database));
         let store = Arc::new(MemoryStore::new(&self.database, Some(incarnation)));
         let peers = Arc::new(MemoryPeers::new(&self.network));
@@ -140,13 +133,17 @@ impl Shop {
         let clock = Arc::new(TokioClock::starting_now());
         let gateway = Arc::new(InvoiceGateway);
         let engine = Engine::start(config, journal.clone(), store.clone(), clock, gateway).await.unwrap();
+        let registry = Arc::new(MemoryRegistry::new(&self.database));
+        let member = member("alone", engine.status().incarnation.parse().unwrap());
+        // The journal in memory takes entries of members only.
+        registry.join(&member, ShopTime::default()).await.unwrap();
         let pod = Pod {
-            name: "alone".to_owned(),
-            incarnation: engine.status().incarnation.parse().unwrap(),
+            name: member.pod,
+            incarnation: member.incarnation,
             journal,
             store,
             peers: Arc::new(MemoryPeers::new(&self.network)),
-            registry: Arc::new(MemoryRegistry::new(&self.database)),
+            registry,
             address: String::new(),
             api: api(&engine, "alone"),
             engine,
@@ -173,6 +170,18 @@ impl Shop {
                 return id;
             }
         }
+    }
+}
+
+fn member(name: &str, incarnation: IncarnationId) -> Member {
+    Member {
+        incarnation,
+        pod: name.to_owned(),
+        address: format!("{name}-{incarnation}"),
+        owns_shards: true,
+        beat: 0,
+        state: MemberState::Live,
+        protocol: 1,
     }
 }
 
