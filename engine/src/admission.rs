@@ -56,7 +56,7 @@ pub struct AdmissionController {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Pressure {
-    Bearable = 0,
+    Normal = 0,
     /// Guests' changes are refused.
     Guests = 1,
     /// All changes are refused.
@@ -86,7 +86,7 @@ impl AdmissionController {
         if self.away.load(Ordering::Relaxed) & Away::Registry as u8 != 0 {
             return Err(shed("registry_away", Duration::from_secs(1)));
         }
-        let permit = Permit { admission: self.clone(), inside: None };
+        let permit = Permit { admission: self.clone(), guard: None };
         if self.in_flight.fetch_add(1, Ordering::Relaxed) >= self.limit {
             drop(permit);
             return Err(shed("overload", Duration::from_millis(250)));
@@ -95,7 +95,7 @@ impl AdmissionController {
     }
 
     /// Whether this pod can take a change of what it owns. The engine's own steps finish what was taken before.
-    pub(crate) fn take(&self, caller: Caller) -> Result<(), Shed> {
+    pub(crate) fn admit_change(&self, caller: Caller) -> Result<(), Shed> {
         if caller == Caller::Engine {
             return Ok(());
         }
@@ -116,9 +116,9 @@ impl AdmissionController {
     }
 
     /// For the steps of work that was admitted before: they are counted, never shed.
-    pub(crate) fn pass(self: &Arc<Self>) -> Permit {
+    pub(crate) fn admit_step(self: &Arc<Self>) -> Permit {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Permit { admission: self.clone(), inside: None }
+        Permit { admission: self.clone(), guard: None }
     }
 
     pub(crate) fn close(&self) {
@@ -202,12 +202,12 @@ impl AdmissionController {
 pub(crate) struct Permit {
     admission: Arc<AdmissionController>,
     /// Keeps the shard here until the answer is durable.
-    inside: Option<ShardGuard>,
+    guard: Option<ShardGuard>,
 }
 
 impl Permit {
-    pub(crate) fn entered(mut self, inside: ShardGuard) -> Self {
-        self.inside = Some(inside);
+    pub(crate) fn with_guard(mut self, guard: ShardGuard) -> Self {
+        self.guard = Some(guard);
         self
     }
 }
@@ -239,10 +239,10 @@ mod tests {
         admission.set_congested(true);
         // It may be for another pod.
         assert!(admission.admit().is_ok());
-        assert_eq!(admission.take(Caller::Guest).unwrap_err().reason, "backlog");
-        assert!(admission.take(Caller::Engine).is_ok());
+        assert_eq!(admission.admit_change(Caller::Guest).unwrap_err().reason, "backlog");
+        assert!(admission.admit_change(Caller::Engine).is_ok());
         admission.set_congested(false);
-        assert!(admission.take(Caller::Guest).is_ok());
+        assert!(admission.admit_change(Caller::Guest).is_ok());
         admission.close();
         assert_eq!(admission.admit().unwrap_err().reason, "draining");
     }
@@ -252,7 +252,7 @@ mod tests {
         let admission = Arc::new(AdmissionController::new(2, None));
         admission.set_away(Away::Journal, true);
         assert!(admission.admit().is_ok());
-        assert_eq!(admission.take(Caller::Service).unwrap_err().reason, "journal_away");
+        assert_eq!(admission.admit_change(Caller::Service).unwrap_err().reason, "journal_away");
         admission.set_away(Away::Registry, true);
         assert_eq!(admission.admit().unwrap_err().reason, "registry_away");
     }
@@ -261,11 +261,11 @@ mod tests {
     fn under_pressure_guests_are_refused_first_and_then_everybody() {
         let admission = Arc::new(AdmissionController::new(2, None));
         admission.set_pressure(Pressure::Guests);
-        assert_eq!(admission.take(Caller::Guest).unwrap_err().reason, "memory_guests");
-        assert!(admission.take(Caller::Service).is_ok());
+        assert_eq!(admission.admit_change(Caller::Guest).unwrap_err().reason, "memory_guests");
+        assert!(admission.admit_change(Caller::Service).is_ok());
         admission.set_pressure(Pressure::All);
-        assert_eq!(admission.take(Caller::Service).unwrap_err().reason, "memory");
-        admission.set_pressure(Pressure::Bearable);
-        assert!(admission.take(Caller::Guest).is_ok());
+        assert_eq!(admission.admit_change(Caller::Service).unwrap_err().reason, "memory");
+        admission.set_pressure(Pressure::Normal);
+        assert!(admission.admit_change(Caller::Guest).is_ok());
     }
 }

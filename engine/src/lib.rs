@@ -11,7 +11,7 @@
 //!   and are served, stale, when the shard comes back.
 //! - The calls of `background::sweep` in [`engine`]: without one it is never passivated or evicted.
 //! - [`Engine::shards`] and [`Engine::hot_keys`]: without it operators do not see it.
-//! - `Coordinator::wake_unfinished` (`checkout/coordinator.rs`), when something of it must go on, with no client to ask for it,
+//! - `Coordinator::resume_unfinished` (`checkout/coordinator.rs`), when something of it must go on, with no client to ask for it,
 //!   after a start or a change of owner.
 
 mod activation;

@@ -31,16 +31,16 @@ use smartcart_domain::{
 };
 use smartcart_domain::{checkout::AbortReason, failure::Failure};
 
-/// How long a checkout waits for news of its cart's shard before it looks again.
-const MOVING: Duration = Duration::from_millis(50);
+/// How long a checkout waits for a newer shard map before it looks for its cart again.
+const NEWER_MAP_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Carts and SKUs that are brought into memory at the same time after a start or a take-over.
-const WOKEN_AT_ONCE: usize = 32;
+/// Carts and SKUs that are loaded at the same time after a start or a takeover.
+const RESUMED_AT_ONCE: usize = 32;
 
 /// How long a caller waits for a checkout; the checkout itself goes on until it is decided.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(10);
 /// When whoever wants to check out may ask again, while the tables do not answer.
-const TABLES_AWAY: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How a checkout under way stands.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ pub(super) enum Progress {
     /// The tables have the order.
     Placed(Arc<Order>),
     /// Its holds are released.
-    Refused(AbortReason),
+    Aborted(AbortReason),
 }
 
 /// Drives checkouts: at most one task for each cart.
@@ -61,11 +61,11 @@ pub(crate) struct Coordinator {
     pub(super) gateway: Arc<dyn PaymentGateway>,
     pub(super) catalog: Arc<ArcSwap<Catalog>>,
     routes: Routes,
-    running: Mutex<HashMap<CartId, Running>>,
+    running: Mutex<HashMap<CartId, RunningCheckout>>,
 }
 
 #[derive(Clone)]
-struct Running {
+struct RunningCheckout {
     order: OrderId,
     progress: watch::Receiver<Progress>,
     task: AbortHandle,
@@ -89,7 +89,7 @@ impl Coordinator {
         self: &Arc<Self>,
         request: CheckoutRequest,
     ) -> Result<Ordered, RequestError<CheckoutRejection>> {
-        self.checkout_routed(request, RouteContext::first(Instant::now() + PATIENCE)).await
+        self.checkout_routed(request, RouteContext::first(Instant::now() + CHECKOUT_TIMEOUT)).await
     }
 
     /// At the pod that owns the cart, wherever that is by then: its shard may change hands under way.
@@ -105,9 +105,9 @@ impl Coordinator {
         while Instant::now() < context.deadline {
             let PeerRequest::Checkout(request) = &peer_request else { break };
             let answer = match self.routes.shards.route(shard, context.epoch, context.deadline).await {
-                Ok(Route::Local(inside)) => {
-                    drop(inside);
-                    self.checkout_here(request, context.deadline).await
+                Ok(Route::Local(guard)) => {
+                    drop(guard);
+                    self.checkout_local(request, context.deadline).await
                 }
                 // It has passed as many pods as it may: the one that sent it asks the new owner.
                 Ok(Route::Remote(_)) if context.hops >= MAX_HOPS => return Err(RequestError::NotOwner),
@@ -117,7 +117,7 @@ impl Coordinator {
             match answer {
                 Err(RequestError::NotOwner) => {
                     has_moved = true;
-                    self.routes.shards.newer_map(MOVING).await;
+                    self.routes.shards.newer_map(NEWER_MAP_TIMEOUT).await;
                 }
                 Err(error) if has_moved => return Err(error.of_later_step()),
                 answer => return answer,
@@ -143,19 +143,19 @@ impl Coordinator {
         }
     }
 
-    async fn checkout_here(
+    async fn checkout_local(
         self: &Arc<Self>,
         request: &CheckoutRequest,
         until: Instant,
     ) -> Result<Ordered, RequestError<CheckoutRejection>> {
         // An order is answered when the tables have it: none is begun that cannot be.
         if self.write_behind.tables_away() {
-            return Err(shed("tables_away", TABLES_AWAY).into());
+            return Err(shed("tables_away", RETRY_AFTER).into());
         }
         let (outcome, replayed) = self.begin(request, until).await?;
         match outcome {
             Outcome::Ordered(order) => {
-                self.tables_have(request.cart).await?;
+                self.flush_cart(request.cart).await?;
                 self.placed(order, replayed).await
             }
             Outcome::CheckoutRefused(_, refusal) => Err(refused(*refusal)),
@@ -169,7 +169,7 @@ impl Coordinator {
                 };
                 match decided {
                     Ok(Ok(Progress::Placed(order))) => Ok(Ordered { order, replayed }),
-                    Ok(Ok(Progress::Refused(refusal))) => Err(refused(refusal)),
+                    Ok(Ok(Progress::Aborted(reason))) => Err(refused(reason)),
                     // Given up here, because the cart's shard goes to another pod.
                     Ok(Err(_)) => Err(RequestError::NotOwner),
                     Ok(Ok(Progress::Undecided)) | Err(_) => {
@@ -206,7 +206,7 @@ impl Coordinator {
                 Ok(answer) => return Ok((answer.outcome, answer.replayed)),
                 // The last checkout's goods are still being handed out: that takes milliseconds.
                 Err(RequestError::Rejected(CartRejection::CheckoutUnderWay)) if Instant::now() < until => {
-                    self.settled(request.cart, until).await;
+                    self.wait_for_end(request.cart, until).await;
                 }
                 Err(refusal) => return Err(refusal.map(CheckoutRejection::Cart)),
             }
@@ -214,7 +214,7 @@ impl Coordinator {
     }
 
     /// Waits until the cart's checkout under way has come to its end.
-    async fn settled(self: &Arc<Self>, cart: CartId, until: Instant) {
+    async fn wait_for_end(self: &Arc<Self>, cart: CartId, until: Instant) {
         let running = self.running.lock().get(&cart).cloned();
         match running {
             Some(mut running) => {
@@ -247,7 +247,8 @@ impl Coordinator {
             }
             drop(report);
         });
-        running.insert(cart, Running { order, progress: progress.clone(), task: task.abort_handle() });
+        running
+            .insert(cart, RunningCheckout { order, progress: progress.clone(), task: task.abort_handle() });
         progress
     }
 
@@ -272,22 +273,26 @@ impl Coordinator {
 
     /// Checkouts that were under way go on; SKUs with holds come into memory, so that their time runs. Of all shards, or
     /// of some.
-    pub(crate) async fn wake_unfinished(self: &Arc<Self>, of: Option<&[ShardId]>) -> Result<(), StoreError> {
+    pub(crate) async fn resume_unfinished(
+        self: &Arc<Self>,
+        of: Option<&[ShardId]>,
+    ) -> Result<(), StoreError> {
         let wanted = |shard: ShardId| of.is_none_or(|shards| shards.contains(&shard));
         let mut carts = self.store.carts_checking_out().await?;
         carts.retain(|cart| wanted(EntityKey::Cart(*cart).shard()));
-        let resumed = stream::iter(carts).map(|cart| self.resume_cart(cart)).buffer_unordered(WOKEN_AT_ONCE);
+        let resumed =
+            stream::iter(carts).map(|cart| self.resume_cart(cart)).buffer_unordered(RESUMED_AT_ONCE);
         let checkouts = resumed.filter(|resumed| std::future::ready(*resumed)).count().await;
         let mut skus = self.store.stocks_with_holds().await?;
         skus.retain(|sku| wanted(ShardId::of(sku.as_str().as_bytes())));
-        let wake =
-            stream::iter(skus).map(Ok::<_, StoreError>).try_for_each_concurrent(WOKEN_AT_ONCE, async |sku| {
-                match self.inventory.read_local(&sku).await {
-                    Ok(_) | Err(RequestError::NotOwner) => Ok(()),
-                    Err(refusal) => Err(Failure::not_applied(format!("{refusal:?}")).into()),
-                }
-            });
-        wake.await?;
+        let loads = stream::iter(skus).map(Ok::<_, StoreError>).try_for_each_concurrent(
+            RESUMED_AT_ONCE,
+            async |sku| match self.inventory.read_local(&sku).await {
+                Ok(_) | Err(RequestError::NotOwner) => Ok(()),
+                Err(refusal) => Err(Failure::not_applied(format!("{refusal:?}")).into()),
+            },
+        );
+        loads.await?;
         if checkouts > 0 {
             tracing::info!(checkouts, "checkouts under way go on");
         }
@@ -309,7 +314,7 @@ impl Coordinator {
         self.running.lock().len()
     }
 
-    async fn tables_have(&self, cart: CartId) -> Result<(), RequestError<CheckoutRejection>> {
+    async fn flush_cart(&self, cart: CartId) -> Result<(), RequestError<CheckoutRejection>> {
         let key = EntityKey::Cart(cart);
         if self.write_behind.has(&key) {
             self.write_behind

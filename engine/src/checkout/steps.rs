@@ -79,7 +79,7 @@ impl Coordinator {
             Ok(payment) => CartCommand::PlaceOrder { order, payment },
             Err(refusal) => CartCommand::AbortCheckout { order, refusal },
         };
-        self.carts.step_local(&cart, command).await.map(|_| ()).map_err(|refusal| told(&refusal))
+        self.carts.step_local(&cart, command).await.map(|_| ()).map_err(|refusal| describe(&refusal))
     }
 
     /// Every SKU is asked in the order of the SKUs, so that of two checkouts that want the same last units one gets them.
@@ -94,7 +94,7 @@ impl Coordinator {
                         .await
                         .map(Holds::Short);
                 }
-                Err(refusal) => return Err(told(&refusal)),
+                Err(refusal) => return Err(describe(&refusal)),
             }
         }
         Ok(Holds::All)
@@ -128,7 +128,7 @@ impl Coordinator {
         cart: CartId,
         checkout: &Checkout,
     ) -> Result<Result<Authorization, AbortReason>, String> {
-        let published = self.carts.read_local(&cart).await.map_err(|refusal| told(&refusal))?;
+        let published = self.carts.read_local(&cart).await.map_err(|refusal| describe(&refusal))?;
         let currency = published.ok_or("the cart is gone")?.view().currency;
         let total = Money::new(checkout.total, currency);
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
@@ -169,7 +169,7 @@ impl Coordinator {
             .step_local(&cart, CartCommand::SettleCheckout { order: id })
             .await
             .map(|_| ())
-            .map_err(|refusal| told(&refusal))
+            .map_err(|refusal| describe(&refusal))
     }
 
     pub(super) async fn stored(&self, id: OrderId) -> Result<Arc<Order>, String> {
@@ -189,9 +189,9 @@ impl Coordinator {
         self.carts
             .step_local(&cart, CartCommand::SettleCheckout { order })
             .await
-            .map_err(|refusal| told(&refusal))?;
+            .map_err(|refusal| describe(&refusal))?;
         if let Some(refusal) = &checkout.refusal {
-            report.send_replace(Progress::Refused(refusal.clone()));
+            report.send_replace(Progress::Aborted(refusal.clone()));
         }
         Ok(())
     }
@@ -205,7 +205,7 @@ impl Coordinator {
         join_all(steps)
             .await
             .into_iter()
-            .try_for_each(|step| step.map(|_| ()).map_err(|refusal| told(&refusal)))
+            .try_for_each(|step| step.map(|_| ()).map_err(|refusal| describe(&refusal)))
     }
 
     /// A SKU has had a checkout's hold for long: what has become of the checkout?
@@ -227,10 +227,10 @@ impl Coordinator {
             // a second time, by a message that was long under way.
             StockCommand::ReleaseForCheckout { order }
         };
-        self.inventory.step(sku, command).await.map(|_| ()).map_err(|refusal| told(&refusal))
+        self.inventory.step(sku, command).await.map(|_| ()).map_err(|refusal| describe(&refusal))
     }
 }
 
-fn told<R: Debug>(refusal: &RequestError<R>) -> String {
+fn describe<R: Debug>(refusal: &RequestError<R>) -> String {
     format!("{refusal:?}")
 }

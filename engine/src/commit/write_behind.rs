@@ -80,7 +80,7 @@ struct Urgent {
     entities: HashSet<EntityKey>,
     waiters: Vec<(EntityKey, oneshot::Sender<Option<Arc<Order>>>)>,
     /// Who hands shards over.
-    leaving: Vec<oneshot::Sender<()>>,
+    shard_waiters: Vec<oneshot::Sender<()>>,
     /// Nothing is written any more.
     closed: bool,
 }
@@ -113,7 +113,7 @@ pub(crate) struct WriteBehind {
     clock: ShopClock,
     urgent: Mutex<Urgent>,
     /// Wakes the worker before its time.
-    hurry: Notify,
+    wake_worker: Notify,
     /// How far the journal may be trimmed.
     written: watch::Sender<Vec<Watermark>>,
     caught_up: Mutex<Instant>,
@@ -139,7 +139,7 @@ impl WriteBehind {
             waiting: Mutex::new(DirtySet::new(incarnation, clock.now())),
             clock,
             urgent: Mutex::default(),
-            hurry: Notify::new(),
+            wake_worker: Notify::new(),
             written: watch::Sender::default(),
             caught_up: Mutex::new(Instant::now()),
             shop_time_persisted: Mutex::new(Instant::now()),
@@ -154,18 +154,18 @@ impl WriteBehind {
         waiting.take(entry, rows);
         if waiting.len() > self.config.backlog {
             self.admission.set_congested(true);
-            self.hurry.notify_one();
+            self.wake_worker.notify_one();
         }
         let bytes = self.bytes(&waiting);
         drop(waiting);
-        self.press(bytes);
+        self.update_pressure(bytes);
     }
 
     fn bytes(&self, waiting: &DirtySet) -> u64 {
         waiting.bytes() as u64 + self.journal.held()
     }
 
-    fn press(&self, bytes: u64) {
+    fn update_pressure(&self, bytes: u64) {
         let percent = bytes.saturating_mul(100) / self.config.memory;
         if percent >= COPIES_DROPPED_AT {
             self.journal.drop_copies();
@@ -173,7 +173,7 @@ impl WriteBehind {
         self.admission.set_pressure(match percent {
             ALL_REFUSED_AT.. => Pressure::All,
             GUESTS_REFUSED_AT.. => Pressure::Guests,
-            _ => Pressure::Bearable,
+            _ => Pressure::Normal,
         });
     }
 
@@ -209,7 +209,7 @@ impl WriteBehind {
             urgent.entities.insert(entity.clone());
             urgent.waiters.push((entity, done));
         }
-        self.hurry.notify_one();
+        self.wake_worker.notify_one();
         written.await.map_err(|_| Failure::fenced().into())
     }
 
@@ -223,9 +223,9 @@ impl WriteBehind {
                 return Err(Failure::fenced().into());
             }
             urgent.entities.extend(entities);
-            urgent.leaving.push(done);
+            urgent.shard_waiters.push(done);
         }
-        self.hurry.notify_one();
+        self.wake_worker.notify_one();
         written.await.map_err(|_| Failure::fenced().into())
     }
 
@@ -249,7 +249,7 @@ impl WriteBehind {
             let trimming = tokio::spawn(this.clone().trim_what_is_written());
             let mut next = Instant::now() + this.config.interval;
             while !this.stopping.load(Ordering::Acquire) {
-                let _time_is_up = tokio::time::timeout_at(next, this.hurry.notified()).await;
+                let _time_is_up = tokio::time::timeout_at(next, this.wake_worker.notified()).await;
                 if let Err(Fenced) = this.turn(&mut next).await {
                     this.close();
                     break;
@@ -270,7 +270,7 @@ impl WriteBehind {
         self.write_urgent().await?;
         // What was trimmed since has left memory.
         let bytes = self.bytes(&self.waiting.lock());
-        self.press(bytes);
+        self.update_pressure(bytes);
         let congested = self.waiting.lock().len() > self.config.backlog / 2;
         if Instant::now() >= *next || congested {
             self.flush().await?;
@@ -287,7 +287,7 @@ impl WriteBehind {
 
     async fn finish(&self, worker: JoinHandle<()>) {
         self.stopping.store(true, Ordering::Release);
-        self.hurry.notify_one();
+        self.wake_worker.notify_one();
         if let Err(error) = worker.await {
             tracing::error!(%error, "the write-behind had failed; the journal keeps what the tables have not got");
             return;
@@ -354,7 +354,7 @@ impl WriteBehind {
             waiting.end(flush);
             (waiting.len(), self.bytes(&waiting))
         };
-        self.press(bytes);
+        self.update_pressure(bytes);
         if len <= self.config.backlog / 2 {
             self.admission.set_congested(false);
         }
@@ -380,11 +380,11 @@ impl WriteBehind {
     }
 
     async fn write_urgent(&self) -> Result<(), Fenced> {
-        let Urgent { entities, waiters, leaving, closed } = std::mem::take(&mut *self.urgent.lock());
+        let Urgent { entities, waiters, shard_waiters, closed } = std::mem::take(&mut *self.urgent.lock());
         if closed {
             return Err(Fenced);
         }
-        if waiters.is_empty() && leaving.is_empty() {
+        if waiters.is_empty() && shard_waiters.is_empty() {
             return Ok(());
         }
         let flush = self.waiting.lock().begin_urgent(&entities);
@@ -400,7 +400,7 @@ impl WriteBehind {
             // A checkout that waits no more finds its order at its next try.
             let _gone = waiter.send(orders.get(&entity).map(|order| Arc::clone(order)));
         }
-        for waiter in leaving {
+        for waiter in shard_waiters {
             let _gone = waiter.send(());
         }
         Ok(())
