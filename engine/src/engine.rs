@@ -1,6 +1,7 @@
 //! The whole engine: recovers, starts, answers, stops.
 
 mod catalog;
+mod status;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,21 +16,20 @@ use crate::{
     checkout::coordinator::Coordinator,
     clock::{Clock, ShopClock},
     commit::{
-        Lag, Recovered, RecoveryError, WriteBehindConfig,
+        Recovered, RecoveryError, WriteBehindConfig,
         group_commit::{LaneHandle, start_lanes},
         recover,
         write_behind::WriteBehind,
     },
-    directory::{Directory, HotKey, Parts, ResidencyConfig, ShardResidents, supervisor::Supervisors},
+    directory::{Directory, Parts, ResidencyConfig, supervisor::Supervisors},
     entity::Resident,
-    journal::Journal,
+    journal::{Journal, JournalPlacement},
     limits::{SHOP_TIME_SKEW, STOP_PATIENCE},
     membership::{
         config::FleetConfig,
         fleet_member::{FleetMember, FleetParts},
         handover::HandoverError,
         shard_contents::LiveShards,
-        status::MemberStatus,
     },
     ownership::{
         routes::{RouteContext, Routes},
@@ -79,6 +79,8 @@ pub struct Fleet {
     pub member: Member,
     pub registry: Arc<dyn Registry>,
     pub peers: Arc<dyn Peers>,
+    /// Nothing: the journal is beside the tables.
+    pub placement: Option<Arc<dyn JournalPlacement>>,
     pub config: FleetConfig,
 }
 
@@ -111,44 +113,13 @@ pub enum OrderError {
     Store(StoreError),
 }
 
-/// What an operator asks first.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Status {
-    pub incarnation: String,
-    pub store: &'static str,
-    /// Where accepted changes become durable.
-    pub journal: String,
-    /// Why changes are refused, when they are.
-    pub read_only: Option<String>,
-    pub requests_in_flight: usize,
-    pub checkouts_under_way: usize,
-    pub tables_behind: Lag,
-    pub products: usize,
-    pub shards_owned: usize,
-    pub recovered_entries: u64,
-    /// This pod's name, in a fleet.
-    pub pod: Option<String>,
-    pub members: Vec<MemberStatus>,
-}
-
-/// One shard, and who lives in it on this pod.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct ShardStatus {
-    pub shard: u16,
-    pub epoch: u64,
-    /// The pod that has it; nothing in a shop of one process.
-    pub owner: Option<String>,
-    pub carts: ShardResidents,
-    pub stocks: ShardResidents,
-}
-
 pub struct Engine {
     incarnation: IncarnationId,
     limits: Limits,
     clock: ShopClock,
     secret: IdSecret,
     store: Arc<dyn Store>,
-    journal: Arc<dyn Journal>,
+    placement: Option<Arc<dyn JournalPlacement>>,
     carts: Arc<Directory<Cart>>,
     inventory: Arc<Directory<Stock>>,
     catalog: Arc<ArcSwap<Catalog>>,
@@ -220,8 +191,8 @@ impl Engine {
         let base = store.shop_time().await?;
         let clock = ShopClock::starting_at(base, clock).sharing(SHOP_TIME_SKEW);
         fleet.registry.join(&fleet.member, clock.now()).await?;
-        if fleet.member.owns_shards {
-            journal.joined();
+        if let (true, Some(placement)) = (fleet.member.owns_shards, &fleet.placement) {
+            placement.joined();
         }
         let parts = Assembly {
             incarnation: fleet.member.incarnation,
@@ -249,9 +220,11 @@ impl Engine {
         let (generation, products) = store.load_catalog().await?;
         let catalog = Arc::new(ArcSwap::from_pointee(Catalog::new(generation, products)));
         let gate = Arc::new(AdmissionController::new(config.admission.in_flight));
+        let placement = fleet.as_ref().and_then(|fleet| fleet.placement.clone());
         let write_behind = Arc::new(WriteBehind::new(
             config.write_behind,
             journal.clone(),
+            placement.clone(),
             store.clone(),
             gate.clone(),
             incarnation,
@@ -304,7 +277,8 @@ impl Engine {
                 peers: fleet.peers,
                 shards: routes.shards.clone(),
                 contents: Arc::new(contents),
-                journal: journal.clone(),
+                journal,
+                placement: fleet.placement,
                 store: store.clone(),
                 gate: gate.clone(),
                 clock: clock.clone(),
@@ -317,7 +291,7 @@ impl Engine {
             clock,
             secret: store.secret().await?,
             store,
-            journal,
+            placement,
             carts,
             inventory,
             catalog,
@@ -455,44 +429,6 @@ impl Engine {
     pub async fn move_shard(&self, shard: ShardId, pod: &str) -> Result<(), HandoverError> {
         let member = self.member.as_ref().ok_or(HandoverError::Refused)?;
         member.move_shard(shard, pod).await
-    }
-
-    pub fn status(&self) -> Status {
-        Status {
-            incarnation: self.incarnation.to_string(),
-            store: self.store.name(),
-            journal: self.journal.status(),
-            read_only: self.gate.read_only(),
-            requests_in_flight: self.gate.in_flight(),
-            checkouts_under_way: self.coordinator.under_way(),
-            tables_behind: self.write_behind.lag(),
-            products: self.catalog.load().len(),
-            shards_owned: self.routes.shards.owned().len(),
-            pod: self.member.as_ref().map(|member| member.pod().to_owned()),
-            members: self.member.as_ref().map(FleetMember::member_statuses).unwrap_or_default(),
-            recovered_entries: self.recovered.entries,
-        }
-    }
-
-    pub fn shards(&self) -> Vec<ShardStatus> {
-        (0..SHARDS)
-            .zip(self.carts.residents().into_iter().zip(self.inventory.residents()))
-            .map(|(shard, (carts, stocks))| {
-                let id = ShardId(shard);
-                let owner = self.member.as_ref().and_then(|member| member.owner_name(id));
-                ShardStatus { shard, epoch: self.routes.shards.epoch(id).0, owner, carts, stocks }
-            })
-            .collect()
-    }
-
-    /// The entities that were asked most in the last seconds.
-    pub fn hot_keys(&self) -> Vec<HotKey> {
-        const MOST: usize = 20;
-        let mut hot = self.carts.hot_keys(MOST);
-        hot.extend(self.inventory.hot_keys(MOST));
-        hot.sort_by_key(|key| std::cmp::Reverse(key.requests));
-        hot.truncate(MOST);
-        hot
     }
 
     /// In a fleet: hands every shard over, while requests go on.

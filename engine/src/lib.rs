@@ -1,5 +1,5 @@
 //! The shop's live actors. The rules are in `smartcart_domain`; what is durable, and what other pods are asked, comes in
-//! through ports: [`journal::Journal`], [`store::Store`], [`registry::Registry`], [`peers::Peers`], [`payment::PaymentGateway`].
+//! through ports: [`journal::Journal`] (with [`journal::JournalPlacement`]), [`store::Store`], [`registry::Registry`], [`peers::Peers`], [`payment::PaymentGateway`].
 //!
 //! Architecture Invariant: this crate knows neither HTTP nor SQL nor a wire form, and its modules form no cycle.
 //!

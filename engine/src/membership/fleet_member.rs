@@ -19,7 +19,13 @@ use crate::backoff::Backoff;
 use crate::limits::{REGISTRY_CALL_TIMEOUT, REGISTRY_RETRY_PAUSE, SHARDS_HANDED_OVER_AT_ONCE};
 use crate::ownership::shard_map::ShardMap;
 use crate::registry::{Member, MemberState, Registry, RegistryError};
-use crate::{admission::AdmissionController, clock::ShopClock, journal::Journal, peers::Peers, store::Store};
+use crate::{
+    admission::AdmissionController,
+    clock::ShopClock,
+    journal::{Journal, JournalPlacement},
+    peers::Peers,
+    store::Store,
+};
 use smartcart_domain::{id::IncarnationId, shard::ShardId};
 
 /// What a member is made of.
@@ -31,6 +37,7 @@ pub(crate) struct FleetParts {
     pub(crate) shards: Arc<ShardMap>,
     pub(crate) contents: Arc<dyn ShardContents>,
     pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) placement: Option<Arc<dyn JournalPlacement>>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) gate: Arc<AdmissionController>,
     pub(crate) clock: ShopClock,
@@ -62,7 +69,7 @@ impl FleetMember {
         let journal_confirmation = Arc::new(JournalConfirmation::new(
             me.incarnation,
             config.heartbeat_interval,
-            journal.clone(),
+            parts.placement,
             shards.clone(),
             gate.clone(),
         ));

@@ -34,6 +34,8 @@ pub enum StoreFault {
     LoseAnswer,
     /// Refused, as rows are that do not follow.
     Conflict,
+    /// Not applied, and the caller panics.
+    Panic,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

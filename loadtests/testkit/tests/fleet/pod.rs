@@ -60,8 +60,13 @@ impl Pod {
         let registry = Arc::new(MemoryRegistry::new(&world.database));
         let peers = Arc::new(MemoryPeers::new(&world.network));
         let config = FleetConfig { rebalance_delay: rough.rebalance_after, ..FleetConfig::default() };
-        let fleet =
-            Fleet { member: member.clone(), registry: registry.clone(), peers: peers.clone(), config };
+        let fleet = Fleet {
+            member: member.clone(),
+            registry: registry.clone(),
+            peers: peers.clone(),
+            placement: None,
+            config,
+        };
         let write_behind = WriteBehindConfig { interval: Duration::from_millis(300), ..Default::default() };
         let engine = Engine::join(
             Config { write_behind, ..Config::default() },
