@@ -256,10 +256,7 @@ impl Engine {
         let restocker =
             Arc::new(Restocker::new(inventory.clone(), store.clone(), gateway, routes.shards.clone()));
         let worker = write_behind.start();
-        tasks.push(background::sweep(carts.clone()));
-        tasks.push(background::sweep(inventory.clone()));
-        tasks.push(background::expire_holds(inventory.clone(), coordinator.clone(), clock.clone()));
-        tasks.push(background::restock(restocker.clone()));
+        tasks.extend(background::start(&carts, &inventory, &coordinator, &restocker, &clock));
         let member = fleet.map(|fleet| {
             let contents = LiveShards {
                 carts: carts.clone(),
