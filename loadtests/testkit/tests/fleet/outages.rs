@@ -55,6 +55,7 @@ fn a_write_behind_that_panics_stops_changes_and_loses_none() {
         owner.store.faults().inject([StoreFault::Panic]);
         let why = owner.engine.failed().await;
         assert!(why.contains("write-behind"), "{why}");
+        assert!(shopper.is_refused_by(&owner).await);
         world.take_out(&owner);
         shopper.add().await;
         verify(&world, &[shopper], &mut rng).await;

@@ -100,6 +100,13 @@ impl Shopper {
         }
     }
 
+    /// Whether a pod takes nothing more for the cart.
+    pub(crate) async fn is_refused_by(&mut self, pod: &Pod) -> bool {
+        let command = CartCommand::AddItem { sku: sku(SKUS[0]), quantity: 1, catalog: pod.engine.catalog() };
+        let key = self.next_key();
+        pod.engine.carts().ask(&self.cart, request(command, key, Caller::Guest)).await.is_err()
+    }
+
     fn order(&self, key: KeyFingerprint) -> CheckoutRequest {
         CheckoutRequest {
             cart: self.cart,
