@@ -9,6 +9,7 @@ use crate::{
     restock::Restocker,
 };
 use smartcart_domain::{
+    cart::Cart,
     id::Sku,
     idempotency::Outcome,
     inventory::{Stock, StockCommand, StockRejection},
@@ -21,8 +22,24 @@ const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
 const MESSAGES_A_ROUND: usize = 256;
 const RESTOCK_INTERVAL: Duration = Duration::from_secs(5);
 
+/// All of it.
+pub(crate) fn start(
+    carts: &Arc<Directory<Cart>>,
+    inventory: &Arc<Directory<Stock>>,
+    coordinator: &Arc<Coordinator>,
+    restocker: &Arc<Restocker>,
+    clock: &ShopClock,
+) -> [JoinHandle<()>; 4] {
+    [
+        sweep(carts.clone()),
+        sweep(inventory.clone()),
+        expire_holds(inventory.clone(), coordinator.clone(), clock.clone()),
+        restock(restocker.clone()),
+    ]
+}
+
 /// Passivates and evicts what is idle.
-pub(crate) fn sweep<E: Resident>(directory: Arc<Directory<E>>) -> JoinHandle<()> {
+fn sweep<E: Resident>(directory: Arc<Directory<E>>) -> JoinHandle<()> {
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(directory.sweep_interval()).await;
@@ -32,7 +49,7 @@ pub(crate) fn sweep<E: Resident>(directory: Arc<Directory<E>>) -> JoinHandle<()>
 }
 
 /// Lets go of plain holds whose time has passed, and asks the carts of checkouts that take long.
-pub(crate) fn expire_holds(
+fn expire_holds(
     inventory: Arc<Directory<Stock>>,
     coordinator: Arc<Coordinator>,
     clock: ShopClock,
@@ -80,7 +97,7 @@ async fn expire(
     Ok(())
 }
 
-pub(crate) fn restock(restocker: Arc<Restocker>) -> JoinHandle<()> {
+fn restock(restocker: Arc<Restocker>) -> JoinHandle<()> {
     tokio::spawn(async move {
         loop {
             restocker.round().await;

@@ -23,7 +23,7 @@ use crate::{
     },
     directory::{Directory, Parts, ResidencyConfig, supervisor::Supervisors},
     entity::Resident,
-    journal::Journal,
+    journal::{Journal, JournalPlacement},
     limits::{SHOP_TIME_SKEW, STOP_PATIENCE},
     membership::{
         config::FleetConfig, fleet_member::FleetMember, handover::HandoverError, parts::FleetParts,
@@ -77,6 +77,8 @@ pub struct Fleet {
     pub member: Member,
     pub registry: Arc<dyn Registry>,
     pub peers: Arc<dyn Peers>,
+    /// Nothing: the journal is beside the tables.
+    pub placement: Option<Arc<dyn JournalPlacement>>,
     pub config: FleetConfig,
 }
 
@@ -115,7 +117,7 @@ pub struct Engine {
     clock: ShopClock,
     secret: IdSecret,
     store: Arc<dyn Store>,
-    journal: Arc<dyn Journal>,
+    placement: Option<Arc<dyn JournalPlacement>>,
     carts: Arc<Directory<Cart>>,
     inventory: Arc<Directory<Stock>>,
     catalog: Arc<ArcSwap<Catalog>>,
@@ -187,8 +189,8 @@ impl Engine {
         let base = store.shop_time().await?;
         let clock = ShopClock::starting_at(base, clock).sharing(SHOP_TIME_SKEW);
         fleet.registry.join(&fleet.member, clock.now()).await?;
-        if fleet.member.owns_shards {
-            journal.joined();
+        if let (true, Some(placement)) = (fleet.member.owns_shards, &fleet.placement) {
+            placement.joined();
         }
         let parts = Assembly {
             incarnation: fleet.member.incarnation,
@@ -217,9 +219,11 @@ impl Engine {
         let catalog = Arc::new(ArcSwap::from_pointee(Catalog::new(generation, products)));
         let suspicion_timeout = fleet.as_ref().map(|fleet| fleet.config.suspicion_timeout);
         let admission = Arc::new(AdmissionController::new(config.admission.in_flight, suspicion_timeout));
+        let placement = fleet.as_ref().and_then(|fleet| fleet.placement.clone());
         let write_behind = Arc::new(WriteBehind::new(
             config.write_behind,
             journal.clone(),
+            placement.clone(),
             store.clone(),
             admission.clone(),
             incarnation,
@@ -251,10 +255,7 @@ impl Engine {
         let restocker =
             Arc::new(Restocker::new(inventory.clone(), store.clone(), gateway, routes.shards.clone()));
         let worker = write_behind.start();
-        tasks.push(background::sweep(carts.clone()));
-        tasks.push(background::sweep(inventory.clone()));
-        tasks.push(background::expire_holds(inventory.clone(), coordinator.clone(), clock.clone()));
-        tasks.push(background::restock(restocker.clone()));
+        tasks.extend(background::start(&carts, &inventory, &coordinator, &restocker, &clock));
         let member = fleet.map(|fleet| {
             let contents = LiveShards {
                 carts: carts.clone(),
@@ -272,7 +273,8 @@ impl Engine {
                 peers: fleet.peers,
                 shards: routes.shards.clone(),
                 contents: Arc::new(contents),
-                journal: journal.clone(),
+                journal,
+                placement: fleet.placement,
                 store: store.clone(),
                 admission: admission.clone(),
                 clock: clock.clone(),
@@ -285,7 +287,7 @@ impl Engine {
             clock,
             secret: store.secret().await?,
             store,
-            journal,
+            placement,
             carts,
             inventory,
             catalog,

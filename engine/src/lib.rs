@@ -1,5 +1,5 @@
 //! The shop's live actors. The rules are in `smartcart_domain`; what is durable, and what other pods are asked, comes in
-//! through ports: [`journal::Journal`], [`store::Store`], [`registry::Registry`], [`peers::Peers`], [`payment::PaymentGateway`].
+//! through ports: [`journal::Journal`] (with [`journal::JournalPlacement`]), [`store::Store`], [`registry::Registry`], [`peers::Peers`], [`payment::PaymentGateway`].
 //!
 //! Architecture Invariant: this crate knows neither HTTP nor SQL nor a wire form, and its modules form no cycle.
 //!
@@ -9,7 +9,7 @@
 //! places that go through all directories, so add the new one to each of these by hand:
 //! - `LiveShards::clear` (`membership/shard_contents.rs`): without it the shard's entities stay in memory after a handover,
 //!   and are served, stale, when the shard comes back.
-//! - The calls of `background::sweep` in [`engine`]: without one it is never passivated or evicted.
+//! - The calls of `sweep` in `background::start`: without one it is never passivated or evicted.
 //! - [`Engine::shards`] and [`Engine::hot_keys`]: without it operators do not see it.
 //! - `Coordinator::resume_unfinished` (`checkout/coordinator.rs`), when something of it must go on, with no client to ask for it,
 //!   after a start or a change of owner.

@@ -252,37 +252,38 @@ impl Coordinator {
         progress
     }
 
-    /// Goes on with a cart's checkout, if it has one. Whether it has.
-    pub(crate) async fn resume_cart(self: &Arc<Self>, cart: CartId) -> bool {
+    /// Goes on with a cart's checkout, if it has one. Whether it has; nothing, when the cart cannot be read.
+    pub(crate) async fn resume_cart(self: &Arc<Self>, cart: CartId) -> Option<bool> {
         match self.carts.read_local(&cart).await {
             Ok(Some(published)) => match &published.view().checkout {
                 Some(checkout) => {
                     self.resume(cart, checkout.order);
-                    true
+                    Some(true)
                 }
-                None => false,
+                None => Some(false),
             },
             // Whoever owns it goes on with it.
-            Ok(None) | Err(RequestError::NotOwner) => false,
+            Ok(None) | Err(RequestError::NotOwner) => Some(false),
             Err(error) => {
                 tracing::warn!(%cart, ?error, "a cart's checkout cannot be resumed now");
-                false
+                None
             }
         }
     }
 
     /// Checkouts that were under way go on; SKUs with holds come into memory, so that their time runs. Of all shards, or
-    /// of some.
+    /// of some. Whether all of them do: a checkout that is left has nobody else who goes on with it.
     pub(crate) async fn resume_unfinished(
         self: &Arc<Self>,
         of: Option<&[ShardId]>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let wanted = |shard: ShardId| of.is_none_or(|shards| shards.contains(&shard));
         let mut carts = self.store.carts_checking_out().await?;
         carts.retain(|cart| wanted(EntityKey::Cart(*cart).shard()));
         let resumed =
             stream::iter(carts).map(|cart| self.resume_cart(cart)).buffer_unordered(RESUMED_AT_ONCE);
-        let checkouts = resumed.filter(|resumed| std::future::ready(*resumed)).count().await;
+        let resumed: Vec<Option<bool>> = resumed.collect().await;
+        let checkouts = resumed.iter().filter(|resumed| **resumed == Some(true)).count();
         let mut skus = self.store.stocks_with_holds().await?;
         skus.retain(|sku| wanted(ShardId::of(sku.as_str().as_bytes())));
         let loads = stream::iter(skus).map(Ok::<_, StoreError>).try_for_each_concurrent(
@@ -296,7 +297,7 @@ impl Coordinator {
         if checkouts > 0 {
             tracing::info!(checkouts, "checkouts under way go on");
         }
-        Ok(())
+        Ok(resumed.iter().all(Option::is_some))
     }
 
     /// These shards go to other pods: their carts' checkouts stop where they are, and the new owners go on with them.

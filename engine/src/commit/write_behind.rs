@@ -24,7 +24,7 @@ use crate::{
     admission::{AdmissionController, Pressure},
     backoff::Backoff,
     clock::ShopClock,
-    journal::Journal,
+    journal::{Journal, JournalPlacement},
     limits::{ALL_REFUSED_AT, COPIES_DROPPED_AT, GUESTS_REFUSED_AT},
     store::{Store, StoreError},
 };
@@ -107,6 +107,7 @@ struct Fenced;
 pub(crate) struct WriteBehind {
     config: WriteBehindConfig,
     journal: Arc<dyn Journal>,
+    placement: Option<Arc<dyn JournalPlacement>>,
     store: Arc<dyn Store>,
     admission: Arc<AdmissionController>,
     waiting: Mutex<DirtySet>,
@@ -126,6 +127,7 @@ impl WriteBehind {
     pub(crate) fn new(
         config: WriteBehindConfig,
         journal: Arc<dyn Journal>,
+        placement: Option<Arc<dyn JournalPlacement>>,
         store: Arc<dyn Store>,
         admission: Arc<AdmissionController>,
         incarnation: IncarnationId,
@@ -134,6 +136,7 @@ impl WriteBehind {
         Self {
             config,
             journal,
+            placement,
             store,
             admission,
             waiting: Mutex::new(DirtySet::new(incarnation, clock.now())),
@@ -162,13 +165,13 @@ impl WriteBehind {
     }
 
     fn bytes(&self, waiting: &DirtySet) -> u64 {
-        waiting.bytes() as u64 + self.journal.held()
+        waiting.bytes() as u64 + self.placement.as_ref().map_or(0, |placement| placement.retained_bytes())
     }
 
     fn update_pressure(&self, bytes: u64) {
         let percent = bytes.saturating_mul(100) / self.config.memory;
-        if percent >= COPIES_DROPPED_AT {
-            self.journal.drop_copies();
+        if let (COPIES_DROPPED_AT.., Some(placement)) = (percent, &self.placement) {
+            placement.drop_copies();
         }
         self.admission.set_pressure(match percent {
             ALL_REFUSED_AT.. => Pressure::All,

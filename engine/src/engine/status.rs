@@ -44,7 +44,7 @@ impl Engine {
         Status {
             incarnation: self.incarnation.to_string(),
             store: self.store.name(),
-            journal: self.journal.status(),
+            journal: self.placement.as_ref().map_or("beside the tables".to_owned(), |it| it.location()),
             read_only: self.admission.read_only(),
             requests_in_flight: self.admission.in_flight(),
             checkouts_under_way: self.coordinator.under_way(),

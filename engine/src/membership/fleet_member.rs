@@ -34,11 +34,11 @@ impl std::fmt::Debug for FleetMember {
 
 impl FleetMember {
     pub(crate) fn new(parts: FleetParts) -> Self {
-        let FleetParts { me, config, registry, shards, contents, journal, admission, .. } = &parts;
+        let FleetParts { me, config, registry, shards, contents, placement, admission, .. } = &parts;
         let journal_confirmation = Arc::new(JournalConfirmation::new(
             me.incarnation,
             config.heartbeat_interval,
-            journal.clone(),
+            placement.clone(),
             shards.clone(),
             admission.clone(),
         ));

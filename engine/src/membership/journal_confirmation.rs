@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::ownership::shard_map::ShardMap;
 use crate::{
     admission::{AdmissionController, Away},
-    journal::Journal,
+    journal::JournalPlacement,
     limits::{READS_WITHOUT_ASKING, READS_WITHOUT_CONFIRMATION},
 };
 use smartcart_domain::id::IncarnationId;
@@ -22,7 +22,7 @@ use smartcart_domain::id::IncarnationId;
 pub(crate) struct JournalConfirmation {
     me: IncarnationId,
     heartbeat_interval: Duration,
-    journal: Arc<dyn Journal>,
+    placement: Option<Arc<dyn JournalPlacement>>,
     shards: Arc<ShardMap>,
     admission: Arc<AdmissionController>,
     /// The registry does not answer, and the journal says that it can do without.
@@ -33,11 +33,11 @@ impl JournalConfirmation {
     pub(crate) const fn new(
         me: IncarnationId,
         heartbeat_interval: Duration,
-        journal: Arc<dyn Journal>,
+        placement: Option<Arc<dyn JournalPlacement>>,
         shards: Arc<ShardMap>,
         admission: Arc<AdmissionController>,
     ) -> Self {
-        Self { me, heartbeat_interval, journal, shards, admission, confirms: AtomicBool::new(false) }
+        Self { me, heartbeat_interval, placement, shards, admission, confirms: AtomicBool::new(false) }
     }
 
     pub(crate) fn confirms(&self) -> bool {
@@ -53,7 +53,10 @@ impl JournalConfirmation {
                 continue;
             }
             let asked = Instant::now();
-            let confirms = self.journal.vouches_for(self.me).await;
+            let confirms = match &self.placement {
+                Some(placement) => placement.confirms_ownership(self.me).await,
+                None => false,
+            };
             let earlier = READS_WITHOUT_CONFIRMATION - READS_WITHOUT_ASKING;
             if confirms && let Some(confirmed) = asked.checked_sub(earlier) {
                 self.shards.confirmation.for_readers(confirmed);

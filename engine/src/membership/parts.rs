@@ -6,7 +6,7 @@ use super::{config::FleetConfig, shard_contents::ShardContents};
 use crate::{
     admission::AdmissionController,
     clock::ShopClock,
-    journal::Journal,
+    journal::{Journal, JournalPlacement},
     ownership::shard_map::ShardMap,
     peers::Peers,
     registry::{Member, Registry},
@@ -22,6 +22,7 @@ pub(crate) struct FleetParts {
     pub(crate) shards: Arc<ShardMap>,
     pub(crate) contents: Arc<dyn ShardContents>,
     pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) placement: Option<Arc<dyn JournalPlacement>>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) admission: Arc<AdmissionController>,
     pub(crate) clock: ShopClock,

@@ -69,10 +69,14 @@ impl ShardContents for LiveShards {
             let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
             // An engine that ends leaves them to the next one.
             while !admission.is_closed() && admission.read_only().is_none() {
-                let Err(error) = coordinator.resume_unfinished(Some(&shards)).await else { return };
-                let pause = backoff.pause();
-                tracing::warn!(%error, "checkouts in new shards cannot be looked up; retrying in {pause:?}");
-                tokio::time::sleep(pause).await;
+                match coordinator.resume_unfinished(Some(&shards)).await {
+                    Ok(true) => return,
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "checkouts in new shards cannot be looked up; retrying");
+                    }
+                }
+                backoff.wait().await;
             }
         };
         resuming.spawn_on(look_up, &runtime);

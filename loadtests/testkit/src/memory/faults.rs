@@ -1,6 +1,12 @@
 //! What a port does wrong, on command or by a seed.
 
-use std::{collections::VecDeque, future::pending, ops::Range, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::pending,
+    ops::Range,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use rand::{RngExt as _, seq::IndexedRandom as _};
@@ -34,6 +40,8 @@ pub enum StoreFault {
     LoseAnswer,
     /// Refused, as rows are that do not follow.
     Conflict,
+    /// Not applied, and the caller panics.
+    Panic,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +87,7 @@ pub struct Weather<F> {
 pub struct Faults<F> {
     state: Mutex<State<F>>,
     line: watch::Sender<Line>,
+    struck: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -112,7 +121,7 @@ pub(super) struct Away;
 impl<F> Default for Faults<F> {
     fn default() -> Self {
         let state = State { scripted: VecDeque::new(), weather: None };
-        Self { state: Mutex::new(state), line: watch::Sender::new(Line::Open) }
+        Self { state: Mutex::new(state), line: watch::Sender::new(Line::Open), struck: AtomicU64::new(0) }
     }
 }
 
@@ -139,6 +148,11 @@ impl<F: Copy> Faults<F> {
         if let Some(weather) = &mut state.weather {
             weather.one_in = 0;
         }
+    }
+
+    /// Calls that have suffered a fault.
+    pub fn struck(&self) -> u64 {
+        self.struck.load(Ordering::Relaxed)
     }
 
     /// Every call fails without effect, until [`Faults::restore`].
@@ -178,6 +192,7 @@ impl<F: Copy> Faults<F> {
     }
 
     async fn arrive(&self, fault: Option<F>) -> Result<Fate<F>, Away> {
+        self.struck.fetch_add(u64::from(fault.is_some()), Ordering::Relaxed);
         let (there, back) = self.draw_times();
         self.travel(there).await;
         if *self.line.borrow() == Line::Away { Err(Away) } else { Ok(Fate { fault, back }) }

@@ -9,6 +9,7 @@ use smartcart_engine::registry::{
 use tokio::sync::watch;
 
 use super::{
+    bugs::Bug,
     database::{Database, Fenced, MemberRow, State},
     faults::{Away, Faults, RegistryFault},
 };
@@ -20,6 +21,8 @@ pub struct MemoryRegistry {
     faults: Arc<Faults<RegistryFault>>,
     seen: tokio::sync::Mutex<watch::Receiver<u64>>,
     last_read: Mutex<LastRead>,
+    /// By a bug: shards that were handed over from here, and are here still.
+    kept: Mutex<Vec<ShardRow>>,
 }
 
 /// What a view that lags repeats.
@@ -39,6 +42,7 @@ impl MemoryRegistry {
             faults: Arc::default(),
             seen: tokio::sync::Mutex::new(seen),
             last_read: Mutex::default(),
+            kept: Mutex::default(),
         }
     }
 
@@ -124,7 +128,11 @@ impl Registry for MemoryRegistry {
     }
 
     async fn shards(&self) -> Result<Vec<ShardRow>, RegistryError> {
-        self.read(|state| Ok(state.shards.clone()), |last| Some(&mut last.shards)).await
+        let mut rows = self.read(|state| Ok(state.shards.clone()), |last| Some(&mut last.shards)).await?;
+        for kept in &*self.kept.lock() {
+            rows[usize::from(kept.shard.0)] = *kept;
+        }
+        Ok(rows)
     }
 
     async fn claim(&self, me: IncarnationId, shards: &[ShardId]) -> Result<Vec<ShardRow>, RegistryError> {
@@ -166,8 +174,12 @@ impl Registry for MemoryRegistry {
             for (shard, epoch) in shards {
                 let Some(row) = state.shards.get_mut(usize::from(shard.0)) else { continue };
                 if row.epoch == *epoch && row.owner == Some(me) {
+                    let stays = state.bugs.strikes(Bug::TwoOwners);
+                    self.kept.lock().extend(stays.then_some(*row));
                     (row.owner, row.epoch) = (to, Epoch(epoch.0 + 1));
-                    went.push(*row);
+                    if !stays {
+                        went.push(*row);
+                    }
                 }
             }
             went.sort_unstable_by_key(|row| row.shard);
