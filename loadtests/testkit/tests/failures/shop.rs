@@ -112,6 +112,7 @@ impl Shop {
             member: member.clone(),
             registry: registry.clone(),
             peers: peers.clone(),
+            placement: None,
             config: FleetConfig::default(),
         };
         let clock = Arc::new(TokioClock::starting_now());
