@@ -48,7 +48,7 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Whether the journal itself, and without the registry, can say now that the incarnation is not sealed and that what it
     /// appends would be durable.
-    async fn vouches_for(&self, _incarnation: IncarnationId) -> bool {
+    async fn confirms_ownership(&self, _incarnation: IncarnationId) -> bool {
         false
     }
 

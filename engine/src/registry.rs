@@ -36,7 +36,7 @@ pub struct Member {
     /// Whether it takes shards; the stateless targets do not.
     pub owns_shards: bool,
     /// Raised at each heartbeat.
-    pub beat: u64,
+    pub heartbeat: u64,
     pub state: MemberState,
     /// The peer protocol's version that it speaks.
     pub protocol: u32,
@@ -51,7 +51,7 @@ pub struct ShardRow {
 
 /// What a heartbeat brought back.
 #[derive(Debug, Clone)]
-pub struct Beat {
+pub struct Heartbeat {
     /// Everybody who is not gone, oneself included; one's own counter may be the one before this heartbeat.
     pub members: Vec<Member>,
     /// The furthest shop time that any member has told, living or dead.
@@ -92,7 +92,7 @@ pub trait Registry: Send + Sync + 'static {
     async fn join(&self, member: &Member, shop: ShopTime) -> Result<(), RegistryError>;
 
     /// Raises one's own counter, tells one's shop time, and reads everybody. `Fenced` when one is not `Live` or `Leaving`.
-    async fn beat(&self, me: IncarnationId, shop: ShopTime) -> Result<Beat, RegistryError>;
+    async fn heartbeat(&self, me: IncarnationId, shop: ShopTime) -> Result<Heartbeat, RegistryError>;
 
     /// Every shard, in order.
     async fn shards(&self) -> Result<Vec<ShardRow>, RegistryError>;
@@ -113,7 +113,7 @@ pub trait Registry: Send + Sync + 'static {
     async fn leave(&self, me: IncarnationId) -> Result<(), RegistryError>;
 
     /// Forgets oneself: owns nothing, and the tables have all of one's journal.
-    async fn part(&self, me: IncarnationId) -> Result<(), RegistryError>;
+    async fn deregister(&self, me: IncarnationId) -> Result<(), RegistryError>;
 
     /// Fences a member: waits for what it has in flight, then writes `Dead`. From then on it can write nothing.
     /// `by` must be live itself. Whether the member is dead now; false when it was gone.

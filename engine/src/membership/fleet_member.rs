@@ -222,6 +222,6 @@ impl FleetMember {
 
     /// Forgotten by the others: it owns nothing, and the tables have all of its journal.
     pub(crate) async fn deregister(&self) -> Result<(), RegistryError> {
-        within(REGISTRY_CALL_TIMEOUT, self.registry.part(self.me.incarnation)).await
+        within(REGISTRY_CALL_TIMEOUT, self.registry.deregister(self.me.incarnation)).await
     }
 }

@@ -20,7 +20,7 @@ use super::{
     shard_contents::ShardContents,
 };
 use crate::ownership::shard_map::ShardMap;
-use crate::registry::{Beat, Member, MemberState, Registry, RegistryError, ShardRow};
+use crate::registry::{Heartbeat, Member, MemberState, Registry, RegistryError, ShardRow};
 use crate::{
     admission::{AdmissionController, Away},
     clock::ShopClock,
@@ -149,7 +149,8 @@ impl Membership {
     async fn round(&self) -> Result<(), RegistryError> {
         // What the answer says was true after this moment.
         let asked = Instant::now();
-        let heartbeat = self.parts.registry.beat(self.parts.me.incarnation, self.parts.clock.now()).await?;
+        let heartbeat =
+            self.parts.registry.heartbeat(self.parts.me.incarnation, self.parts.clock.now()).await?;
         let rows = self.parts.registry.shards().await?;
         self.unknown_peer.store(false, Ordering::SeqCst);
         self.parts.gate.set_away(Away::Registry, false);
@@ -163,7 +164,7 @@ impl Membership {
         applied
     }
 
-    fn apply_heartbeat(&self, heartbeat: Beat, asked: Instant) {
+    fn apply_heartbeat(&self, heartbeat: Heartbeat, asked: Instant) {
         self.parts.clock.follow(heartbeat.shop);
         let asked = asked.saturating_duration_since(self.started);
         self.failure_detector.lock().observe(&heartbeat.members, asked);

@@ -53,7 +53,7 @@ impl JournalConfirmation {
                 continue;
             }
             let asked = Instant::now();
-            let confirms = self.journal.vouches_for(self.me).await;
+            let confirms = self.journal.confirms_ownership(self.me).await;
             let earlier = READS_WITHOUT_CONFIRMATION - READS_WITHOUT_ASKING;
             if confirms && let Some(confirmed) = asked.checked_sub(earlier) {
                 self.shards.confirmation.for_readers(confirmed);

@@ -30,7 +30,7 @@ mod tests {
             pod: pod.to_owned(),
             address: String::new(),
             owns_shards: true,
-            beat: 1,
+            heartbeat: 1,
             state: MemberState::Live,
             protocol: 1,
         }

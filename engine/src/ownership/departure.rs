@@ -151,7 +151,7 @@ mod tests {
             pod: name.to_owned(),
             address: String::new(),
             owns_shards: true,
-            beat: 0,
+            heartbeat: 0,
             state: MemberState::Live,
             protocol: 1,
         })

@@ -329,7 +329,7 @@ mod tests {
             pod: name.to_owned(),
             address: String::new(),
             owns_shards: true,
-            beat: 0,
+            heartbeat: 0,
             state: crate::registry::MemberState::Live,
             protocol: 1,
         })

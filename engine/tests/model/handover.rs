@@ -103,7 +103,7 @@ impl State {
     }
 
     /// It owns nothing and is forgotten, with its journal.
-    pub(crate) fn part(&mut self, place: Place) -> Option<()> {
+    pub(crate) fn deregister(&mut self, place: Place) -> Option<()> {
         let pod = &self.pods[place];
         let finished = pod.append.is_none() && pod.gathering.is_none() && pod.flushing.is_none();
         when(pod.runs && pod.book == Book::Remote && finished)?;

@@ -86,8 +86,16 @@ fn goes_wrong(without: &str, rules: &Rules, bounds: Bounds) {
 
 #[test]
 fn the_promises_hold_when_pods_die_or_seem_to() {
-    let steps =
-        ["Crash", "FallSilent", "DeclareDead", "FinishJournal", "Deal", "EndClaim", "Append", "Flush"];
+    let steps = [
+        "Crash",
+        "FallSilent",
+        "DeclareDead",
+        "FinishJournal",
+        "ReassignShards",
+        "EndClaim",
+        "Append",
+        "Flush",
+    ];
     holds("deaths", DEATHS, &steps, &[0, 1, 2, 3]);
 }
 
@@ -99,7 +107,7 @@ fn the_promises_hold_when_shards_move() {
 
 #[test]
 fn the_promises_hold_when_pods_go() {
-    holds("going", GOING, &["Close", "Part", "BeginClaim", "EndClaim"], &[]);
+    holds("going", GOING, &["Close", "Deregister", "BeginClaim", "EndClaim"], &[]);
 }
 
 #[test]
@@ -109,7 +117,7 @@ fn the_promises_hold_when_news_are_late() {
 
 #[test]
 fn the_promises_hold_when_pods_die_while_shards_move() {
-    let steps = ["Close", "WriteOwner", "FallSilent", "DeclareDead", "FinishJournal", "Deal"];
+    let steps = ["Close", "WriteOwner", "FallSilent", "DeclareDead", "FinishJournal", "ReassignShards"];
     holds("deaths and moves", DEATHS_AND_MOVES, &steps, &[0, 1, 2]);
 }
 

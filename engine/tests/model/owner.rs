@@ -16,7 +16,7 @@ impl State {
 
     /// The registry confirms what is here, or says that this incarnation is over. Where others' shards are is a hint for
     /// the way there, and not in the model.
-    pub(crate) fn beat(&mut self, place: Place) -> Option<()> {
+    pub(crate) fn heartbeat(&mut self, place: Place) -> Option<()> {
         when(self.pods[place].runs)?;
         if !self.is_live(place) {
             self.stop(place);

@@ -7,7 +7,7 @@ pub(crate) struct Rules {
     pub(crate) fence: bool,
     /// Whoever declares an incarnation dead waits for its transactions that have had their look.
     pub(crate) wait_for_in_flight: bool,
-    /// The dead one's journal is in the tables before its shard is dealt out.
+    /// The dead one's journal is in the tables before its shard is reassigned.
     pub(crate) finish_first: bool,
     /// A shard is handed over when those inside have their answers.
     pub(crate) drain: bool,

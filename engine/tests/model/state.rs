@@ -47,7 +47,7 @@ pub(crate) enum Member {
     NotYet,
     Live,
     Dead,
-    /// Its shards were dealt out, its journal and its rows are forgotten.
+    /// Its shards were reassigned, its journal and its rows are forgotten.
     Gone,
 }
 

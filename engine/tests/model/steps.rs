@@ -21,7 +21,7 @@ pub(crate) enum Transaction {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Step {
     Join(Place),
-    Beat(Place),
+    Heartbeat(Place),
     ReadLate(Place),
     BelieveLate(Place),
     Accept(Place, u16),
@@ -39,14 +39,14 @@ pub(crate) enum Step {
     Clear(Place),
     WriteOwner(Place, Transaction),
     ReadRows(Place),
-    Part(Place),
+    Deregister(Place),
     Crash(Place),
     FallSilent(Place),
     DeclareDead(Place),
     ReadJournal(Place, Place),
     FinishJournal(Place),
-    Deal(Place, Option<Place>),
-    DealEarly(Place, Place),
+    ReassignShards(Place, Option<Place>),
+    ReassignEarly(Place, Place),
     BeginClaim(Place),
     EndClaim(Place),
 }
@@ -60,14 +60,17 @@ impl Step {
         let mut may = |allowed: bool, some: &[Self]| steps.extend(some.iter().filter(|_| allowed));
         let (moves, deaths) = (bounds.handovers > 0, bounds.crashes + bounds.silences > 0);
         for pod in 0..PODS {
-            may(true, &[Beat(pod), BeginFlush(pod)]);
+            may(true, &[Heartbeat(pod), BeginFlush(pod)]);
             may(bounds.late_news > 0, &[ReadLate(pod), BelieveLate(pod)]);
             may(bounds.readers > 0, &[ReaderEnters(pod), ReaderLoads(pod), ReaderInserts(pod)]);
             may(bounds.reloads > 0, &[LeaveMemory(pod)]);
-            may(moves, &[Close(pod, None), Reopen(pod), Settle(pod), Clear(pod), ReadRows(pod), Part(pod)]);
+            may(
+                moves,
+                &[Close(pod, None), Reopen(pod), Settle(pod), Clear(pod), ReadRows(pod), Deregister(pod)],
+            );
             may(deaths, &[Crash(pod), FallSilent(pod), DeclareDead(pod), FinishJournal(pod)]);
             // To keep the other searches small.
-            may(bounds.crashes > 0, &[Deal(pod, None)]);
+            may(bounds.crashes > 0, &[ReassignShards(pod, None)]);
             may(bounds.new_fleet, &[Join(pod)]);
             may(true, &[BeginClaim(pod), EndClaim(pod)]);
             for change in 1..=u16::from(bounds.changes) {
@@ -79,7 +82,10 @@ impl Step {
             }
             for other in 0..PODS {
                 may(moves, &[Close(pod, Some(other))]);
-                may(deaths, &[ReadJournal(pod, other), Deal(pod, Some(other)), DealEarly(pod, other)]);
+                may(
+                    deaths,
+                    &[ReadJournal(pod, other), ReassignShards(pod, Some(other)), ReassignEarly(pod, other)],
+                );
             }
         }
         steps
@@ -90,7 +96,7 @@ impl Step {
         let mut next = *state;
         match self {
             Self::Join(pod) => next.join(pod),
-            Self::Beat(pod) => next.beat(pod),
+            Self::Heartbeat(pod) => next.heartbeat(pod),
             Self::ReadLate(pod) => next.read_late(pod),
             Self::BelieveLate(pod) => next.believe_late(pod),
             Self::Accept(pod, change) => next.accept(pod, change, rules),
@@ -108,14 +114,14 @@ impl Step {
             Self::Clear(pod) => next.clear(pod),
             Self::WriteOwner(pod, part) => next.write_owner(pod, part, rules),
             Self::ReadRows(pod) => next.read_rows(pod, rules),
-            Self::Part(pod) => next.part(pod),
+            Self::Deregister(pod) => next.deregister(pod),
             Self::Crash(pod) => next.crash(pod),
             Self::FallSilent(pod) => next.fall_silent(pod),
             Self::DeclareDead(pod) => next.declare_dead(pod, rules),
             Self::ReadJournal(pod, dead) => next.read_journal(pod, dead),
             Self::FinishJournal(pod) => next.finish_journal(pod, rules),
-            Self::Deal(pod, to) => next.deal(pod, to),
-            Self::DealEarly(dead, to) => next.deal_early(dead, to, rules),
+            Self::ReassignShards(pod, to) => next.reassign_shards(pod, to),
+            Self::ReassignEarly(dead, to) => next.reassign_early(dead, to, rules),
             Self::BeginClaim(pod) => next.begin_claim(pod),
             Self::EndClaim(pod) => next.end_claim(pod, rules),
         }?;
@@ -152,8 +158,10 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Join(pod) => write!(f, "{} joins", name(pod)),
-            Self::Beat(pod) => write!(f, "{} beats and reads the registry", name(pod)),
-            Self::ReadLate(pod) => write!(f, "{} beats and reads the registry, but is slow", name(pod)),
+            Self::Heartbeat(pod) => write!(f, "{} sends a heartbeat and reads the registry", name(pod)),
+            Self::ReadLate(pod) => {
+                write!(f, "{} sends a heartbeat and reads the registry, but is slow", name(pod))
+            }
             Self::BelieveLate(pod) => write!(f, "{} learns what it has read", name(pod)),
             Self::Accept(pod, change) => {
                 write!(f, "{} takes change {change} and sends what must be written", name(pod))
@@ -177,7 +185,7 @@ impl fmt::Display for Step {
             }
             Self::WriteOwner(pod, part) => f.write_str(&words(&format!("{}'s handover", name(pod)), part)),
             Self::ReadRows(pod) => write!(f, "{} reads from the rows what its handover did", name(pod)),
-            Self::Part(pod) => write!(f, "{} owns nothing, and goes", name(pod)),
+            Self::Deregister(pod) => write!(f, "{} owns nothing, and goes", name(pod)),
             Self::Crash(pod) => write!(f, "{} crashes", name(pod)),
             Self::FallSilent(pod) => write!(f, "{} lives, but is silent for too long", name(pod)),
             Self::DeclareDead(pod) => write!(f, "{} is declared dead", name(pod)),
@@ -185,12 +193,14 @@ impl fmt::Display for Step {
                 write!(f, "{} reads {}'s journal past its watermark", name(pod), name(dead))
             }
             Self::FinishJournal(pod) => write!(f, "{} writes to the tables what it read there", name(pod)),
-            Self::Deal(pod, Some(to)) => {
+            Self::ReassignShards(pod, Some(to)) => {
                 write!(f, "{} deals the dead one's shard to {}", name(pod), name(to))
             }
-            Self::Deal(pod, None) => write!(f, "{} leaves the dead one's shard without owner", name(pod)),
-            Self::DealEarly(dead, to) => {
-                write!(f, "dead {}'s shard is dealt to {} at once", name(dead), name(to))
+            Self::ReassignShards(pod, None) => {
+                write!(f, "{} leaves the dead one's shard without owner", name(pod))
+            }
+            Self::ReassignEarly(dead, to) => {
+                write!(f, "dead {}'s shard is given to {} at once", name(dead), name(to))
             }
             Self::BeginClaim(pod) => write!(f, "{} claims the shard and waits for its row", name(pod)),
             Self::EndClaim(pod) => {

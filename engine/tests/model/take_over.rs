@@ -14,7 +14,7 @@ impl State {
         Some(())
     }
 
-    /// For so long that nothing confirms its ownership any more. It may go on at any moment, or beat again.
+    /// For so long that nothing confirms its ownership any more. It may go on at any moment, or send heartbeats again.
     pub(crate) fn fall_silent(&mut self, place: Place) -> Option<()> {
         when(self.pods[place].runs && self.pods[place].confirmed && self.is_live(place))?;
         self.left.silences = self.left.silences.checked_sub(1)?;
@@ -62,7 +62,7 @@ impl State {
     }
 
     /// One transaction: the dead one's shard to somebody live, or to nobody; its journal and its rows go.
-    pub(crate) fn deal(&mut self, place: Place, to: Option<Place>) -> Option<()> {
+    pub(crate) fn reassign_shards(&mut self, place: Place, to: Option<Place>) -> Option<()> {
         let dead = self.pods[place].take_over.filter(|take_over| take_over.written)?.dead;
         when(to.is_none_or(|to| self.is_live(to)))?;
         self.pods[place].take_over = None;
@@ -76,7 +76,7 @@ impl State {
     }
 
     /// What would happen if the journal were finished later.
-    pub(crate) fn deal_early(&mut self, dead: Place, to: Place, rules: &Rules) -> Option<()> {
+    pub(crate) fn reassign_early(&mut self, dead: Place, to: Place, rules: &Rules) -> Option<()> {
         when(!rules.finish_first && self.members[dead] == Member::Dead && self.owner == Some(dead))?;
         when(self.is_live(to))?;
         (self.owner, self.epoch) = (Some(to), self.epoch + 1);

@@ -164,7 +164,7 @@ impl Journal for FailoverJournal {
         self.shared.remove(incarnation).await
     }
 
-    async fn vouches_for(&self, incarnation: IncarnationId) -> bool {
+    async fn confirms_ownership(&self, incarnation: IncarnationId) -> bool {
         if incarnation != self.shared.me {
             return false;
         }

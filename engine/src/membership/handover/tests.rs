@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::ownership::shard_map::Route;
-use crate::registry::{Beat, MemberState, Takeover};
+use crate::registry::{Heartbeat, MemberState, Takeover};
 use crate::store::StoreError;
 use smartcart_domain::time::ShopTime;
 
@@ -26,7 +26,7 @@ fn other_pod() -> Member {
         pod: "b".to_owned(),
         address: String::new(),
         owns_shards: true,
-        beat: 0,
+        heartbeat: 0,
         state: MemberState::Live,
         protocol: 1,
     }
@@ -121,7 +121,7 @@ impl Registry for FakeRegistry {
         unavailable()
     }
 
-    async fn beat(&self, _: IncarnationId, _: ShopTime) -> Result<Beat, RegistryError> {
+    async fn heartbeat(&self, _: IncarnationId, _: ShopTime) -> Result<Heartbeat, RegistryError> {
         unavailable()
     }
 
@@ -133,7 +133,7 @@ impl Registry for FakeRegistry {
         unavailable()
     }
 
-    async fn part(&self, _: IncarnationId) -> Result<(), RegistryError> {
+    async fn deregister(&self, _: IncarnationId) -> Result<(), RegistryError> {
         unavailable()
     }
 

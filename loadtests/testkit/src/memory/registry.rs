@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use smartcart_domain::{failure::Failure, id::IncarnationId, shard::ShardId, time::ShopTime};
 use smartcart_engine::registry::{
-    Beat, Epoch, Member, MemberState, Registry, RegistryError, ShardRow, Takeover,
+    Epoch, Heartbeat, Member, MemberState, Registry, RegistryError, ShardRow, Takeover,
 };
 use tokio::sync::watch;
 
@@ -25,7 +25,7 @@ pub struct MemoryRegistry {
 /// What a view that lags repeats.
 #[derive(Debug, Default)]
 struct LastRead {
-    beat: Option<Beat>,
+    heartbeat: Option<Heartbeat>,
     shards: Option<Vec<ShardRow>>,
 }
 
@@ -98,8 +98,10 @@ fn fenced(_: Fenced) -> RegistryError {
 impl Registry for MemoryRegistry {
     async fn join(&self, member: &Member, shop: ShopTime) -> Result<(), RegistryError> {
         self.ask(|state| {
-            let row =
-                MemberRow { member: Member { state: MemberState::Live, beat: 0, ..member.clone() }, shop };
+            let row = MemberRow {
+                member: Member { state: MemberState::Live, heartbeat: 0, ..member.clone() },
+                shop,
+            };
             state.members.entry(member.incarnation).or_insert(row);
             self.database.tell();
             Ok(())
@@ -107,20 +109,20 @@ impl Registry for MemoryRegistry {
         .await
     }
 
-    async fn beat(&self, me: IncarnationId, shop: ShopTime) -> Result<Beat, RegistryError> {
-        let beat = |state: &mut State| {
+    async fn heartbeat(&self, me: IncarnationId, shop: ShopTime) -> Result<Heartbeat, RegistryError> {
+        let heartbeat = |state: &mut State| {
             state.fence(me).map_err(fenced)?;
             if let Some(row) = state.members.get_mut(&me) {
-                row.member.beat += 1;
+                row.member.heartbeat += 1;
                 row.shop = row.shop.max(shop);
             }
-            Ok(Beat {
+            Ok(Heartbeat {
                 members: state.members.values().map(|row| row.member.clone()).collect(),
                 shop: state.shop_time(),
                 catalog_generation: state.tables.catalog_generation,
             })
         };
-        self.read(beat, |last| Some(&mut last.beat)).await
+        self.read(heartbeat, |last| Some(&mut last.heartbeat)).await
     }
 
     async fn shards(&self) -> Result<Vec<ShardRow>, RegistryError> {
@@ -189,7 +191,7 @@ impl Registry for MemoryRegistry {
         .await
     }
 
-    async fn part(&self, me: IncarnationId) -> Result<(), RegistryError> {
+    async fn deregister(&self, me: IncarnationId) -> Result<(), RegistryError> {
         self.ask(|state| {
             if !state.members.contains_key(&me) {
                 return Ok(());

@@ -51,7 +51,7 @@ impl Pod {
             pod: name.to_owned(),
             address: format!("{name}-{incarnation}"),
             owns_shards: true,
-            beat: 0,
+            heartbeat: 0,
             state: MemberState::Live,
             protocol: 1,
         };

@@ -82,7 +82,7 @@ async fn without_postgres_appends_go_on_but_not_over_a_new_connection() {
     fleet.append(1..=2).await;
     fleet.to_postgres.set_open(false);
     fleet.append(3..=5).await;
-    assert!(fleet.one.vouches_for(ONE).await);
+    assert!(fleet.one.confirms_ownership(ONE).await);
     fleet.to_redis.break_connections().await;
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(2) {
@@ -91,7 +91,7 @@ async fn without_postgres_appends_go_on_but_not_over_a_new_connection() {
             matches!(unknown, Err(AppendError::Failed(Failure { effect: Effect::Indeterminate, .. }))),
             "{unknown:?}"
         );
-        assert!(!fleet.one.vouches_for(ONE).await);
+        assert!(!fleet.one.confirms_ownership(ONE).await);
     }
     fleet.to_postgres.set_open(true);
     fleet.append(6..=7).await;
@@ -157,7 +157,7 @@ async fn a_pod_that_has_gone_leaves_nothing_in_redis() {
     fleet.one.trim(ONE, LANE, 3).await.unwrap();
     fleet.one.close().await;
     assert_eq!(fleet.other.incarnations().await.unwrap(), [(ONE, vec![(LANE, 3)])]);
-    fleet.postgres.registry().part(ONE).await.unwrap();
+    fleet.postgres.registry().deregister(ONE).await.unwrap();
     fleet.one.close().await;
     assert_eq!(fleet.other.incarnations().await.unwrap(), []);
 }
@@ -167,7 +167,7 @@ async fn a_pod_appends_for_itself_only() {
     let fleet = Fleet::new().await;
     let refused = fleet.one.append(&entry(2, 0, 1)).await;
     assert!(matches!(refused, Err(AppendError::Unwritable(_))), "{refused:?}");
-    assert!(!fleet.one.vouches_for(IncarnationId(2)).await);
+    assert!(!fleet.one.confirms_ownership(IncarnationId(2)).await);
 }
 
 /// Memory was short: what only Redis has cannot be written again, so the tables come first.
