@@ -1,13 +1,10 @@
-//! What the engine does without being asked: sweeps, expiring holds, restocking.
+//! What the engine does without being asked: expiring holds, restocking.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinHandle;
 
-use crate::{
-    checkout::coordinator::Coordinator, clock::ShopClock, directory::Directory, entity::Resident,
-    restock::Restocker,
-};
+use crate::{checkout::coordinator::Coordinator, clock::ShopClock, directory::Directory, restock::Restocker};
 use smartcart_domain::{
     id::Sku,
     idempotency::Outcome,
@@ -20,16 +17,6 @@ const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
 /// Messages that let go of one SKU's holds in a round.
 const MESSAGES_A_ROUND: usize = 256;
 const RESTOCK_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Passivates and evicts what is idle.
-pub(crate) fn sweep<E: Resident>(directory: Arc<Directory<E>>) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(directory.sweep_interval()).await;
-            directory.sweep();
-        }
-    })
-}
 
 /// Lets go of plain holds whose time has passed, and asks the carts of checkouts that take long.
 pub(crate) fn expire_holds(

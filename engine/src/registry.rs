@@ -1,3 +1,5 @@
+//! The registry: who belongs to a fleet, and who owns each shard.
+
 use async_trait::async_trait;
 
 use smartcart_domain::{failure::Failure, id::IncarnationId, shard::ShardId, time::ShopTime};
@@ -6,8 +8,10 @@ use smartcart_domain::{failure::Failure, id::IncarnationId, shard::ShardId, time
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Epoch(pub u64);
 
+/// Whether a member may write, and be given shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MemberState {
+    /// May write, and own shards.
     Live,
     /// Hands its shards over and will go; may still write.
     Leaving,
@@ -42,6 +46,23 @@ pub struct Member {
     pub protocol: u32,
 }
 
+#[cfg(test)]
+impl Member {
+    /// One that lives and owns shards.
+    pub(crate) fn live(pod: &str, incarnation: u128) -> Self {
+        Self {
+            incarnation: IncarnationId(incarnation),
+            pod: pod.to_owned(),
+            address: String::new(),
+            owns_shards: true,
+            heartbeat: 1,
+            state: MemberState::Live,
+            protocol: 1,
+        }
+    }
+}
+
+/// Who owns a shard, and since which epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShardRow {
     pub shard: ShardId,
@@ -102,6 +123,9 @@ pub trait Registry: Send + Sync + 'static {
 
     /// Gives shards away that are mine at these epochs, each with its epoch plus one: to a member that is `Live`, or to
     /// nobody. Those that changed hands; the others are as they were (somebody is not live).
+    ///
+    /// A call that was abandoned has ended without effect, or the next call for the same shards waits until it has ended: what
+    /// the next one finds is what stays. Otherwise whoever asks again could open a shard that the first call still gives away.
     async fn hand_over(
         &self,
         me: IncarnationId,

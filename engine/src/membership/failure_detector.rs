@@ -94,15 +94,7 @@ mod tests {
     const TIMEOUT: Duration = Duration::from_secs(5);
 
     fn member(heartbeat: u64) -> Member {
-        Member {
-            incarnation: IncarnationId(1),
-            pod: "a".to_owned(),
-            address: String::new(),
-            owns_shards: true,
-            heartbeat,
-            state: MemberState::Live,
-            protocol: 1,
-        }
+        Member { heartbeat, ..Member::live("a", 1) }
     }
 
     fn detector() -> FailureDetector {

@@ -11,11 +11,12 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::ownership::shard_map::ShardMap;
+use super::parts::FleetParts;
 use crate::{
     admission::{AdmissionController, Away},
     journal::Journal,
     limits::{READS_WITHOUT_ASKING, READS_WITHOUT_CONFIRMATION},
+    ownership::shard_map::ShardMap,
 };
 use smartcart_domain::id::IncarnationId;
 
@@ -30,14 +31,15 @@ pub(crate) struct JournalConfirmation {
 }
 
 impl JournalConfirmation {
-    pub(crate) const fn new(
-        me: IncarnationId,
-        heartbeat_interval: Duration,
-        journal: Arc<dyn Journal>,
-        shards: Arc<ShardMap>,
-        gate: Arc<AdmissionController>,
-    ) -> Self {
-        Self { me, heartbeat_interval, journal, shards, gate, confirms: AtomicBool::new(false) }
+    pub(crate) fn new(parts: &FleetParts) -> Self {
+        Self {
+            me: parts.me.incarnation,
+            heartbeat_interval: parts.config.heartbeat_interval,
+            journal: parts.journal.clone(),
+            shards: parts.shards.clone(),
+            gate: parts.gate.clone(),
+            confirms: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn confirms(&self) -> bool {

@@ -137,7 +137,7 @@ async fn join(connection: &mut PgConnection, member: &Member, shop: ShopTime) ->
 }
 
 #[derive(FromRow)]
-struct BeatColumns {
+struct HeartbeatColumns {
     incarnation: Vec<u8>,
     pod: String,
     address: String,
@@ -156,7 +156,7 @@ async fn heartbeat(
     me: IncarnationId,
     shop: ShopTime,
 ) -> TableResult<Heartbeat> {
-    let rows: Vec<BeatColumns> = sqlx::query_as(
+    let rows: Vec<HeartbeatColumns> = sqlx::query_as(
         "WITH me AS (
              UPDATE member SET beat = beat + 1, shop_time = greatest(shop_time, $2)
              WHERE incarnation = $1 AND state IN ('live', 'leaving') RETURNING 1)
@@ -177,7 +177,7 @@ async fn heartbeat(
     Ok(Heartbeat { members, shop: ShopTime(shop), catalog_generation })
 }
 
-fn member_of(row: BeatColumns) -> Result<Member, StoreError> {
+fn member_of(row: HeartbeatColumns) -> Result<Member, StoreError> {
     let state = match row.state.as_str() {
         "live" => MemberState::Live,
         "leaving" => MemberState::Leaving,

@@ -3,6 +3,7 @@
 //! All pods share one [`Database`], which fences as PostgreSQL does. Each pod has a journal, a store, a registry and a way to
 //! its peers of its own, and each of these misbehaves on command through its [`Faults`].
 
+mod calls;
 mod database;
 mod faults;
 mod journal;
@@ -11,6 +12,7 @@ mod registry;
 mod store;
 mod tables;
 
+pub use calls::RegistryCall;
 pub use database::{Checkpoint, Database};
 pub use faults::{Faults, JournalFault, PeerFault, RegistryFault, StoreFault, Weather};
 pub use journal::MemoryJournal;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod clock;
+mod membership;
 mod pod;
 mod scenario;
 mod shopper;

@@ -27,9 +27,9 @@ pub(crate) struct Pod {
     pub(crate) name: String,
     pub(crate) engine: Arc<Engine>,
     member: Member,
-    journal: Arc<MemoryJournal>,
-    store: Arc<MemoryStore>,
-    registry: Arc<MemoryRegistry>,
+    pub(crate) journal: Arc<MemoryJournal>,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) registry: Arc<MemoryRegistry>,
     peers: Arc<MemoryPeers>,
     dead: watch::Sender<bool>,
 }
