@@ -62,6 +62,7 @@ async fn a_long_backlog_is_finished_in_one_go() {
     heir.journal.faults().set_weather(Weather { rng: seeded(1), delay, faults, one_in: 0 });
     let began = tokio::time::Instant::now();
     heir.engine.open().await;
+    eventually("it has everything", seconds(3_000), async || belongs_to(&world, &[&heir]).await).await;
     assert!(began.elapsed() > seconds(660), "longer than any bound on the whole: {:?}", began.elapsed());
     assert_eq!(heir.registry.calls(RegistryCall::TakeOver), 1);
     assert_eq!(on_hand(&heir).await, 3_000);
@@ -77,6 +78,7 @@ async fn who_gets_stuck_in_a_takeover_makes_way_for_another() {
     // Its turn comes second.
     other.registry.inject_into(RegistryCall::TakeOver, [RegistryFault::Unreachable; 2]);
     tokio::join!(stuck.engine.open(), other.engine.open());
+    eventually("it is done", seconds(300), async || belongs_to(&world, &[&stuck, &other]).await).await;
     assert!(stuck.registry.calls(RegistryCall::TakeOver) > 0);
     assert_eq!(other.registry.calls(RegistryCall::Finish), 1);
     assert_eq!(on_hand(&other).await, 20);
@@ -97,7 +99,7 @@ async fn a_fence_in_the_middle_of_a_takeover_ends_it_and_another_goes_on() {
     assert!(registry.declare_dead(other.incarnation(), fenced.incarnation()).await.unwrap());
     fenced.engine.failed().await;
     other.engine.open().await;
-    assert!(belongs_to(&world, &[&other]).await);
+    eventually("the other has everything", seconds(60), async || belongs_to(&world, &[&other]).await).await;
     fenced.journal.faults().restore();
     tokio::time::sleep(seconds(60)).await;
     assert!(belongs_to(&world, &[&other]).await, "what was fenced changes nothing later");
