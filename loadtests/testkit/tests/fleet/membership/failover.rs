@@ -64,7 +64,7 @@ async fn a_long_backlog_is_finished_in_one_go() {
     heir.engine.open().await;
     eventually("it has everything", seconds(3_000), async || belongs_to(&world, &[&heir]).await).await;
     assert!(began.elapsed() > seconds(660), "longer than any bound on the whole: {:?}", began.elapsed());
-    assert_eq!(heir.registry.calls(RegistryCall::TakeOver), 1);
+    assert_eq!(heir.registry.calls(RegistryCall::Finish), 1);
     assert_eq!(on_hand(&heir).await, 3_000);
 }
 
