@@ -64,7 +64,8 @@ async fn what_looks_for_unfinished_checkouts_ends_with_the_engine() {
 #[tokio::test(start_paused = true)]
 async fn a_drain_that_gets_nowhere_does_not_hurry() {
     let world = World::empty();
-    let pods = settled(&world, &["a", "b"]).await;
+    // One group for each of the others: three questions of five seconds each, then there is nothing to do but to wait.
+    let pods = settled(&world, &["a", "b", "c", "d"]).await;
     pods[0].registry.inject_into(RegistryCall::HandOver, vec![RegistryFault::Unreachable; 10_000]);
     let heartbeats = pods[0].registry.calls(RegistryCall::Heartbeat);
     let began = Instant::now();
