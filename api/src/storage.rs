@@ -97,7 +97,7 @@ impl Storage {
                     pod,
                     address,
                     owns_shards,
-                    beat: 0,
+                    heartbeat: 0,
                     state: MemberState::Live,
                     protocol: PROTOCOL,
                 };

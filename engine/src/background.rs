@@ -1,15 +1,11 @@
-//! What the engine does without being asked: sweeps, expiring holds, restocking.
+//! What the engine does without being asked: expiring holds, restocking.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinHandle;
 
-use crate::{
-    checkout::coordinator::Coordinator, clock::ShopClock, directory::Directory, entity::Resident,
-    restock::Restocker,
-};
+use crate::{checkout::coordinator::Coordinator, clock::ShopClock, directory::Directory, restock::Restocker};
 use smartcart_domain::{
-    cart::Cart,
     id::Sku,
     idempotency::Outcome,
     inventory::{Stock, StockCommand, StockRejection},
@@ -22,34 +18,8 @@ const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
 const MESSAGES_A_ROUND: usize = 256;
 const RESTOCK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// All of it.
-pub(crate) fn start(
-    carts: &Arc<Directory<Cart>>,
-    inventory: &Arc<Directory<Stock>>,
-    coordinator: &Arc<Coordinator>,
-    restocker: &Arc<Restocker>,
-    clock: &ShopClock,
-) -> [JoinHandle<()>; 4] {
-    [
-        sweep(carts.clone()),
-        sweep(inventory.clone()),
-        expire_holds(inventory.clone(), coordinator.clone(), clock.clone()),
-        restock(restocker.clone()),
-    ]
-}
-
-/// Passivates and evicts what is idle.
-fn sweep<E: Resident>(directory: Arc<Directory<E>>) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(directory.sweep_interval()).await;
-            directory.sweep();
-        }
-    })
-}
-
 /// Lets go of plain holds whose time has passed, and asks the carts of checkouts that take long.
-fn expire_holds(
+pub(crate) fn expire_holds(
     inventory: Arc<Directory<Stock>>,
     coordinator: Arc<Coordinator>,
     clock: ShopClock,
@@ -97,7 +67,7 @@ async fn expire(
     Ok(())
 }
 
-fn restock(restocker: Arc<Restocker>) -> JoinHandle<()> {
+pub(crate) fn restock(restocker: Arc<Restocker>) -> JoinHandle<()> {
     tokio::spawn(async move {
         loop {
             restocker.round().await;

@@ -1,6 +1,7 @@
 //! The whole engine: recovers, starts, answers, stops.
 
 mod catalog;
+pub mod orders;
 pub mod status;
 
 use std::{sync::Arc, time::Duration};
@@ -21,10 +22,11 @@ use crate::{
         recover,
         write_behind::WriteBehind,
     },
+    directories::Directories,
     directory::{Directory, Parts, ResidencyConfig, supervisor::Supervisors},
     entity::Resident,
     journal::{Journal, JournalPlacement},
-    limits::{SHOP_TIME_SKEW, STOP_PATIENCE},
+    limits::{DRAIN_PATIENCE, SHOP_TIME_SKEW, STOP_PATIENCE},
     membership::{
         config::FleetConfig, fleet_member::FleetMember, handover::HandoverError, parts::FleetParts,
         shard_contents::LiveShards,
@@ -38,21 +40,21 @@ use crate::{
     published::{Answer, Published},
     registry::{Epoch, Member, Registry, RegistryError},
     restock::Restocker,
-    store::{Store, StoreError, TableKey, Written},
+    store::{Store, StoreError, TableKey},
 };
 use smartcart_domain::{
     cart::Cart,
     catalog::Catalog,
-    id::{IdSecret, IncarnationId, OrderId},
+    id::{IdSecret, IncarnationId},
     idempotency::KeyFingerprint,
     inventory::Stock,
     limits::{Limits, SHARDS},
-    orders::{ForbiddenTransition, Order, OrderStatus},
     peer::{PeerReply, PeerRequest},
     request::{CheckoutRejection, CheckoutRequest, Ordered, RequestError},
     shard::ShardId,
 };
 
+/// How an engine is set up; the same for one process and for a pod of a fleet.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Config {
     pub limits: Limits,
@@ -62,6 +64,7 @@ pub struct Config {
     pub write_behind: WriteBehindConfig,
 }
 
+/// Why an engine has not started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("the last run's journal could not be finished: {0}")]
@@ -99,18 +102,7 @@ struct Assembly {
     gateway: Arc<dyn PaymentGateway>,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum OrderError {
-    #[error("there is no such order")]
-    NotFound,
-    #[error(transparent)]
-    Forbidden(#[from] ForbiddenTransition),
-    #[error("the order is at version {version}")]
-    Stale { version: u64 },
-    #[error(transparent)]
-    Store(StoreError),
-}
-
+/// A shop's live carts and stocks, or a pod's share of them, with everything that keeps them durable.
 pub struct Engine {
     incarnation: IncarnationId,
     limits: Limits,
@@ -118,8 +110,7 @@ pub struct Engine {
     secret: IdSecret,
     store: Arc<dyn Store>,
     placement: Option<Arc<dyn JournalPlacement>>,
-    carts: Arc<Directory<Cart>>,
-    inventory: Arc<Directory<Stock>>,
+    directories: Directories,
     catalog: Arc<ArcSwap<Catalog>>,
     /// One catalogue change at a time.
     catalog_change: tokio::sync::Mutex<()>,
@@ -240,12 +231,10 @@ impl Engine {
             limits: config.limits,
             routes: routes.clone(),
         };
-        let AdmissionConfig { per_cart, per_stock, deadline, .. } = config.admission;
-        let carts = Arc::new(Directory::new(&parts, per_cart, deadline, config.residency));
-        let inventory = Arc::new(Directory::new(&parts, per_stock, deadline, config.residency));
+        let directories = Directories::new(&parts, config.admission, config.residency);
+        let inventory = &directories.inventory;
         let coordinator = Arc::new(Coordinator::new(
-            carts.clone(),
-            inventory.clone(),
+            directories.clone(),
             write_behind.clone(),
             store.clone(),
             gateway.clone(),
@@ -255,11 +244,12 @@ impl Engine {
         let restocker =
             Arc::new(Restocker::new(inventory.clone(), store.clone(), gateway, routes.shards.clone()));
         let worker = write_behind.start();
-        tasks.extend(background::start(&carts, &inventory, &coordinator, &restocker, &clock));
+        tasks.extend(directories.sweep());
+        tasks.push(background::expire_holds(inventory.clone(), coordinator.clone(), clock.clone()));
+        tasks.push(background::restock(restocker.clone()));
         let member = fleet.map(|fleet| {
             let contents = LiveShards {
-                carts: carts.clone(),
-                inventory: inventory.clone(),
+                directories: directories.clone(),
                 coordinator: coordinator.clone(),
                 supervisors: parts.supervisors.clone(),
                 write_behind: write_behind.clone(),
@@ -288,8 +278,7 @@ impl Engine {
             secret: store.secret().await?,
             store,
             placement,
-            carts,
-            inventory,
+            directories,
             catalog,
             catalog_change: tokio::sync::Mutex::new(()),
             coordinator,
@@ -307,11 +296,11 @@ impl Engine {
     }
 
     pub fn carts(&self) -> &Directory<Cart> {
-        &self.carts
+        &self.directories.carts
     }
 
     pub fn inventory(&self) -> &Directory<Stock> {
-        &self.inventory
+        &self.directories.inventory
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {
@@ -341,32 +330,6 @@ impl Engine {
         key.map(|guard| TableKey { guard, now: self.clock.wall() })
     }
 
-    /// The order's next state. A cancelled order's units are back on their shelves when this answers, or soon after.
-    pub async fn transition_order(
-        &self,
-        id: OrderId,
-        to: OrderStatus,
-        expected: Option<u64>,
-        key: Option<KeyFingerprint>,
-    ) -> Result<Written<Order>, OrderError> {
-        let key = self.table_key(key);
-        if let Some(key) = key
-            && let Some(order) = self.store.order_of_key(key).await.map_err(OrderError::from)?
-        {
-            return Ok(Written { value: order, replayed: true });
-        }
-        let order = self.store.order(id).await?.ok_or(OrderError::NotFound)?;
-        if expected.is_some_and(|expected| expected != order.version) {
-            return Err(OrderError::Stale { version: order.version });
-        }
-        let next = order.transition(to, self.clock.wall())?;
-        let written = self.store.transition_order(&next, key).await?;
-        if to == OrderStatus::Cancelled {
-            self.restocker.restock(&written.value).await;
-        }
-        Ok(written)
-    }
-
     /// A request from another pod, which believes that this one owns the shard at `epoch`. `hops` pods have passed it on.
     pub async fn answer(
         &self,
@@ -378,17 +341,17 @@ impl Engine {
         let shard = request.shard();
         let context = RouteContext { epoch, hops, deadline };
         let reply = match request {
-            PeerRequest::Cart(id, request) => {
-                PeerReply::Cart(self.carts.ask_routed(&id, request, context).await.map(Answer::into_changed))
-            }
+            PeerRequest::Cart(id, request) => PeerReply::Cart(
+                self.directories.carts.ask_routed(&id, request, context).await.map(Answer::into_changed),
+            ),
             PeerRequest::Stock(sku, request) => PeerReply::Stock(
-                self.inventory.ask_routed(&sku, request, context).await.map(Answer::into_changed),
+                self.directories.inventory.ask_routed(&sku, request, context).await.map(Answer::into_changed),
             ),
             PeerRequest::ReadCart(id) => {
-                PeerReply::CartRead(self.carts.read_routed(&id, context).await.map(view))
+                PeerReply::CartRead(self.directories.carts.read_routed(&id, context).await.map(view))
             }
             PeerRequest::ReadStock(sku) => {
-                PeerReply::StockRead(self.inventory.read_routed(&sku, context).await.map(view))
+                PeerReply::StockRead(self.directories.inventory.read_routed(&sku, context).await.map(view))
             }
             PeerRequest::Checkout(request) => {
                 PeerReply::Checkout(self.coordinator.checkout_routed(request, context).await)
@@ -430,7 +393,7 @@ impl Engine {
     /// In a fleet: hands every shard over, while requests go on.
     pub async fn leave(&self) {
         let Some(member) = &self.member else { return };
-        if let Err(error) = member.drain(STOP_PATIENCE).await {
+        if let Err(error) = member.drain(DRAIN_PATIENCE).await {
             tracing::warn!(%error, "not every shard could be handed over; the others take over what is left");
         }
     }
@@ -477,16 +440,6 @@ impl Engine {
         }
         if let Err(error) = member.deregister().await {
             tracing::warn!(%error, "this pod could not deregister; its peers will declare it dead");
-        }
-    }
-}
-
-impl From<StoreError> for OrderError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::NotFound => Self::NotFound,
-            StoreError::Stale { version } => Self::Stale { version },
-            other => Self::Store(other),
         }
     }
 }

@@ -9,7 +9,7 @@ use smartcart_domain::{
     request::{CheckoutRejection, ReadError, RequestError, Shed},
 };
 use smartcart_engine::{
-    engine::OrderError,
+    engine::orders::OrderError,
     store::{Conflict, StoreError},
 };
 

@@ -9,7 +9,7 @@ use smartcart_domain::{
     inventory::StockRejection,
     request::{CheckoutRejection, ReadError, RequestError},
 };
-use smartcart_engine::{engine::OrderError, store::StoreError};
+use smartcart_engine::{engine::orders::OrderError, store::StoreError};
 
 use super::{Code, Problem};
 

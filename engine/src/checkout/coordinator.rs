@@ -8,7 +8,7 @@ use tokio::{sync::watch, task::AbortHandle, time::Instant};
 use crate::payment::PaymentGateway;
 use crate::{
     commit::write_behind::WriteBehind,
-    directory::Directory,
+    directories::Directories,
     limits::MAX_HOPS,
     ownership::{
         routes::{ForwardError, RouteContext, Routes},
@@ -18,12 +18,11 @@ use crate::{
     store::{Store, StoreError},
 };
 use smartcart_domain::{
-    cart::{Cart, CartCommand, CartRejection, CheckoutTerms},
+    cart::{CartCommand, CartRejection, CheckoutTerms},
     catalog::Catalog,
     change::EntityKey,
     id::{CartId, OrderId},
     idempotency::Outcome,
-    inventory::Stock,
     orders::Order,
     peer::{PeerReply, PeerRequest},
     request::{CheckoutRejection, CheckoutRequest, Ordered, Request, RequestError},
@@ -54,8 +53,7 @@ pub(super) enum Progress {
 
 /// Drives checkouts: at most one task for each cart.
 pub(crate) struct Coordinator {
-    pub(super) carts: Arc<Directory<Cart>>,
-    pub(super) inventory: Arc<Directory<Stock>>,
+    pub(super) directories: Directories,
     pub(super) write_behind: Arc<WriteBehind>,
     pub(super) store: Arc<dyn Store>,
     pub(super) gateway: Arc<dyn PaymentGateway>,
@@ -73,15 +71,14 @@ struct RunningCheckout {
 
 impl Coordinator {
     pub(crate) fn new(
-        carts: Arc<Directory<Cart>>,
-        inventory: Arc<Directory<Stock>>,
+        directories: Directories,
         write_behind: Arc<WriteBehind>,
         store: Arc<dyn Store>,
         gateway: Arc<dyn PaymentGateway>,
         catalog: Arc<ArcSwap<Catalog>>,
         routes: Routes,
     ) -> Self {
-        Self { carts, inventory, write_behind, store, gateway, catalog, routes, running: Mutex::default() }
+        Self { directories, write_behind, store, gateway, catalog, routes, running: Mutex::default() }
     }
 
     /// From a client.
@@ -202,7 +199,7 @@ impl Coordinator {
                 expected: request.expected,
                 fresh: false,
             };
-            match self.carts.ask_local(&request.cart, start).await {
+            match self.directories.carts.ask_local(&request.cart, start).await {
                 Ok(answer) => return Ok((answer.outcome, answer.replayed)),
                 // The last checkout's goods are still being handed out: that takes milliseconds.
                 Err(RequestError::Rejected(CartRejection::CheckoutUnderWay)) if Instant::now() < until => {
@@ -254,7 +251,7 @@ impl Coordinator {
 
     /// Goes on with a cart's checkout, if it has one. Whether it has; nothing, when the cart cannot be read.
     pub(crate) async fn resume_cart(self: &Arc<Self>, cart: CartId) -> Option<bool> {
-        match self.carts.read_local(&cart).await {
+        match self.directories.carts.read_local(&cart).await {
             Ok(Some(published)) => match &published.view().checkout {
                 Some(checkout) => {
                     self.resume(cart, checkout.order);
@@ -277,6 +274,8 @@ impl Coordinator {
         self: &Arc<Self>,
         of: Option<&[ShardId]>,
     ) -> Result<bool, StoreError> {
+        // What else goes on by itself, with no client to ask for it, is looked up here too.
+        let Directories { carts: _, inventory } = &self.directories;
         let wanted = |shard: ShardId| of.is_none_or(|shards| shards.contains(&shard));
         let mut carts = self.store.carts_checking_out().await?;
         carts.retain(|cart| wanted(EntityKey::Cart(*cart).shard()));
@@ -288,7 +287,7 @@ impl Coordinator {
         skus.retain(|sku| wanted(ShardId::of(sku.as_str().as_bytes())));
         let loads = stream::iter(skus).map(Ok::<_, StoreError>).try_for_each_concurrent(
             RESUMED_AT_ONCE,
-            async |sku| match self.inventory.read_local(&sku).await {
+            async |sku| match inventory.read_local(&sku).await {
                 Ok(_) | Err(RequestError::NotOwner) => Ok(()),
                 Err(refusal) => Err(Failure::not_applied(format!("{refusal:?}")).into()),
             },

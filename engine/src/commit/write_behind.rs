@@ -38,6 +38,8 @@ use smartcart_domain::{failure::Failure, id::IncarnationId, orders::Order, shard
 /// Tables that do not answer are asked again at least this often.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// So many rows take about as long as one: what counts is the transaction.
+const FEW_ROWS: usize = 64;
 /// How often shop time is written when nothing else is.
 const PERSIST_SHOP_TIME: Duration = Duration::from_secs(5);
 
@@ -218,12 +220,25 @@ impl WriteBehind {
 
     /// Waits until the tables have all that these shards have in the journal now. Nobody changes them meanwhile.
     pub(crate) async fn flush_shards(&self, shards: &[ShardId]) -> Result<(), StoreError> {
+        self.flush_more_than(0, shards).await
+    }
+
+    /// The same while they still change, so that less is left to write when nobody can change them.
+    pub(crate) async fn flush_ahead(&self, shards: &[ShardId]) -> Result<(), StoreError> {
+        self.flush_more_than(FEW_ROWS, shards).await
+    }
+
+    /// Nothing is written, and nobody waits for the worker, when no more than `few` rows of these shards wait.
+    async fn flush_more_than(&self, few: usize, shards: &[ShardId]) -> Result<(), StoreError> {
         let entities = self.waiting.lock().in_shards(shards);
         let (done, written) = oneshot::channel();
         {
             let mut urgent = self.urgent.lock();
             if urgent.closed {
                 return Err(Failure::fenced().into());
+            }
+            if entities.len() <= few {
+                return Ok(());
             }
             urgent.entities.extend(entities);
             urgent.shard_waiters.push(done);

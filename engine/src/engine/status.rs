@@ -1,4 +1,4 @@
-//! What operators see of the engine.
+//! What an operator sees of an engine.
 
 use super::Engine;
 use crate::{
@@ -59,7 +59,7 @@ impl Engine {
 
     pub fn shards(&self) -> Vec<ShardStatus> {
         (0..SHARDS)
-            .zip(self.carts.residents().into_iter().zip(self.inventory.residents()))
+            .zip(self.directories.residents())
             .map(|(shard, (carts, stocks))| {
                 let id = ShardId(shard);
                 let owner = self.member.as_ref().and_then(|member| member.owner_name(id));
@@ -71,10 +71,6 @@ impl Engine {
     /// The entities that were asked most in the last seconds.
     pub fn hot_keys(&self) -> Vec<HotKey> {
         const MOST: usize = 20;
-        let mut hot = self.carts.hot_keys(MOST);
-        hot.extend(self.inventory.hot_keys(MOST));
-        hot.sort_by_key(|key| std::cmp::Reverse(key.requests));
-        hot.truncate(MOST);
-        hot
+        self.directories.hot_keys(MOST)
     }
 }

@@ -1,6 +1,6 @@
 //! The parts of a member, put together, and what its engine asks of it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{task::JoinHandle, time::Instant};
 
@@ -14,13 +14,16 @@ use super::{
     registry_call::within,
     rendezvous::best_owner,
 };
-use crate::backoff::Backoff;
-use crate::limits::{REGISTRY_CALL_TIMEOUT, REGISTRY_RETRY_PAUSE, SHARDS_HANDED_OVER_AT_ONCE};
-use crate::registry::{Member, MemberState, RegistryError};
+use crate::{
+    backoff::Backoff,
+    limits::{REGISTRY_CALL_TIMEOUT, REGISTRY_RETRY_PAUSE},
+    ownership::shard_map::ShardMap,
+    registry::{Member, MemberState, RegistryError},
+};
 use smartcart_domain::{id::IncarnationId, shard::ShardId};
 
 pub(crate) struct FleetMember {
-    pub(super) parts: FleetParts,
+    parts: Arc<FleetParts>,
     pub(crate) membership: Arc<Membership>,
     journal_confirmation: Arc<JournalConfirmation>,
     handover: Arc<Handover>,
@@ -34,14 +37,10 @@ impl std::fmt::Debug for FleetMember {
 
 impl FleetMember {
     pub(crate) fn new(parts: FleetParts) -> Self {
-        let FleetParts { me, config, registry, shards, contents, placement, admission, .. } = &parts;
-        let journal_confirmation = Arc::new(JournalConfirmation::new(
-            me.incarnation,
-            config.heartbeat_interval,
-            placement.clone(),
-            shards.clone(),
-            admission.clone(),
-        ));
+        let parts = Arc::new(parts);
+        let journal_confirmation = Arc::new(JournalConfirmation::new(&parts));
+        let membership = Arc::new(Membership::new(parts.clone(), journal_confirmation.clone()));
+        let FleetParts { me, registry, shards, contents, admission, .. } = &*parts;
         let handover = Handover::new(
             me.incarnation,
             registry.clone(),
@@ -49,37 +48,34 @@ impl FleetMember {
             contents.clone(),
             admission.clone(),
         );
-        Self {
-            membership: Arc::new(Membership::new(parts.clone(), journal_confirmation.clone())),
-            journal_confirmation,
-            handover: Arc::new(handover),
-            parts,
-        }
+        Self { membership, journal_confirmation, handover: Arc::new(handover), parts }
+    }
+
+    pub(super) fn me(&self) -> &Member {
+        &self.parts.me
+    }
+
+    pub(super) fn shards(&self) -> &ShardMap {
+        &self.parts.shards
     }
 
     /// The tasks of a member.
     pub(crate) fn start(&self) -> Vec<JoinHandle<()>> {
-        let FleetParts { me, config, registry, peers, shards, journal, store, .. } = &self.parts;
-        let failover = Failover {
-            membership: self.membership.clone(),
-            registry: registry.clone(),
-            peers: peers.clone(),
-            journal: journal.clone(),
-            store: store.clone(),
-        };
-        let mut tasks =
-            vec![tokio::spawn(self.journal_confirmation.clone().run()), tokio::spawn(failover.run())];
-        if me.owns_shards {
+        let failover = Failover { membership: self.membership.clone(), parts: self.parts.clone() };
+        // Here and not in the tasks: the first heartbeat may come before those run.
+        let updates = self.membership.updates();
+        let mut tasks = vec![
+            tokio::spawn(self.journal_confirmation.clone().run()),
+            tokio::spawn(failover.run(updates.clone())),
+        ];
+        if self.parts.me.owns_shards {
             let rebalancer = Rebalancer {
                 membership: self.membership.clone(),
-                registry: registry.clone(),
                 handover: self.handover.clone(),
-                shards: shards.clone(),
-                rebalance_delay: config.rebalance_delay,
+                parts: self.parts.clone(),
             };
-            tasks.push(tokio::spawn(rebalancer.run()));
+            tasks.push(tokio::spawn(rebalancer.run(updates)));
         }
-        // Last: the others are told of its first heartbeat.
         tasks.push(tokio::spawn(self.membership.clone().run()));
         tasks
     }
@@ -142,11 +138,12 @@ impl FleetMember {
             members.iter().filter(|member| member.incarnation != self.parts.me.incarnation).collect();
         for (owner, shards) in self.leaving(&others) {
             let to = others.iter().copied().find(|member| Some(member.incarnation) == owner);
-            for some in shards.chunks(SHARDS_HANDED_OVER_AT_ONCE) {
+            let mut left = shards;
+            while let Some(group) = self.handover.next_group(&mut left) {
                 if Instant::now() >= until {
                     return Ok(moved);
                 }
-                match self.handover.hand_over(some, to, Some(until)).await {
+                match self.handover.hand_over(&group, to, Some(until)).await {
                     Ok(count) => moved += count,
                     Err(HandoverError::Registry(error)) if error.is_fenced() => return Err(error.into()),
                     // The time is nearly over: what failed before says more, or how many are left.
@@ -159,8 +156,8 @@ impl FleetMember {
     }
 
     /// This pod's shards, by who should have them when it has gone.
-    fn leaving(&self, others: &[&Member]) -> HashMap<Option<IncarnationId>, Vec<ShardId>> {
-        let mut by_owner: HashMap<Option<IncarnationId>, Vec<ShardId>> = HashMap::new();
+    fn leaving(&self, others: &[&Member]) -> BTreeMap<Option<IncarnationId>, Vec<ShardId>> {
+        let mut by_owner: BTreeMap<Option<IncarnationId>, Vec<ShardId>> = BTreeMap::new();
         for (shard, _) in self.parts.shards.owned() {
             let owner = best_owner(shard, others.iter().copied()).map(|member| member.incarnation);
             by_owner.entry(owner).or_default().push(shard);
@@ -187,6 +184,6 @@ impl FleetMember {
 
     /// Forgotten by the others: it owns nothing, and the tables have all of its journal.
     pub(crate) async fn deregister(&self) -> Result<(), RegistryError> {
-        within(REGISTRY_CALL_TIMEOUT, self.parts.registry.part(self.parts.me.incarnation)).await
+        within(REGISTRY_CALL_TIMEOUT, self.parts.registry.deregister(self.parts.me.incarnation)).await
     }
 }

@@ -19,12 +19,15 @@ use super::{
     journal_confirmation::JournalConfirmation,
     parts::FleetParts,
 };
-use crate::registry::{Beat, Member, MemberState, RegistryError, ShardRow};
-use crate::{admission::Away, limits::READS_WITHOUT_CONFIRMATION};
+use crate::{
+    admission::Away,
+    limits::READS_WITHOUT_CONFIRMATION,
+    registry::{Heartbeat, Member, MemberState, RegistryError, ShardRow},
+};
 use smartcart_domain::{failure::Failure, id::IncarnationId, shard::ShardId};
 
 pub(crate) struct Membership {
-    parts: FleetParts,
+    parts: Arc<FleetParts>,
     journal_confirmation: Arc<JournalConfirmation>,
     /// As the last heartbeat found them.
     members: ArcSwap<Vec<Member>>,
@@ -42,7 +45,7 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    pub(crate) fn new(parts: FleetParts, journal_confirmation: Arc<JournalConfirmation>) -> Self {
+    pub(crate) fn new(parts: Arc<FleetParts>, journal_confirmation: Arc<JournalConfirmation>) -> Self {
         let FleetConfig { heartbeat_interval, suspicion_timeout, .. } = parts.config;
         let failure_detector = FailureDetector::new(parts.me.clone(), heartbeat_interval, suspicion_timeout);
         Self {
@@ -58,7 +61,7 @@ impl Membership {
         }
     }
 
-    pub(crate) const fn me(&self) -> &Member {
+    pub(crate) fn me(&self) -> &Member {
         &self.parts.me
     }
 
@@ -75,13 +78,17 @@ impl Membership {
         self.updated.subscribe()
     }
 
-    pub(crate) fn catalog_generation(&self) -> watch::Receiver<u64> {
-        self.catalog.subscribe()
+    /// Does something until this incarnation is over; then drops it, wherever it is.
+    pub(crate) async fn while_member(&self, doing: impl Future<Output = ()>) {
+        tokio::select! {
+            biased;
+            () = self.parts.admission.failed() => {}
+            () = doing => {}
+        }
     }
 
-    /// Whether this incarnation can change nothing any more.
-    pub(crate) fn is_over(&self) -> bool {
-        self.parts.admission.read_only().is_some()
+    pub(crate) fn catalog_generation(&self) -> watch::Receiver<u64> {
+        self.catalog.subscribe()
     }
 
     pub(crate) fn suspects(&self) -> Vec<Suspect> {
@@ -122,6 +129,7 @@ impl Membership {
             }
             let next = began + self.parts.config.heartbeat_interval;
             tokio::select! {
+                () = self.parts.admission.failed() => return,
                 () = tokio::time::sleep_until(next) => {}
                 () = self.parts.registry.changed() => {}
                 () = self.parts.shards.stale.notified() => {}
@@ -132,7 +140,8 @@ impl Membership {
     async fn round(&self) -> Result<(), RegistryError> {
         // What the answer says was true after this moment.
         let asked = Instant::now();
-        let heartbeat = self.parts.registry.beat(self.parts.me.incarnation, self.parts.clock.now()).await?;
+        let heartbeat =
+            self.parts.registry.heartbeat(self.parts.me.incarnation, self.parts.clock.now()).await?;
         let rows = self.parts.registry.shards().await?;
         self.unknown_peer.store(false, Ordering::SeqCst);
         self.parts.admission.set_away(Away::Registry, false);
@@ -146,7 +155,7 @@ impl Membership {
         applied
     }
 
-    fn apply_heartbeat(&self, heartbeat: Beat, asked: Instant) {
+    fn apply_heartbeat(&self, heartbeat: Heartbeat, asked: Instant) {
         self.parts.clock.follow(heartbeat.shop);
         let asked = asked.saturating_duration_since(self.started);
         self.failure_detector.lock().observe(&heartbeat.members, asked);
@@ -212,9 +221,9 @@ impl Membership {
 
     /// Returns when every shard has an owner that this pod knows.
     pub(crate) async fn all_served(&self) {
-        while !self.parts.shards.all_served() {
-            self.newer_map().await;
-        }
+        let mut updates = self.updates();
+        // The sender lives as long as this. Nobody asks for a heartbeat out of turn: this may take long.
+        while !self.parts.shards.all_served() && updates.changed().await.is_ok() {}
     }
 
     /// Returns at the next change of the shard map, or of this pod's view of it, at the latest after a heartbeat.

@@ -11,11 +11,12 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::ownership::shard_map::ShardMap;
+use super::parts::FleetParts;
 use crate::{
     admission::{AdmissionController, Away},
     journal::JournalPlacement,
     limits::{READS_WITHOUT_ASKING, READS_WITHOUT_CONFIRMATION},
+    ownership::shard_map::ShardMap,
 };
 use smartcart_domain::id::IncarnationId;
 
@@ -30,14 +31,15 @@ pub(crate) struct JournalConfirmation {
 }
 
 impl JournalConfirmation {
-    pub(crate) const fn new(
-        me: IncarnationId,
-        heartbeat_interval: Duration,
-        placement: Option<Arc<dyn JournalPlacement>>,
-        shards: Arc<ShardMap>,
-        admission: Arc<AdmissionController>,
-    ) -> Self {
-        Self { me, heartbeat_interval, placement, shards, admission, confirms: AtomicBool::new(false) }
+    pub(crate) fn new(parts: &FleetParts) -> Self {
+        Self {
+            me: parts.me.incarnation,
+            heartbeat_interval: parts.config.heartbeat_interval,
+            placement: parts.placement.clone(),
+            shards: parts.shards.clone(),
+            admission: parts.admission.clone(),
+            confirms: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn confirms(&self) -> bool {

@@ -1,4 +1,4 @@
-//! What a member is made of, and what its parts share.
+//! What a member of a fleet is made of; each of its tasks takes from it what it needs.
 
 use std::sync::Arc;
 
@@ -13,7 +13,6 @@ use crate::{
     store::Store,
 };
 
-#[derive(Clone)]
 pub(crate) struct FleetParts {
     pub(crate) me: Member,
     pub(crate) config: FleetConfig,
@@ -26,5 +25,6 @@ pub(crate) struct FleetParts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) admission: Arc<AdmissionController>,
     pub(crate) clock: ShopClock,
+    /// The catalogue's generation that this pod has loaded.
     pub(crate) catalog_generation: u64,
 }

@@ -50,6 +50,8 @@ pub enum RegistryFault {
     Unreachable,
     /// Applied, and the answer is lost.
     LoseAnswer,
+    /// Not applied, and never answered.
+    Hang,
     /// What is read is what the call before had read.
     OldView,
 }
@@ -183,6 +185,11 @@ impl<F: Copy> Faults<F> {
         let scripted = self.state.lock().scripted.pop_front();
         let fault = scripted.unwrap_or_else(|| self.draw());
         self.arrive(fault).await
+    }
+
+    /// The same for a call whose fault is known.
+    pub(super) async fn suffer(&self, fault: F) -> Result<Fate<F>, Away> {
+        self.arrive(Some(fault)).await
     }
 
     /// The same for a call that no script counts.

@@ -4,6 +4,7 @@
 //! its peers of its own, and each of these misbehaves on command through its [`Faults`].
 
 mod bugs;
+mod calls;
 mod database;
 mod faults;
 mod journal;
@@ -14,6 +15,7 @@ mod store;
 mod tables;
 
 pub use bugs::Bug;
+pub use calls::RegistryCall;
 pub use database::{Checkpoint, Database};
 pub use faults::{Faults, JournalFault, PeerFault, RegistryFault, StoreFault, Weather};
 pub use journal::MemoryJournal;

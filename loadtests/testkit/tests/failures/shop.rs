@@ -180,7 +180,7 @@ fn member(name: &str, incarnation: IncarnationId) -> Member {
         pod: name.to_owned(),
         address: format!("{name}-{incarnation}"),
         owns_shards: true,
-        beat: 0,
+        heartbeat: 0,
         state: MemberState::Live,
         protocol: 1,
     }

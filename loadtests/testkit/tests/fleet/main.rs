@@ -5,6 +5,7 @@
 
 mod bugs;
 mod clock;
+mod membership;
 mod outages;
 mod pod;
 mod scenario;

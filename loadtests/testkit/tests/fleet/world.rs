@@ -46,14 +46,19 @@ pub(crate) fn sku(name: &str) -> Sku {
 }
 
 impl World {
-    /// Three pods that serve every shard, and full shelves.
-    pub(crate) async fn open(rng: &mut Rng, rough: Roughness) -> Arc<Self> {
-        let world = Self {
+    /// A database and a network, and nobody there.
+    pub(crate) fn empty() -> Self {
+        Self {
             database: Database::default(),
             network: Network::default(),
             pods: Mutex::default(),
             gone: AtomicU64::new(0),
-        };
+        }
+    }
+
+    /// Three pods that serve every shard, and full shelves.
+    pub(crate) async fn open(rng: &mut Rng, rough: Roughness) -> Arc<Self> {
+        let world = Self::empty();
         let products: Vec<_> = SKUS.iter().map(|name| product(name)).collect();
         MemoryStore::new(&world.database, None).put_products(&products).await.unwrap();
         for name in ["a", "b", "c"] {

@@ -157,7 +157,7 @@ async fn a_pod_that_has_gone_leaves_nothing_in_redis() {
     fleet.one.trim(ONE, LANE, 3).await.unwrap();
     fleet.one.close().await;
     assert_eq!(fleet.other.incarnations().await.unwrap(), [(ONE, vec![(LANE, 3)])]);
-    fleet.postgres.registry().part(ONE).await.unwrap();
+    fleet.postgres.registry().deregister(ONE).await.unwrap();
     fleet.one.close().await;
     assert_eq!(fleet.other.incarnations().await.unwrap(), []);
 }
