@@ -1,6 +1,6 @@
 //! The HTTP service, the command line, and the one place where everything is wired together.
 //!
-//! Architecture Invariant: nothing imports this crate, and its modules form no cycle: [`etag`], [`json`] and [`limits`] lie
+//! Architecture Invariant: nothing but tests imports this crate, and its modules form no cycle: [`etag`], [`json`] and [`limits`] lie
 //! below [`problem`] and [`reply`], these below [`auth`], then [`app_state`], [`extract`], [`routes`], [`router`] and [`app`].
 //!
 //! # To add an endpoint

@@ -6,7 +6,7 @@ use smartcart_domain::id::IncarnationId;
 use smartcart_engine::{
     clock::Clock,
     engine::{Engine, Fleet, StartError},
-    journal::Journal,
+    journal::{Journal, JournalPlacement},
     membership::FleetConfig,
     payment::InvoiceGateway,
     registry::{Member, MemberState},
@@ -98,19 +98,20 @@ impl Storage {
         let (journal, store) = (self.journal(), self.store());
         let gateway = Arc::new(InvoiceGateway);
         match (self, identity) {
-            (Self::Shared(shared, incarnation, _), Some(identity)) => {
+            (Self::Shared(shared, incarnation, failover), Some(identity)) => {
                 let PeerIdentity { pod, address, owns_shards, peers } = identity;
                 let member = Member {
                     incarnation: *incarnation,
                     pod,
                     address,
                     owns_shards,
-                    beat: 0,
+                    heartbeat: 0,
                     state: MemberState::Live,
                     protocol: PROTOCOL,
                 };
                 let registry = shared.registry.clone();
-                let fleet = Fleet { member, registry, peers, config: FleetConfig::default() };
+                let placement = failover.clone().map(|failover| -> Arc<dyn JournalPlacement> { failover });
+                let fleet = Fleet { member, registry, peers, placement, config: FleetConfig::default() };
                 Engine::join(config.engine, fleet, journal, store, clock, gateway).await
             }
             _ => Engine::start(config.engine, journal, store, clock, gateway).await,

@@ -32,10 +32,12 @@ impl Default for AdmissionConfig {
     }
 }
 
-/// The process's door.
+/// Admits requests, and refuses changes when something that they need is away or has failed for good.
 #[derive(Debug, Default)]
 pub struct AdmissionController {
     limit: usize,
+    /// In a fleet: the silence after which the other pods take over this one's shards. Nothing: there are no others.
+    suspicion_timeout: Option<Duration>,
     in_flight: AtomicUsize,
     closed: AtomicBool,
     /// The write-behind cannot keep up.
@@ -56,7 +58,7 @@ pub struct AdmissionController {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Pressure {
-    Bearable = 0,
+    Normal = 0,
     /// Guests' changes are refused.
     Guests = 1,
     /// All changes are refused.
@@ -74,8 +76,8 @@ pub(crate) enum Away {
 }
 
 impl AdmissionController {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, ..Self::default() }
+    pub(crate) fn new(limit: usize, suspicion_timeout: Option<Duration>) -> Self {
+        Self { limit, suspicion_timeout, ..Self::default() }
     }
 
     /// Whether a request may come in, for whatever pod it is.
@@ -86,7 +88,7 @@ impl AdmissionController {
         if self.away.load(Ordering::Relaxed) & Away::Registry as u8 != 0 {
             return Err(shed("registry_away", Duration::from_secs(1)));
         }
-        let permit = Permit { gate: self.clone(), inside: None };
+        let permit = Permit { admission: self.clone(), guard: None };
         if self.in_flight.fetch_add(1, Ordering::Relaxed) >= self.limit {
             drop(permit);
             return Err(shed("overload", Duration::from_millis(250)));
@@ -95,7 +97,7 @@ impl AdmissionController {
     }
 
     /// Whether this pod can take a change of what it owns. The engine's own steps finish what was taken before.
-    pub(crate) fn take(&self, caller: Caller) -> Result<(), Shed> {
+    pub(crate) fn admit_change(&self, caller: Caller) -> Result<(), Shed> {
         if caller == Caller::Engine {
             return Ok(());
         }
@@ -116,9 +118,9 @@ impl AdmissionController {
     }
 
     /// For the steps of work that was admitted before: they are counted, never shed.
-    pub(crate) fn pass(self: &Arc<Self>) -> Permit {
+    pub(crate) fn admit_step(self: &Arc<Self>) -> Permit {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Permit { gate: self.clone(), inside: None }
+        Permit { admission: self.clone(), guard: None }
     }
 
     pub(crate) fn close(&self) {
@@ -157,9 +159,26 @@ impl AdmissionController {
     pub(crate) fn fail_stop(&self, why: &str) {
         let mut read_only = self.read_only.write();
         if read_only.is_none() {
-            tracing::error!(reason = why, "changes are refused from now on; mend the cause and restart");
+            let next = self.after_fail_stop();
+            tracing::error!(
+                reason = why,
+                "fail-stop: changes of carts and stock, and checkouts, are refused with 503 from now on; {next}"
+            );
             *read_only = Some(why.to_owned());
             self.failed.notify_waiters();
+        }
+    }
+
+    /// For operators.
+    fn after_fail_stop(&self) -> String {
+        match self.suspicion_timeout {
+            // A restart would meet the same fault.
+            None => "reads go on; mend the cause, then restart this process".to_owned(),
+            Some(timeout) => format!(
+                "this pod hands over the shards that it still can and exits with an error; the other pods take over what is \
+                 left within about {} s of its exit; start it again",
+                timeout.as_secs_f32().ceil()
+            ),
         }
     }
 
@@ -183,21 +202,21 @@ impl AdmissionController {
 /// One admitted request; gives its place back when it is answered.
 #[derive(Debug)]
 pub(crate) struct Permit {
-    gate: Arc<AdmissionController>,
+    admission: Arc<AdmissionController>,
     /// Keeps the shard here until the answer is durable.
-    inside: Option<ShardGuard>,
+    guard: Option<ShardGuard>,
 }
 
 impl Permit {
-    pub(crate) fn entered(mut self, inside: ShardGuard) -> Self {
-        self.inside = Some(inside);
+    pub(crate) fn with_guard(mut self, guard: ShardGuard) -> Self {
+        self.guard = Some(guard);
         self
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.gate.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.admission.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -206,49 +225,49 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_door_lets_in_as_many_as_it_says_and_counts_those_who_leave() {
-        let gate = Arc::new(AdmissionController::new(2));
-        let first = gate.admit().unwrap();
-        let _second = gate.admit().unwrap();
-        assert_eq!(gate.admit().unwrap_err().reason, "overload");
+    fn as_many_requests_are_admitted_as_the_limit_says_and_each_answer_makes_room() {
+        let admission = Arc::new(AdmissionController::new(2, None));
+        let first = admission.admit().unwrap();
+        let _second = admission.admit().unwrap();
+        assert_eq!(admission.admit().unwrap_err().reason, "overload");
         drop(first);
-        assert!(gate.admit().is_ok());
-        assert_eq!(gate.in_flight(), 1);
+        assert!(admission.admit().is_ok());
+        assert_eq!(admission.in_flight(), 1);
     }
 
     #[test]
-    fn a_closed_door_lets_nobody_in_and_behind_a_congested_one_nothing_is_taken() {
-        let gate = Arc::new(AdmissionController::new(2));
-        gate.set_congested(true);
+    fn while_congested_no_change_is_taken_and_while_draining_nothing_is_admitted() {
+        let admission = Arc::new(AdmissionController::new(2, None));
+        admission.set_congested(true);
         // It may be for another pod.
-        assert!(gate.admit().is_ok());
-        assert_eq!(gate.take(Caller::Guest).unwrap_err().reason, "backlog");
-        assert!(gate.take(Caller::Engine).is_ok());
-        gate.set_congested(false);
-        assert!(gate.take(Caller::Guest).is_ok());
-        gate.close();
-        assert_eq!(gate.admit().unwrap_err().reason, "draining");
+        assert!(admission.admit().is_ok());
+        assert_eq!(admission.admit_change(Caller::Guest).unwrap_err().reason, "backlog");
+        assert!(admission.admit_change(Caller::Engine).is_ok());
+        admission.set_congested(false);
+        assert!(admission.admit_change(Caller::Guest).is_ok());
+        admission.close();
+        assert_eq!(admission.admit().unwrap_err().reason, "draining");
     }
 
     #[test]
-    fn without_its_journal_a_pod_takes_nothing_and_without_the_registry_it_lets_nobody_in() {
-        let gate = Arc::new(AdmissionController::new(2));
-        gate.set_away(Away::Journal, true);
-        assert!(gate.admit().is_ok());
-        assert_eq!(gate.take(Caller::Service).unwrap_err().reason, "journal_away");
-        gate.set_away(Away::Registry, true);
-        assert_eq!(gate.admit().unwrap_err().reason, "registry_away");
+    fn without_its_journal_a_pod_takes_no_change_and_without_the_registry_it_admits_nothing() {
+        let admission = Arc::new(AdmissionController::new(2, None));
+        admission.set_away(Away::Journal, true);
+        assert!(admission.admit().is_ok());
+        assert_eq!(admission.admit_change(Caller::Service).unwrap_err().reason, "journal_away");
+        admission.set_away(Away::Registry, true);
+        assert_eq!(admission.admit().unwrap_err().reason, "registry_away");
     }
 
     #[test]
     fn under_pressure_guests_are_refused_first_and_then_everybody() {
-        let gate = Arc::new(AdmissionController::new(2));
-        gate.set_pressure(Pressure::Guests);
-        assert_eq!(gate.take(Caller::Guest).unwrap_err().reason, "memory_guests");
-        assert!(gate.take(Caller::Service).is_ok());
-        gate.set_pressure(Pressure::All);
-        assert_eq!(gate.take(Caller::Service).unwrap_err().reason, "memory");
-        gate.set_pressure(Pressure::Bearable);
-        assert!(gate.take(Caller::Guest).is_ok());
+        let admission = Arc::new(AdmissionController::new(2, None));
+        admission.set_pressure(Pressure::Guests);
+        assert_eq!(admission.admit_change(Caller::Guest).unwrap_err().reason, "memory_guests");
+        assert!(admission.admit_change(Caller::Service).is_ok());
+        admission.set_pressure(Pressure::All);
+        assert_eq!(admission.admit_change(Caller::Service).unwrap_err().reason, "memory");
+        admission.set_pressure(Pressure::Normal);
+        assert!(admission.admit_change(Caller::Guest).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! What the engine does without being asked: sweeps, expiring holds, restocking.
+//! What the engine does without being asked: expiring holds, restocking.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     admission::AdmissionController, checkout::coordinator::Coordinator, clock::ShopClock,
-    directory::Directory, entity::Resident, guarded::spawn_guarded, restock::Restocker,
+    directory::Directory, guarded::spawn_guarded, restock::Restocker,
 };
 use smartcart_domain::{
     id::Sku,
@@ -20,19 +20,6 @@ const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
 /// Messages that let go of one SKU's holds in a round.
 const MESSAGES_A_ROUND: usize = 256;
 const RESTOCK_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Passivates and evicts what is idle.
-pub(crate) fn sweep<E: Resident>(
-    admission: &Arc<AdmissionController>,
-    directory: Arc<Directory<E>>,
-) -> JoinHandle<()> {
-    spawn_guarded("the sweep of idle entities", admission, async move {
-        loop {
-            tokio::time::sleep(directory.sweep_interval()).await;
-            directory.sweep();
-        }
-    })
-}
 
 /// Lets go of plain holds whose time has passed, and asks the carts of checkouts that take long.
 pub(crate) fn expire_holds(

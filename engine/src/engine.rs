@@ -1,6 +1,8 @@
 //! The whole engine: recovers, starts, answers, stops.
 
 mod catalog;
+pub mod orders;
+pub mod status;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,21 +17,19 @@ use crate::{
     checkout::coordinator::Coordinator,
     clock::{Clock, ShopClock},
     commit::{
-        Lag, Recovered, RecoveryError, WriteBehindConfig,
+        Recovered, RecoveryError, WriteBehindConfig,
         group_commit::{LaneHandle, start_lanes},
         recover,
         write_behind::WriteBehind,
     },
-    directory::{Directory, HotKey, Parts, ResidencyConfig, ShardResidents, supervisor::Supervisors},
+    directories::Directories,
+    directory::{Directory, Parts, ResidencyConfig, supervisor::Supervisors},
     entity::Resident,
-    journal::Journal,
-    limits::{SHOP_TIME_SKEW, STOP_PATIENCE},
+    journal::{Journal, JournalPlacement},
+    limits::{DRAIN_PATIENCE, SHOP_TIME_SKEW, STOP_PATIENCE},
     membership::{
-        config::FleetConfig,
-        fleet_member::{FleetMember, FleetParts},
-        handover::HandoverError,
+        config::FleetConfig, fleet_member::FleetMember, handover::HandoverError, parts::FleetParts,
         shard_contents::LiveShards,
-        status::MemberStatus,
     },
     ownership::{
         routes::{RouteContext, Routes},
@@ -40,21 +40,21 @@ use crate::{
     published::{Answer, Published},
     registry::{Epoch, Member, Registry, RegistryError},
     restock::Restocker,
-    store::{Store, StoreError, TableKey, Written},
+    store::{Store, StoreError, TableKey},
 };
 use smartcart_domain::{
     cart::Cart,
     catalog::Catalog,
-    id::{IdSecret, IncarnationId, OrderId},
+    id::{IdSecret, IncarnationId},
     idempotency::KeyFingerprint,
     inventory::Stock,
     limits::{Limits, SHARDS},
-    orders::{ForbiddenTransition, Order, OrderStatus},
     peer::{PeerReply, PeerRequest},
     request::{CheckoutRejection, CheckoutRequest, Ordered, RequestError},
     shard::ShardId,
 };
 
+/// How an engine is set up; the same for one process and for a pod of a fleet.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Config {
     pub limits: Limits,
@@ -64,6 +64,7 @@ pub struct Config {
     pub write_behind: WriteBehindConfig,
 }
 
+/// Why an engine has not started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("the last run's journal could not be finished: {0}")]
@@ -79,6 +80,8 @@ pub struct Fleet {
     pub member: Member,
     pub registry: Arc<dyn Registry>,
     pub peers: Arc<dyn Peers>,
+    /// Nothing: the journal is beside the tables.
+    pub placement: Option<Arc<dyn JournalPlacement>>,
     pub config: FleetConfig,
 }
 
@@ -99,18 +102,6 @@ struct Assembly {
     gateway: Arc<dyn PaymentGateway>,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum OrderError {
-    #[error("there is no such order")]
-    NotFound,
-    #[error(transparent)]
-    Forbidden(#[from] ForbiddenTransition),
-    #[error("the order is at version {version}")]
-    Stale { version: u64 },
-    #[error(transparent)]
-    Store(StoreError),
-}
-
 /// What a stop has left to whoever comes next: nothing of it is lost.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unfinished {
@@ -126,55 +117,22 @@ pub enum Unfinished {
     Failed(String),
 }
 
-/// What an operator asks first.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Status {
-    pub incarnation: String,
-    pub store: &'static str,
-    /// Where accepted changes become durable.
-    pub journal: String,
-    /// Why changes are refused, when they are.
-    pub read_only: Option<String>,
-    /// What does not work at the moment, and is tried again until it does.
-    pub trouble: Option<String>,
-    pub requests_in_flight: usize,
-    pub checkouts_under_way: usize,
-    pub tables_behind: Lag,
-    pub products: usize,
-    pub shards_owned: usize,
-    pub recovered_entries: u64,
-    /// This pod's name, in a fleet.
-    pub pod: Option<String>,
-    pub members: Vec<MemberStatus>,
-}
-
-/// One shard, and who lives in it on this pod.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct ShardStatus {
-    pub shard: u16,
-    pub epoch: u64,
-    /// The pod that has it; nothing in a shop of one process.
-    pub owner: Option<String>,
-    pub carts: ShardResidents,
-    pub stocks: ShardResidents,
-}
-
+/// A shop's live carts and stocks, or a pod's share of them, with everything that keeps them durable.
 pub struct Engine {
     incarnation: IncarnationId,
     limits: Limits,
     clock: ShopClock,
     secret: IdSecret,
     store: Arc<dyn Store>,
-    journal: Arc<dyn Journal>,
-    carts: Arc<Directory<Cart>>,
-    inventory: Arc<Directory<Stock>>,
+    placement: Option<Arc<dyn JournalPlacement>>,
+    directories: Directories,
     catalog: Arc<ArcSwap<Catalog>>,
     /// One catalogue change at a time.
     catalog_change: tokio::sync::Mutex<()>,
     coordinator: Arc<Coordinator>,
     restocker: Arc<Restocker>,
     write_behind: Arc<WriteBehind>,
-    gate: Arc<AdmissionController>,
+    admission: Arc<AdmissionController>,
     lanes: Arc<[LaneHandle]>,
     supervisors: Arc<Supervisors>,
     routes: Routes,
@@ -221,7 +179,7 @@ impl Engine {
         };
         let engine = Self::assemble(config, parts, None).await?;
         gauge!("smartcart_shards_owned").set(f64::from(SHARDS));
-        engine.coordinator.wake_unfinished(None).await?;
+        engine.coordinator.resume_unfinished(None).await?;
         Ok(Arc::new(engine))
     }
 
@@ -237,8 +195,8 @@ impl Engine {
         let base = store.shop_time().await?;
         let clock = ShopClock::starting_at(base, clock).sharing(SHOP_TIME_SKEW);
         fleet.registry.join(&fleet.member, clock.now()).await?;
-        if fleet.member.owns_shards {
-            journal.joined();
+        if let (true, Some(placement)) = (fleet.member.owns_shards, &fleet.placement) {
+            placement.joined();
         }
         let parts = Assembly {
             incarnation: fleet.member.incarnation,
@@ -265,32 +223,33 @@ impl Engine {
         let Assembly { incarnation, routes, recovered, journal, store, clock, gateway } = parts;
         let (generation, products) = store.load_catalog().await?;
         let catalog = Arc::new(ArcSwap::from_pointee(Catalog::new(generation, products)));
-        let gate = Arc::new(AdmissionController::new(config.admission.in_flight));
+        let suspicion_timeout = fleet.as_ref().map(|fleet| fleet.config.suspicion_timeout);
+        let admission = Arc::new(AdmissionController::new(config.admission.in_flight, suspicion_timeout));
+        let placement = fleet.as_ref().and_then(|fleet| fleet.placement.clone());
         let write_behind = Arc::new(WriteBehind::new(
             config.write_behind,
             journal.clone(),
+            placement.clone(),
             store.clone(),
-            gate.clone(),
+            admission.clone(),
             incarnation,
             clock.clone(),
         ));
-        let (lanes, mut tasks) = start_lanes(&journal, incarnation, &write_behind, &gate, &clock);
+        let (lanes, mut tasks) = start_lanes(&journal, incarnation, &write_behind, &admission, &clock);
         let parts = Parts {
             store: store.clone(),
             write_behind: write_behind.clone(),
             lanes: lanes.clone(),
-            gate: gate.clone(),
+            admission: admission.clone(),
             supervisors: Arc::new(Supervisors::new()),
             clock: clock.clone(),
             limits: config.limits,
             routes: routes.clone(),
         };
-        let AdmissionConfig { per_cart, per_stock, deadline, .. } = config.admission;
-        let carts = Arc::new(Directory::new(&parts, per_cart, deadline, config.residency));
-        let inventory = Arc::new(Directory::new(&parts, per_stock, deadline, config.residency));
+        let directories = Directories::new(&parts, config.admission, config.residency);
+        let inventory = &directories.inventory;
         let coordinator = Arc::new(Coordinator::new(
-            carts.clone(),
-            inventory.clone(),
+            directories.clone(),
             write_behind.clone(),
             store.clone(),
             gateway.clone(),
@@ -300,18 +259,21 @@ impl Engine {
         let restocker =
             Arc::new(Restocker::new(inventory.clone(), store.clone(), gateway, routes.shards.clone()));
         let worker = write_behind.start();
-        tasks.push(background::sweep(&gate, carts.clone()));
-        tasks.push(background::sweep(&gate, inventory.clone()));
-        tasks.push(background::expire_holds(&gate, inventory.clone(), coordinator.clone(), clock.clone()));
-        tasks.push(background::restock(&gate, restocker.clone()));
+        tasks.extend(directories.sweep(&admission));
+        tasks.push(background::expire_holds(
+            &admission,
+            inventory.clone(),
+            coordinator.clone(),
+            clock.clone(),
+        ));
+        tasks.push(background::restock(&admission, restocker.clone()));
         let member = fleet.map(|fleet| {
             let contents = LiveShards {
-                carts: carts.clone(),
-                inventory: inventory.clone(),
+                directories: directories.clone(),
                 coordinator: coordinator.clone(),
                 supervisors: parts.supervisors.clone(),
                 write_behind: write_behind.clone(),
-                admission: gate.clone(),
+                admission: admission.clone(),
                 resuming: Mutex::default(),
             };
             FleetMember::new(FleetParts {
@@ -321,9 +283,10 @@ impl Engine {
                 peers: fleet.peers,
                 shards: routes.shards.clone(),
                 contents: Arc::new(contents),
-                journal: journal.clone(),
+                journal,
+                placement: fleet.placement,
                 store: store.clone(),
-                gate: gate.clone(),
+                admission: admission.clone(),
                 clock: clock.clone(),
                 catalog_generation: generation,
             })
@@ -334,15 +297,14 @@ impl Engine {
             clock,
             secret: store.secret().await?,
             store,
-            journal,
-            carts,
-            inventory,
+            placement,
+            directories,
             catalog,
             catalog_change: tokio::sync::Mutex::new(()),
             coordinator,
             restocker,
             write_behind,
-            gate,
+            admission,
             lanes,
             supervisors: parts.supervisors,
             routes,
@@ -354,11 +316,11 @@ impl Engine {
     }
 
     pub fn carts(&self) -> &Directory<Cart> {
-        &self.carts
+        &self.directories.carts
     }
 
     pub fn inventory(&self) -> &Directory<Stock> {
-        &self.inventory
+        &self.directories.inventory
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {
@@ -388,32 +350,6 @@ impl Engine {
         key.map(|guard| TableKey { guard, now: self.clock.wall() })
     }
 
-    /// The order's next state. A cancelled order's units are back on their shelves when this answers, or soon after.
-    pub async fn transition_order(
-        &self,
-        id: OrderId,
-        to: OrderStatus,
-        expected: Option<u64>,
-        key: Option<KeyFingerprint>,
-    ) -> Result<Written<Order>, OrderError> {
-        let key = self.table_key(key);
-        if let Some(key) = key
-            && let Some(order) = self.store.order_of_key(key).await.map_err(OrderError::from)?
-        {
-            return Ok(Written { value: order, replayed: true });
-        }
-        let order = self.store.order(id).await?.ok_or(OrderError::NotFound)?;
-        if expected.is_some_and(|expected| expected != order.version) {
-            return Err(OrderError::Stale { version: order.version });
-        }
-        let next = order.transition(to, self.clock.wall())?;
-        let written = self.store.transition_order(&next, key).await?;
-        if to == OrderStatus::Cancelled {
-            self.restocker.restock(&written.value).await;
-        }
-        Ok(written)
-    }
-
     /// A request from another pod, which believes that this one owns the shard at `epoch`. `hops` pods have passed it on.
     pub async fn answer(
         &self,
@@ -425,17 +361,17 @@ impl Engine {
         let shard = request.shard();
         let context = RouteContext { epoch, hops, deadline };
         let reply = match request {
-            PeerRequest::Cart(id, request) => {
-                PeerReply::Cart(self.carts.ask_routed(&id, request, context).await.map(Answer::into_changed))
-            }
+            PeerRequest::Cart(id, request) => PeerReply::Cart(
+                self.directories.carts.ask_routed(&id, request, context).await.map(Answer::into_changed),
+            ),
             PeerRequest::Stock(sku, request) => PeerReply::Stock(
-                self.inventory.ask_routed(&sku, request, context).await.map(Answer::into_changed),
+                self.directories.inventory.ask_routed(&sku, request, context).await.map(Answer::into_changed),
             ),
             PeerRequest::ReadCart(id) => {
-                PeerReply::CartRead(self.carts.read_routed(&id, context).await.map(view))
+                PeerReply::CartRead(self.directories.carts.read_routed(&id, context).await.map(view))
             }
             PeerRequest::ReadStock(sku) => {
-                PeerReply::StockRead(self.inventory.read_routed(&sku, context).await.map(view))
+                PeerReply::StockRead(self.directories.inventory.read_routed(&sku, context).await.map(view))
             }
             PeerRequest::Checkout(request) => {
                 PeerReply::Checkout(self.coordinator.checkout_routed(request, context).await)
@@ -464,8 +400,8 @@ impl Engine {
 
     /// Returns when this process can change nothing any more: it must be started again.
     pub async fn failed(&self) -> String {
-        self.gate.failed().await;
-        self.gate.read_only().unwrap_or_default()
+        self.admission.failed().await;
+        self.admission.read_only().unwrap_or_default()
     }
 
     /// Moves a shard of this pod to another pod, by name. It stays there until pods come or go.
@@ -474,66 +410,21 @@ impl Engine {
         member.move_shard(shard, pod).await
     }
 
-    /// Why requests should not come here. In a fleet the other pods have the same tables, and carts go on without them.
-    pub fn not_ready(&self) -> Option<String> {
-        let alone = self.member.is_none();
-        self.gate.read_only().or_else(|| self.gate.troubles.describe().filter(|_| alone))
-    }
-
-    pub fn status(&self) -> Status {
-        Status {
-            incarnation: self.incarnation.to_string(),
-            store: self.store.name(),
-            journal: self.journal.status(),
-            read_only: self.gate.read_only(),
-            trouble: self.gate.troubles.describe(),
-            requests_in_flight: self.gate.in_flight(),
-            checkouts_under_way: self.coordinator.under_way(),
-            tables_behind: self.write_behind.lag(),
-            products: self.catalog.load().len(),
-            shards_owned: self.routes.shards.owned().len(),
-            pod: self.member.as_ref().map(|member| member.pod().to_owned()),
-            members: self.member.as_ref().map(FleetMember::member_statuses).unwrap_or_default(),
-            recovered_entries: self.recovered.entries,
-        }
-    }
-
-    pub fn shards(&self) -> Vec<ShardStatus> {
-        (0..SHARDS)
-            .zip(self.carts.residents().into_iter().zip(self.inventory.residents()))
-            .map(|(shard, (carts, stocks))| {
-                let id = ShardId(shard);
-                let owner = self.member.as_ref().and_then(|member| member.owner_name(id));
-                ShardStatus { shard, epoch: self.routes.shards.epoch(id).0, owner, carts, stocks }
-            })
-            .collect()
-    }
-
-    /// The entities that were asked most in the last seconds.
-    pub fn hot_keys(&self) -> Vec<HotKey> {
-        const MOST: usize = 20;
-        let mut hot = self.carts.hot_keys(MOST);
-        hot.extend(self.inventory.hot_keys(MOST));
-        hot.sort_by_key(|key| std::cmp::Reverse(key.requests));
-        hot.truncate(MOST);
-        hot
-    }
-
     /// In a fleet: hands every shard over, while requests go on.
     pub async fn leave(&self) {
         let Some(member) = &self.member else { return };
-        if let Err(error) = member.drain(STOP_PATIENCE).await {
+        if let Err(error) = member.drain(DRAIN_PATIENCE).await {
             tracing::warn!(%error, "not every shard could be handed over; the others take over what is left");
         }
     }
 
     /// No new request is admitted; what was accepted is finished and in the tables. Otherwise the answer says what is left.
     pub async fn stop(&self) -> Result<(), Unfinished> {
-        self.gate.close();
+        self.admission.close();
         let Some(worker) = self.worker.lock().take() else { return Ok(()) };
         let until = Instant::now() + STOP_PATIENCE;
-        while (self.gate.in_flight() > 0 || self.coordinator.under_way() > 0)
-            && self.gate.read_only().is_none()
+        while (self.admission.in_flight() > 0 || self.coordinator.under_way() > 0)
+            && self.admission.read_only().is_none()
             && Instant::now() < until
         {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -570,28 +461,18 @@ impl Engine {
         } else if shards > 0 {
             Some(Unfinished::NotHandedOver { shards })
         } else {
-            self.gate.read_only().map(Unfinished::Failed)
+            self.admission.read_only().map(Unfinished::Failed)
         }
     }
 
     /// A member that owns nothing more is forgotten. Otherwise its peers find it silent and finish what it left.
     async fn deregister(&self) {
         let Some(member) = &self.member else { return };
-        if self.gate.read_only().is_some() || !self.routes.shards.owned().is_empty() {
+        if self.admission.read_only().is_some() || !self.routes.shards.owned().is_empty() {
             return;
         }
         if let Err(error) = member.deregister().await {
             tracing::warn!(%error, "this pod could not deregister; its peers will declare it dead");
-        }
-    }
-}
-
-impl From<StoreError> for OrderError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::NotFound => Self::NotFound,
-            StoreError::Stale { version } => Self::Stale { version },
-            other => Self::Store(other),
         }
     }
 }

@@ -39,7 +39,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_stops_changes_and_an_end_or_an_abort_does_not() {
-        let admission = Arc::new(AdmissionController::new(1));
+        let admission = Arc::new(AdmissionController::new(1, None));
         spawn_guarded("work", &admission, async {}).await.unwrap();
         let aborted = spawn_guarded("work", &admission, std::future::pending());
         aborted.abort();

@@ -14,9 +14,6 @@ pub trait Journal: Send + Sync + 'static {
     /// Makes an entry durable. The same entry again is accepted once (so an unknown outcome is settled by asking again).
     async fn append(&self, entry: &Entry) -> Result<(), AppendError>;
 
-    /// The incarnation whose journal this is has joined its fleet: it may look for where to write.
-    fn joined(&self) {}
-
     /// After this nothing can be appended for the incarnation, whoever tries, and whoever was told by the journal itself that
     /// it is not sealed believes it no longer. Sealing again changes nothing.
     async fn seal(&self, incarnation: IncarnationId) -> Result<(), JournalError>;
@@ -46,27 +43,29 @@ pub trait Journal: Send + Sync + 'static {
     /// Forgets a sealed incarnation whole, once the tables have all of it.
     async fn remove(&self, incarnation: IncarnationId) -> Result<(), JournalError>;
 
-    /// Whether the journal itself, and without the registry, can say now that the incarnation is not sealed and that what it
-    /// appends would be durable.
-    async fn vouches_for(&self, _incarnation: IncarnationId) -> bool {
-        false
-    }
-
-    /// Bytes of entries that it keeps in memory until they are trimmed.
-    fn held(&self) -> u64 {
-        0
-    }
-
-    /// Memory is short: what is durable need not be kept in it as well.
-    fn drop_copies(&self) {}
-
-    /// Where it is, for an operator.
-    fn status(&self) -> String {
-        "beside the tables".to_owned()
-    }
-
     /// Lanes worth having: appends that overlap.
     fn lanes(&self) -> u16;
+}
+
+/// What is asked of a pod's journal that is not beside the tables: it decides where entries become durable, keeps copies of
+/// them in memory, and can do without the registry for a while.
+#[async_trait]
+pub trait JournalPlacement: Send + Sync + 'static {
+    /// The incarnation whose journal this is has joined its fleet: it may look for where to write.
+    fn joined(&self);
+
+    /// Whether the journal itself, and without the registry, can say now that the incarnation is not sealed and that what it
+    /// appends would be durable.
+    async fn confirms_ownership(&self, incarnation: IncarnationId) -> bool;
+
+    /// Bytes of entries that it keeps in memory until they are trimmed.
+    fn retained_bytes(&self) -> u64;
+
+    /// Memory is short: what is durable need not be kept in it as well.
+    fn drop_copies(&self);
+
+    /// Where entries become durable now, for an operator.
+    fn location(&self) -> String;
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -23,10 +23,11 @@ pub struct Envelope<'a> {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PeerError {
-    /// The receiver does not own the shard; it knows of this epoch. Nothing was done.
+    /// The receiver does not own the shard; it knows of this epoch. Nothing was done, but for a checkout that it may have
+    /// begun before the shard moved.
     #[error("it owns the shard no more: the shard is at epoch {}", epoch.0)]
     NotOwner { epoch: Epoch },
-    /// `NotApplied`: the request did not leave, or was refused at the door.
+    /// `NotApplied`: the request did not leave, or was refused unread.
     #[error("the pod failed to answer: {0}")]
     Failed(#[from] Failure),
 }

@@ -1,3 +1,5 @@
+//! The registry: who belongs to a fleet, and who owns each shard.
+
 use async_trait::async_trait;
 
 use smartcart_domain::{failure::Failure, id::IncarnationId, shard::ShardId, time::ShopTime};
@@ -6,8 +8,10 @@ use smartcart_domain::{failure::Failure, id::IncarnationId, shard::ShardId, time
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Epoch(pub u64);
 
+/// Whether a member may write, and be given shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MemberState {
+    /// May write, and own shards.
     Live,
     /// Hands its shards over and will go; may still write.
     Leaving,
@@ -36,12 +40,29 @@ pub struct Member {
     /// Whether it takes shards; the stateless targets do not.
     pub owns_shards: bool,
     /// Raised at each heartbeat.
-    pub beat: u64,
+    pub heartbeat: u64,
     pub state: MemberState,
     /// The peer protocol's version that it speaks.
     pub protocol: u32,
 }
 
+#[cfg(test)]
+impl Member {
+    /// One that lives and owns shards.
+    pub(crate) fn live(pod: &str, incarnation: u128) -> Self {
+        Self {
+            incarnation: IncarnationId(incarnation),
+            pod: pod.to_owned(),
+            address: String::new(),
+            owns_shards: true,
+            heartbeat: 1,
+            state: MemberState::Live,
+            protocol: 1,
+        }
+    }
+}
+
+/// Who owns a shard, and since which epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShardRow {
     pub shard: ShardId,
@@ -51,7 +72,7 @@ pub struct ShardRow {
 
 /// What a heartbeat brought back.
 #[derive(Debug, Clone)]
-pub struct Beat {
+pub struct Heartbeat {
     /// Everybody who is not gone, oneself included; one's own counter may be the one before this heartbeat.
     pub members: Vec<Member>,
     /// The furthest shop time that any member has told, living or dead.
@@ -92,7 +113,7 @@ pub trait Registry: Send + Sync + 'static {
     async fn join(&self, member: &Member, shop: ShopTime) -> Result<(), RegistryError>;
 
     /// Raises one's own counter, tells one's shop time, and reads everybody. `Fenced` when one is not `Live` or `Leaving`.
-    async fn beat(&self, me: IncarnationId, shop: ShopTime) -> Result<Beat, RegistryError>;
+    async fn heartbeat(&self, me: IncarnationId, shop: ShopTime) -> Result<Heartbeat, RegistryError>;
 
     /// Every shard, in order.
     async fn shards(&self) -> Result<Vec<ShardRow>, RegistryError>;
@@ -102,6 +123,9 @@ pub trait Registry: Send + Sync + 'static {
 
     /// Gives shards away that are mine at these epochs, each with its epoch plus one: to a member that is `Live`, or to
     /// nobody. Those that changed hands; the others are as they were (somebody is not live).
+    ///
+    /// A call that was abandoned has ended without effect, or the next call for the same shards waits until it has ended: what
+    /// the next one finds is what stays. Otherwise whoever asks again could open a shard that the first call still gives away.
     async fn hand_over(
         &self,
         me: IncarnationId,
@@ -113,7 +137,7 @@ pub trait Registry: Send + Sync + 'static {
     async fn leave(&self, me: IncarnationId) -> Result<(), RegistryError>;
 
     /// Forgets oneself: owns nothing, and the tables have all of one's journal.
-    async fn part(&self, me: IncarnationId) -> Result<(), RegistryError>;
+    async fn deregister(&self, me: IncarnationId) -> Result<(), RegistryError>;
 
     /// Fences a member: waits for what it has in flight, then writes `Dead`. From then on it can write nothing.
     /// `by` must be live itself. Whether the member is dead now; false when it was gone.

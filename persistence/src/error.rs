@@ -100,6 +100,13 @@ impl From<redis::RedisError> for RedisError {
     }
 }
 
+/// There was no connection to send anything over.
+impl From<RedisError> for Failure {
+    fn from(error: RedisError) -> Self {
+        Self::not_applied(format!("Redis: {error}"))
+    }
+}
+
 /// What a function over a connection can end with.
 #[derive(Debug)]
 pub(crate) enum TableError {
@@ -199,6 +206,14 @@ pub(crate) fn store_error(error: &sqlx::Error) -> StoreError {
     }
 }
 
+/// The same for what only reads: whatever became of the connection, nothing was changed.
+pub(crate) fn read_error(error: TableError) -> StoreError {
+    match StoreError::from(error) {
+        StoreError::Failed(failure) => failure.of_read().into(),
+        other => other,
+    }
+}
+
 /// What a database's error says of the work that it ended.
 pub(crate) fn failure(error: &sqlx::Error) -> Failure {
     let effect = match postgres_refusal(error) {
@@ -261,4 +276,21 @@ pub(crate) fn postgres_refusal(error: &sqlx::Error) -> Option<PostgresRefusal> {
 /// A record in a row that cannot be read.
 pub(crate) fn corrupt(subject: impl std::fmt::Display) -> impl FnOnce(Malformed) -> StoreError {
     move |malformed| StoreError::Corrupt(format!("{subject}: {malformed}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_answer_leaves_a_write_unknown_and_a_read_undone() {
+        let lost = || TableError::Sql(sqlx::Error::Io(std::io::Error::other("the connection was lost")));
+        let effect = |error| match error {
+            StoreError::Failed(failure) => failure.effect,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(effect(StoreError::from(lost())), Effect::Indeterminate);
+        assert_eq!(effect(read_error(lost())), Effect::NotApplied);
+        assert_eq!(effect(StoreError::from(TableError::Sql(sqlx::Error::PoolTimedOut))), Effect::NotApplied);
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! The embedded default is SQLite ([`sqlite`]): one file for the journal, one for the tables, so that neither waits for
 //! the other. A fleet's pods share a PostgreSQL ([`postgres`]), which also knows who owns what. What the two keep alike is in
-//! `rows`. What lies on disk in binary has a versioned form of its own (`smartcart_wire`).
+//! `rows`, and which statement answers which question in `table_stores`. What lies on disk in binary has a versioned form of its own (`smartcart_wire`).
 //!
 //! Architecture Invariant: only this crate knows SQL, and only [`error`] knows databases' error codes.
 //!
@@ -12,7 +12,7 @@
 //! 2. Add a migration, `migrations/sqlite/shop/NNNN_noun.sql`: `STRICT`, `NOT NULL`, the invariants as `CHECK`s.
 //!    A migration that was released never changes.
 //! 3. Write its statements in `src/sqlite/tables/noun.rs` as functions over a connection, with `sqlx::query!` where the
-//!    text is constant, and call them from `tables/store.rs`. A change begins with `BEGIN IMMEDIATE`, looks up its
+//!    text is constant, and call them from `table_stores.rs`. A change begins with `BEGIN IMMEDIATE`, looks up its
 //!    idempotency key (`keys::seen`) and remembers it (`keys::remember`) before it commits. Constraints that a client can
 //!    meet are met by `ON CONFLICT` and become a `Conflict`; the others stay a second line of defence.
 //! 4. Refresh `.sqlx` (`make sqlx-prepare`); without a database the build checks the queries against it.
@@ -43,3 +43,4 @@ pub mod postgres;
 pub mod redis;
 mod rows;
 pub mod sqlite;
+mod table_stores;

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 use smartcart_domain::{
     cart::CartRejection,
-    checkout::{AbortReason, PriceChange, Shortage},
+    checkout::{PriceChange, Shortage},
     failure::{Effect, Failure},
     inventory::StockRejection,
     request::{CheckoutRejection, ReadError, RequestError, Shed},
 };
 use smartcart_engine::{
-    engine::OrderError,
+    engine::orders::OrderError,
     store::{Conflict, StoreError},
 };
 
@@ -94,13 +94,9 @@ impl From<CheckoutRejection> for Problem {
     fn from(rejection: CheckoutRejection) -> Self {
         match rejection {
             CheckoutRejection::Cart(rejection) => rejection.into(),
-            CheckoutRejection::Aborted(AbortReason::InsufficientStock(items)) => {
-                Self::plain(Code::InsufficientStock)
-                    .with("items", items.iter().map(shortage).collect::<Value>())
-            }
-            CheckoutRejection::Aborted(AbortReason::PaymentDeclined { reason }) => {
-                Self::new(Code::PaymentDeclined, reason)
-            }
+            CheckoutRejection::InsufficientStock(items) => Self::plain(Code::InsufficientStock)
+                .with("items", items.iter().map(shortage).collect::<Value>()),
+            CheckoutRejection::PaymentDeclined { reason } => Self::new(Code::PaymentDeclined, reason),
         }
     }
 }
@@ -150,12 +146,11 @@ impl From<OrderError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Failed(failure) if !failure.is_fenced() => {
-                tracing::warn!(%failure, "the store failed; the client is told that the outcome is unknown");
-                // Clients have always been told so, also when nothing was applied.
-                Failure::indeterminate("the store does not answer").into()
+            StoreError::Failed(Failure { effect, reason })
+            | StoreError::Unwritable(Failure { effect, reason }) => {
+                tracing::warn!(?effect, reason, "the store failed; the client gets a 503 and may try again");
+                Failure { effect, reason: "the store does not answer".to_owned() }.into()
             }
-            StoreError::Failed(failure) | StoreError::Unwritable(failure) => failure.into(),
             StoreError::NotFound => Self::plain(Code::NotFound),
             StoreError::Stale { version } => Self::stale(version),
             StoreError::KeyReused => Self::plain(Code::IdempotencyKeyReused),

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use smartcart_domain::{
     cart::CartRejection,
-    checkout::AbortReason,
+    failure::{Effect, Failure},
     id::Sku,
     inventory::StockRejection,
-    request::{CheckoutRejection, RequestError},
+    request::{CheckoutRejection, ReadError, RequestError},
 };
+use smartcart_engine::{engine::orders::OrderError, store::StoreError};
 
 use super::{Code, Problem};
 
@@ -71,11 +72,9 @@ rejections! { stock: StockRejection {
 rejections! { checkout: CheckoutRejection {
     // A checkout that did not begin has the code of the cart's refusal.
     CheckoutRejection::Cart(_) => CartEmpty [CheckoutRejection::Cart(CartRejection::CartEmpty)];
-    CheckoutRejection::Aborted(AbortReason::InsufficientStock(_)) => InsufficientStock [
-        CheckoutRejection::Aborted(AbortReason::InsufficientStock(Vec::new()))
-    ];
-    CheckoutRejection::Aborted(AbortReason::PaymentDeclined { .. }) => PaymentDeclined [
-        CheckoutRejection::Aborted(AbortReason::PaymentDeclined { reason: String::new() })
+    CheckoutRejection::InsufficientStock(_) => InsufficientStock [CheckoutRejection::InsufficientStock(Vec::new())];
+    CheckoutRejection::PaymentDeclined { .. } => PaymentDeclined [
+        CheckoutRejection::PaymentDeclined { reason: String::new() }
     ];
 }}
 
@@ -104,4 +103,26 @@ fn every_rejection_has_a_code_of_its_own() {
 fn a_code_is_one_word_for_one_failure() {
     let words: HashSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(words.len(), Code::ALL.len());
+}
+
+#[test]
+fn whatever_port_has_failed_the_code_says_whether_something_may_have_been_done() {
+    let codes = [
+        (Effect::NotApplied, Code::Unavailable),
+        (Effect::Fenced, Code::Unavailable),
+        (Effect::Indeterminate, Code::OutcomeUnknown),
+    ];
+    for (effect, code) in codes {
+        let failure = || Failure { effect, reason: "on purpose".to_owned() };
+        let store = || StoreError::Failed(failure());
+        let request = |failure: Failure| RequestError::<CartRejection>::Failed(failure);
+        // A failure of the journal and one of a peer reach the client as the request's.
+        let told: [Problem; 4] =
+            [failure().into(), store().into(), OrderError::Store(store()).into(), request(failure()).into()];
+        assert!(told.iter().all(|problem| problem.code() == code), "{effect:?}: {told:?}");
+        // After a step that was done nobody says that nothing was.
+        let late: [Problem; 2] = [store().of_later_step().into(), request(failure()).of_later_step().into()];
+        assert!(late.iter().all(|problem| problem.code() == Code::OutcomeUnknown), "{effect:?}: {late:?}");
+    }
+    assert_eq!(Problem::from(ReadError("on purpose".to_owned())).code(), Code::Unavailable);
 }

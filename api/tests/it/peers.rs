@@ -87,7 +87,7 @@ async fn probe(trust: Trust, pod: &FleetPod) -> Result<ProbeResponse, PeerError>
         pod: String::new(),
         address: own["address"].as_str().unwrap().to_owned(),
         owns_shards: true,
-        beat: 0,
+        heartbeat: 0,
         state: MemberState::Live,
         protocol: 1,
     };

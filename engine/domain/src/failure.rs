@@ -34,6 +34,19 @@ impl Failure {
         Self { effect: Effect::Fenced, reason }
     }
 
+    /// As a failure of the whole, one of whose steps had been done before this one failed: nobody can say any more that
+    /// nothing was done.
+    #[must_use]
+    pub fn of_later_step(self) -> Self {
+        Self { effect: Effect::Indeterminate, ..self }
+    }
+
+    /// As a failure of something that only reads: there was nothing that could have been applied.
+    #[must_use]
+    pub fn of_read(self) -> Self {
+        Self { effect: Effect::NotApplied, ..self }
+    }
+
     pub const fn is_fenced(&self) -> bool {
         matches!(self.effect, Effect::Fenced)
     }

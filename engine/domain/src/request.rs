@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     cart::CartRejection,
-    checkout::AbortReason,
+    checkout::{AbortReason, Shortage},
     entity::{Context, Entity},
     failure::Failure,
     id::CartId,
@@ -65,7 +65,18 @@ pub enum CheckoutRejection {
     /// It did not begin.
     Cart(CartRejection),
     /// It began and was given up; the same key answers the same again.
-    Aborted(AbortReason),
+    InsufficientStock(Vec<Shortage>),
+    /// The same.
+    PaymentDeclined { reason: String },
+}
+
+impl From<AbortReason> for CheckoutRejection {
+    fn from(reason: AbortReason) -> Self {
+        match reason {
+            AbortReason::InsufficientStock(shortages) => Self::InsufficientStock(shortages),
+            AbortReason::PaymentDeclined { reason } => Self::PaymentDeclined { reason },
+        }
+    }
 }
 
 /// Why a request was not admitted. Nothing of it was done.
@@ -101,6 +112,18 @@ impl<R> RequestError<R> {
     /// Done or not: ask again with the same key.
     pub fn indeterminate(reason: impl Into<String>) -> Self {
         Self::Failed(Failure::indeterminate(reason))
+    }
+
+    /// As a failure of the whole, one of whose steps may have been done before this one failed: that nothing was done is
+    /// not known any more.
+    #[must_use]
+    pub fn of_later_step(self) -> Self {
+        match self {
+            Self::Failed(failure) => failure.of_later_step().into(),
+            Self::Shed(shed) => Self::indeterminate(shed.reason),
+            Self::NotOwner => Self::indeterminate("its shard is moving to another pod"),
+            decided @ (Self::Rejected(_) | Self::KeyReused | Self::Stale { .. }) => decided,
+        }
     }
 
     pub fn map<S>(self, rejection: impl FnOnce(R) -> S) -> RequestError<S> {

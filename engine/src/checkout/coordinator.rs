@@ -8,22 +8,21 @@ use tokio::{sync::watch, task::AbortHandle, time::Instant};
 use crate::payment::PaymentGateway;
 use crate::{
     commit::write_behind::WriteBehind,
-    directory::Directory,
+    directories::Directories,
     limits::MAX_HOPS,
     ownership::{
         routes::{ForwardError, RouteContext, Routes},
-        shard_map::Route,
+        shard_map::{Owner, Route},
     },
     shed::shed,
     store::{Store, StoreError},
 };
 use smartcart_domain::{
-    cart::{Cart, CartCommand, CartRejection, CheckoutTerms},
+    cart::{CartCommand, CartRejection, CheckoutTerms},
     catalog::Catalog,
     change::EntityKey,
     id::{CartId, OrderId},
     idempotency::Outcome,
-    inventory::Stock,
     orders::Order,
     peer::{PeerReply, PeerRequest},
     request::{CheckoutRejection, CheckoutRequest, Ordered, Request, RequestError},
@@ -31,16 +30,16 @@ use smartcart_domain::{
 };
 use smartcart_domain::{checkout::AbortReason, failure::Failure};
 
-/// How long a checkout waits for news of its cart's shard before it looks again.
-const MOVING: Duration = Duration::from_millis(50);
+/// How long a checkout waits for a newer shard map before it looks for its cart again.
+const NEWER_MAP_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Carts and SKUs that are brought into memory at the same time after a start or a take-over.
-const WOKEN_AT_ONCE: usize = 32;
+/// Carts and SKUs that are loaded at the same time after a start or a takeover.
+const RESUMED_AT_ONCE: usize = 32;
 
 /// How long a caller waits for a checkout; the checkout itself goes on until it is decided.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(10);
 /// When whoever wants to check out may ask again, while the tables do not answer.
-const TABLES_AWAY: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How a checkout under way stands.
 #[derive(Debug, Clone)]
@@ -49,23 +48,22 @@ pub(super) enum Progress {
     /// The tables have the order.
     Placed(Arc<Order>),
     /// Its holds are released.
-    Refused(AbortReason),
+    Aborted(AbortReason),
 }
 
 /// Drives checkouts: at most one task for each cart.
 pub(crate) struct Coordinator {
-    pub(super) carts: Arc<Directory<Cart>>,
-    pub(super) inventory: Arc<Directory<Stock>>,
+    pub(super) directories: Directories,
     pub(super) write_behind: Arc<WriteBehind>,
     pub(super) store: Arc<dyn Store>,
     pub(super) gateway: Arc<dyn PaymentGateway>,
     pub(super) catalog: Arc<ArcSwap<Catalog>>,
     routes: Routes,
-    running: Mutex<HashMap<CartId, Running>>,
+    running: Mutex<HashMap<CartId, RunningCheckout>>,
 }
 
 #[derive(Clone)]
-struct Running {
+struct RunningCheckout {
     order: OrderId,
     progress: watch::Receiver<Progress>,
     task: AbortHandle,
@@ -73,15 +71,14 @@ struct Running {
 
 impl Coordinator {
     pub(crate) fn new(
-        carts: Arc<Directory<Cart>>,
-        inventory: Arc<Directory<Stock>>,
+        directories: Directories,
         write_behind: Arc<WriteBehind>,
         store: Arc<dyn Store>,
         gateway: Arc<dyn PaymentGateway>,
         catalog: Arc<ArcSwap<Catalog>>,
         routes: Routes,
     ) -> Self {
-        Self { carts, inventory, write_behind, store, gateway, catalog, routes, running: Mutex::default() }
+        Self { directories, write_behind, store, gateway, catalog, routes, running: Mutex::default() }
     }
 
     /// From a client.
@@ -89,7 +86,7 @@ impl Coordinator {
         self: &Arc<Self>,
         request: CheckoutRequest,
     ) -> Result<Ordered, RequestError<CheckoutRejection>> {
-        self.checkout_routed(request, RouteContext::first(Instant::now() + PATIENCE)).await
+        self.checkout_routed(request, RouteContext::first(Instant::now() + CHECKOUT_TIMEOUT)).await
     }
 
     /// At the pod that owns the cart, wherever that is by then: its shard may change hands under way.
@@ -100,46 +97,62 @@ impl Coordinator {
     ) -> Result<Ordered, RequestError<CheckoutRejection>> {
         let shard = EntityKey::Cart(request.cart).shard();
         let peer_request = PeerRequest::Checkout(request);
+        // An owner that lost the shard may have begun the checkout before.
+        let mut has_moved = false;
         while Instant::now() < context.deadline {
             let PeerRequest::Checkout(request) = &peer_request else { break };
-            let answer = match self.routes.shards.route(shard, context.epoch, context.deadline).await? {
-                Route::Local(inside) => {
-                    drop(inside);
-                    self.checkout_here(request, context.deadline).await
+            let answer = match self.routes.shards.route(shard, context.epoch, context.deadline).await {
+                Ok(Route::Local(guard)) => {
+                    drop(guard);
+                    self.checkout_local(request, context.deadline).await
                 }
                 // It has passed as many pods as it may: the one that sent it asks the new owner.
-                Route::Remote(_) if context.hops >= MAX_HOPS => return Err(RequestError::NotOwner),
-                Route::Remote(owner) => match self.routes.forward(&owner, &peer_request, &context).await {
-                    Ok(PeerReply::Checkout(answer)) => answer,
-                    Ok(_) => Err(RequestError::indeterminate("the pod answered something else")),
-                    Err(ForwardError::Moved(epoch)) => {
-                        context.epoch = context.epoch.max(epoch);
-                        Err(RequestError::NotOwner)
-                    }
-                    Err(astray) => Err(astray.into()),
-                },
+                Ok(Route::Remote(_)) if context.hops >= MAX_HOPS => return Err(RequestError::NotOwner),
+                Ok(Route::Remote(owner)) => self.checkout_at(&owner, &peer_request, &mut context).await,
+                Err(shed) => Err(shed.into()),
             };
             match answer {
-                Err(RequestError::NotOwner) => self.routes.shards.newer_map(MOVING).await,
+                Err(RequestError::NotOwner) => {
+                    has_moved = true;
+                    self.routes.shards.newer_map(NEWER_MAP_TIMEOUT).await;
+                }
+                Err(error) if has_moved => return Err(error.of_later_step()),
                 answer => return answer,
             }
         }
         Err(RequestError::indeterminate("the cart's shard moves; ask again with the same key"))
     }
 
-    async fn checkout_here(
+    async fn checkout_at(
+        &self,
+        owner: &Owner,
+        request: &PeerRequest,
+        context: &mut RouteContext,
+    ) -> Result<Ordered, RequestError<CheckoutRejection>> {
+        match self.routes.forward(owner, request, context).await {
+            Ok(PeerReply::Checkout(answer)) => answer,
+            Ok(_) => Err(RequestError::indeterminate("the pod answered something else")),
+            Err(ForwardError::Moved(epoch)) => {
+                context.epoch = context.epoch.max(epoch);
+                Err(RequestError::NotOwner)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn checkout_local(
         self: &Arc<Self>,
         request: &CheckoutRequest,
         until: Instant,
     ) -> Result<Ordered, RequestError<CheckoutRejection>> {
         // An order is answered when the tables have it: none is begun that cannot be.
         if self.write_behind.tables_away() {
-            return Err(shed("tables_away", TABLES_AWAY).into());
+            return Err(shed("tables_away", RETRY_AFTER).into());
         }
         let (outcome, replayed) = self.begin(request, until).await?;
         match outcome {
             Outcome::Ordered(order) => {
-                self.tables_have(request.cart).await?;
+                self.flush_cart(request.cart).await?;
                 self.placed(order, replayed).await
             }
             Outcome::CheckoutRefused(_, refusal) => Err(refused(*refusal)),
@@ -153,7 +166,7 @@ impl Coordinator {
                 };
                 match decided {
                     Ok(Ok(Progress::Placed(order))) => Ok(Ordered { order, replayed }),
-                    Ok(Ok(Progress::Refused(refusal))) => Err(refused(refusal)),
+                    Ok(Ok(Progress::Aborted(reason))) => Err(refused(reason)),
                     // Given up here, because the cart's shard goes to another pod.
                     Ok(Err(_)) => Err(RequestError::NotOwner),
                     Ok(Ok(Progress::Undecided)) | Err(_) => {
@@ -186,11 +199,11 @@ impl Coordinator {
                 expected: request.expected,
                 fresh: false,
             };
-            match self.carts.ask_local(&request.cart, start).await {
+            match self.directories.carts.ask_local(&request.cart, start).await {
                 Ok(answer) => return Ok((answer.outcome, answer.replayed)),
                 // The last checkout's goods are still being handed out: that takes milliseconds.
                 Err(RequestError::Rejected(CartRejection::CheckoutUnderWay)) if Instant::now() < until => {
-                    self.settled(request.cart, until).await;
+                    self.wait_for_end(request.cart, until).await;
                 }
                 Err(refusal) => return Err(refusal.map(CheckoutRejection::Cart)),
             }
@@ -198,7 +211,7 @@ impl Coordinator {
     }
 
     /// Waits until the cart's checkout under way has come to its end.
-    async fn settled(self: &Arc<Self>, cart: CartId, until: Instant) {
+    async fn wait_for_end(self: &Arc<Self>, cart: CartId, until: Instant) {
         let running = self.running.lock().get(&cart).cloned();
         match running {
             Some(mut running) => {
@@ -233,51 +246,59 @@ impl Coordinator {
             });
             this.drive(cart, order, &report).await;
         });
-        running.insert(cart, Running { order, progress: progress.clone(), task: task.abort_handle() });
+        running
+            .insert(cart, RunningCheckout { order, progress: progress.clone(), task: task.abort_handle() });
         progress
     }
 
-    /// Goes on with a cart's checkout, if it has one. Whether it has.
-    pub(crate) async fn resume_cart(self: &Arc<Self>, cart: CartId) -> bool {
-        match self.carts.read_local(&cart).await {
+    /// Goes on with a cart's checkout, if it has one. Whether it has; nothing, when the cart cannot be read.
+    pub(crate) async fn resume_cart(self: &Arc<Self>, cart: CartId) -> Option<bool> {
+        match self.directories.carts.read_local(&cart).await {
             Ok(Some(published)) => match &published.view().checkout {
                 Some(checkout) => {
                     self.resume(cart, checkout.order);
-                    true
+                    Some(true)
                 }
-                None => false,
+                None => Some(false),
             },
             // Whoever owns it goes on with it.
-            Ok(None) | Err(RequestError::NotOwner) => false,
+            Ok(None) | Err(RequestError::NotOwner) => Some(false),
             Err(error) => {
                 tracing::warn!(%cart, ?error, "a cart's checkout cannot be resumed now");
-                false
+                None
             }
         }
     }
 
     /// Checkouts that were under way go on; SKUs with holds come into memory, so that their time runs. Of all shards, or
-    /// of some.
-    pub(crate) async fn wake_unfinished(self: &Arc<Self>, of: Option<&[ShardId]>) -> Result<(), StoreError> {
+    /// of some. Whether all of them do: a checkout that is left has nobody else who goes on with it.
+    pub(crate) async fn resume_unfinished(
+        self: &Arc<Self>,
+        of: Option<&[ShardId]>,
+    ) -> Result<bool, StoreError> {
+        // What else goes on by itself, with no client to ask for it, is looked up here too.
+        let Directories { carts: _, inventory } = &self.directories;
         let wanted = |shard: ShardId| of.is_none_or(|shards| shards.contains(&shard));
         let mut carts = self.store.carts_checking_out().await?;
         carts.retain(|cart| wanted(EntityKey::Cart(*cart).shard()));
-        let resumed = stream::iter(carts).map(|cart| self.resume_cart(cart)).buffer_unordered(WOKEN_AT_ONCE);
-        let checkouts = resumed.filter(|resumed| std::future::ready(*resumed)).count().await;
+        let resumed =
+            stream::iter(carts).map(|cart| self.resume_cart(cart)).buffer_unordered(RESUMED_AT_ONCE);
+        let resumed: Vec<Option<bool>> = resumed.collect().await;
+        let checkouts = resumed.iter().filter(|resumed| **resumed == Some(true)).count();
         let mut skus = self.store.stocks_with_holds().await?;
         skus.retain(|sku| wanted(ShardId::of(sku.as_str().as_bytes())));
-        let wake =
-            stream::iter(skus).map(Ok::<_, StoreError>).try_for_each_concurrent(WOKEN_AT_ONCE, async |sku| {
-                match self.inventory.read_local(&sku).await {
-                    Ok(_) | Err(RequestError::NotOwner) => Ok(()),
-                    Err(refusal) => Err(Failure::not_applied(format!("{refusal:?}")).into()),
-                }
-            });
-        wake.await?;
+        let loads = stream::iter(skus).map(Ok::<_, StoreError>).try_for_each_concurrent(
+            RESUMED_AT_ONCE,
+            async |sku| match inventory.read_local(&sku).await {
+                Ok(_) | Err(RequestError::NotOwner) => Ok(()),
+                Err(refusal) => Err(Failure::not_applied(format!("{refusal:?}")).into()),
+            },
+        );
+        loads.await?;
         if checkouts > 0 {
             tracing::info!(checkouts, "checkouts under way go on");
         }
-        Ok(())
+        Ok(resumed.iter().all(Option::is_some))
     }
 
     /// These shards go to other pods: their carts' checkouts stop where they are, and the new owners go on with them.
@@ -295,7 +316,7 @@ impl Coordinator {
         self.running.lock().len()
     }
 
-    async fn tables_have(&self, cart: CartId) -> Result<(), RequestError<CheckoutRejection>> {
+    async fn flush_cart(&self, cart: CartId) -> Result<(), RequestError<CheckoutRejection>> {
         let key = EntityKey::Cart(cart);
         if self.write_behind.has(&key) {
             self.write_behind
@@ -311,6 +332,6 @@ impl Coordinator {
     }
 }
 
-fn refused(refusal: AbortReason) -> RequestError<CheckoutRejection> {
-    RequestError::Rejected(CheckoutRejection::Aborted(refusal))
+fn refused(reason: AbortReason) -> RequestError<CheckoutRejection> {
+    RequestError::Rejected(reason.into())
 }

@@ -43,7 +43,7 @@ impl Coordinator {
     ) {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
-            let checkout = match self.carts.read_local(&cart).await {
+            let checkout = match self.directories.carts.read_local(&cart).await {
                 Ok(Some(published)) => {
                     published.view().checkout.clone().filter(|checkout| checkout.order == order)
                 }
@@ -79,14 +79,19 @@ impl Coordinator {
             Ok(payment) => CartCommand::PlaceOrder { order, payment },
             Err(refusal) => CartCommand::AbortCheckout { order, refusal },
         };
-        self.carts.step_local(&cart, command).await.map(|_| ()).map_err(|refusal| told(&refusal))
+        self.directories
+            .carts
+            .step_local(&cart, command)
+            .await
+            .map(|_| ())
+            .map_err(|refusal| describe(&refusal))
     }
 
     /// Every SKU is asked in the order of the SKUs, so that of two checkouts that want the same last units one gets them.
     async fn hold_all(&self, cart: CartId, checkout: &Checkout) -> Result<Holds, String> {
         for (index, line) in checkout.lines.iter().enumerate() {
             let hold = StockCommand::HoldForCheckout { order: checkout.order, cart, quantity: line.quantity };
-            match self.inventory.step(&line.sku, hold).await {
+            match self.directories.inventory.step(&line.sku, hold).await {
                 Ok(_) => {}
                 Err(RequestError::Rejected(StockRejection::InsufficientStock { available })) => {
                     return self
@@ -94,7 +99,7 @@ impl Coordinator {
                         .await
                         .map(Holds::Short);
                 }
-                Err(refusal) => return Err(told(&refusal)),
+                Err(refusal) => return Err(describe(&refusal)),
             }
         }
         Ok(Holds::All)
@@ -114,7 +119,8 @@ impl Coordinator {
         };
         let mut shortages = vec![shortage(first, available)];
         for line in behind {
-            let level = self.inventory.read(&line.sku).await.map_err(|error| error.to_string())?;
+            let level =
+                self.directories.inventory.read(&line.sku).await.map_err(|error| error.to_string())?;
             let available = level.map_or(0, |level| level.view().available());
             if available < i64::from(line.quantity) {
                 shortages.push(shortage(line, available));
@@ -128,7 +134,8 @@ impl Coordinator {
         cart: CartId,
         checkout: &Checkout,
     ) -> Result<Result<Authorization, AbortReason>, String> {
-        let published = self.carts.read_local(&cart).await.map_err(|refusal| told(&refusal))?;
+        let published =
+            self.directories.carts.read_local(&cart).await.map_err(|refusal| describe(&refusal))?;
         let currency = published.ok_or("the cart is gone")?.view().currency;
         let total = Money::new(checkout.total, currency);
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
@@ -165,11 +172,12 @@ impl Coordinator {
         report.send_replace(Progress::Placed(order.clone()));
         self.each_sku(checkout, |_| StockCommand::SellForCheckout { order: id }).await?;
         self.gateway.capture(id, &order.payment).await.map_err(|error| error.to_string())?;
-        self.carts
+        self.directories
+            .carts
             .step_local(&cart, CartCommand::SettleCheckout { order: id })
             .await
             .map(|_| ())
-            .map_err(|refusal| told(&refusal))
+            .map_err(|refusal| describe(&refusal))
     }
 
     pub(super) async fn stored(&self, id: OrderId) -> Result<Arc<Order>, String> {
@@ -186,12 +194,13 @@ impl Coordinator {
         let order = checkout.order;
         self.each_sku(checkout, |_| StockCommand::ReleaseForCheckout { order }).await?;
         self.gateway.void(order).await.map_err(|error| error.to_string())?;
-        self.carts
+        self.directories
+            .carts
             .step_local(&cart, CartCommand::SettleCheckout { order })
             .await
-            .map_err(|refusal| told(&refusal))?;
+            .map_err(|refusal| describe(&refusal))?;
         if let Some(refusal) = &checkout.refusal {
-            report.send_replace(Progress::Refused(refusal.clone()));
+            report.send_replace(Progress::Aborted(refusal.clone()));
         }
         Ok(())
     }
@@ -201,11 +210,12 @@ impl Coordinator {
         checkout: &Checkout,
         command: impl Fn(&OrderLine) -> StockCommand,
     ) -> Result<(), String> {
-        let steps = checkout.lines.iter().map(|line| self.inventory.step(&line.sku, command(line)));
+        let steps =
+            checkout.lines.iter().map(|line| self.directories.inventory.step(&line.sku, command(line)));
         join_all(steps)
             .await
             .into_iter()
-            .try_for_each(|step| step.map(|_| ()).map_err(|refusal| told(&refusal)))
+            .try_for_each(|step| step.map(|_| ()).map_err(|refusal| describe(&refusal)))
     }
 
     /// A SKU has had a checkout's hold for long: what has become of the checkout?
@@ -215,7 +225,7 @@ impl Coordinator {
         order: OrderId,
         cart: CartId,
     ) -> Result<(), String> {
-        let published = self.carts.read(&cart).await.map_err(|error| error.to_string())?;
+        let published = self.directories.carts.read(&cart).await.map_err(|error| error.to_string())?;
         let lives = published.is_some_and(|cart| {
             cart.view().checkout.as_ref().is_some_and(|checkout| checkout.order == order)
         });
@@ -227,10 +237,10 @@ impl Coordinator {
             // a second time, by a message that was long under way.
             StockCommand::ReleaseForCheckout { order }
         };
-        self.inventory.step(sku, command).await.map(|_| ()).map_err(|refusal| told(&refusal))
+        self.directories.inventory.step(sku, command).await.map(|_| ()).map_err(|refusal| describe(&refusal))
     }
 }
 
-fn told<R: Debug>(refusal: &RequestError<R>) -> String {
+fn describe<R: Debug>(refusal: &RequestError<R>) -> String {
     format!("{refusal:?}")
 }

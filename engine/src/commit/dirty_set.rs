@@ -8,11 +8,16 @@ use std::{
 use foldhash::fast::RandomState;
 
 use crate::store::{IndexedColumns, Row, TableBatch};
-use smartcart_domain::{cart::CartEvent, id::IncarnationId, orders::Order, shard::ShardId, time::ShopTime};
 use smartcart_domain::{
+    cart::CartEvent,
     change::{Change, EntityKey, Subject},
     entry::{Entry as JournalEntry, Lane, Watermark},
+    id::IncarnationId,
+    limits::SHARDS,
+    orders::Order,
+    shard::ShardId,
     snapshot::Snapshot,
+    time::ShopTime,
 };
 
 pub(super) type Rows = HashMap<EntityKey, Arc<Row>, RandomState>;
@@ -166,9 +171,14 @@ impl DirtySet {
 
     /// Entities of some shards that wait.
     pub(super) fn in_shards(&self, shards: &[ShardId]) -> Vec<EntityKey> {
+        // The lanes wait: one look for each row, however many shards.
+        let mut wanted = [false; SHARDS as usize];
+        for shard in shards {
+            wanted[usize::from(shard.0)] = true;
+        }
         [&*self.flushing, &self.urgent.rows, &self.gathering.rows]
             .into_iter()
-            .flat_map(|rows| rows.keys().filter(|entity| shards.contains(&entity.shard())).cloned())
+            .flat_map(|rows| rows.keys().filter(|entity| wanted[usize::from(entity.shard().0)]).cloned())
             .collect()
     }
 

@@ -99,7 +99,7 @@ pub(crate) fn start_lanes(
     journal: &Arc<dyn Journal>,
     incarnation: IncarnationId,
     write_behind: &Arc<WriteBehind>,
-    gate: &Arc<AdmissionController>,
+    admission: &Arc<AdmissionController>,
     clock: &ShopClock,
 ) -> (Arc<[LaneHandle]>, Vec<JoinHandle<()>>) {
     let (handles, tasks): (Vec<_>, Vec<_>) = (0..journal.lanes().max(1))
@@ -112,10 +112,10 @@ pub(crate) fn start_lanes(
                 lane: Lane(number),
                 next: 1,
                 write_behind: write_behind.clone(),
-                gate: gate.clone(),
+                admission: admission.clone(),
                 clock: clock.clone(),
             };
-            (LaneHandle(queue), spawn_guarded("a lane of the journal", gate, committer.run()))
+            (LaneHandle(queue), spawn_guarded("a lane of the journal", admission, committer.run()))
         })
         .unzip();
     (handles.into(), tasks)
@@ -129,7 +129,7 @@ struct Committer {
     /// The next entry's sequence.
     next: u64,
     write_behind: Arc<WriteBehind>,
-    gate: Arc<AdmissionController>,
+    admission: Arc<AdmissionController>,
     clock: ShopClock,
 }
 
@@ -164,7 +164,7 @@ impl Committer {
     /// where a pod that is not ready gets no requests.
     async fn wait(&mut self) {
         let arrived = self.queue.clone();
-        if !self.gate.troubles.journal() {
+        if !self.admission.troubles.journal() {
             return arrived.arrived.notified().await;
         }
         if tokio::time::timeout(LONGEST_PAUSE, arrived.arrived.notified()).await.is_err() {
@@ -190,7 +190,7 @@ impl Committer {
         changes: Vec<Change>,
         rows: Vec<(IndexedColumns, Option<Snapshot>)>,
     ) -> Result<(), Failure> {
-        if let Some(why) = self.gate.read_only() {
+        if let Some(why) = self.admission.read_only() {
             return Err(Failure::not_applied(why));
         }
         let entry = Entry {
@@ -226,7 +226,7 @@ impl Committer {
                         "unknown whether an entry is durable; asking again"
                     );
                     counter!("smartcart_commit_unknown_total").increment(1);
-                    self.gate.set_away(Away::Journal, true);
+                    self.admission.set_away(Away::Journal, true);
                     was_unknown = true;
                 }
                 // Nothing can have been written after what is unknown: still not taken, and still unknown whether before.
@@ -236,21 +236,21 @@ impl Committer {
             backoff.wait().await;
         };
         if was_unknown {
-            self.gate.set_away(Away::Journal, false);
+            self.admission.set_away(Away::Journal, false);
         }
         let error = match known {
             Ok(()) => {
-                self.gate.troubles.clear(Part::Journal);
+                self.admission.troubles.clear(Part::Journal);
                 return Ok(());
             }
             Err(AppendError::Failed(failure)) if !failure.is_fenced() => {
-                self.gate.troubles.set(Part::Journal, &failure.reason);
+                self.admission.troubles.set(Part::Journal, &failure.reason);
                 return Err(failure);
             }
             Err(error) => error,
         };
         let reason = error.to_string();
-        self.gate.fail_stop(&reason);
+        self.admission.fail_stop(&reason);
         let effect = match error {
             // After an unknown outcome the entry may have been written before.
             _ if was_unknown => Effect::Indeterminate,

@@ -6,17 +6,20 @@ use std::{collections::BTreeMap, sync::Arc};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::dirty_set::placed_orders;
-use crate::store::{Row, TableBatch};
 use crate::{
     entity::Resident,
     hydrate::Hydrated,
     journal::{Journal, JournalError},
-    store::{Store, StoreError},
+    progress::Progress,
+    store::{Row, Store, StoreError, TableBatch},
 };
-use smartcart_domain::{cart::Cart, id::IncarnationId, inventory::Stock, time::ShopTime};
 use smartcart_domain::{
+    cart::Cart,
     change::{Change, EntityKey},
     entry::{Entry, Lane, Watermark},
+    id::IncarnationId,
+    inventory::Stock,
+    time::ShopTime,
 };
 
 /// Entries read at once.
@@ -62,7 +65,8 @@ impl Recovered {
 pub async fn recover(journal: &dyn Journal, store: &dyn Store) -> Result<Recovered, RecoveryError> {
     let mut recovered = Recovered { shop: store.shop_time().await?, ..Recovered::default() };
     for (incarnation, _) in journal.incarnations().await? {
-        recovered.add(finish_write_behind(journal, store, incarnation).await?);
+        // A start waits for its own database as long as it takes.
+        recovered.add(finish_write_behind(journal, store, incarnation, &Progress::default()).await?);
         journal.remove(incarnation).await?;
         store.forget_incarnation(incarnation).await?;
     }
@@ -74,12 +78,15 @@ pub(crate) async fn finish_write_behind(
     journal: &dyn Journal,
     store: &dyn Store,
     incarnation: IncarnationId,
+    progress: &Progress,
 ) -> Result<Recovered, RecoveryError> {
     // First: until then it may grow.
     journal.seal(incarnation).await?;
+    progress.made();
     let watermarks = store.watermarks(incarnation).await?;
     let mut unwritten = Unwritten::default();
     let lanes = journal.last(incarnation).await?;
+    progress.made();
     for Watermark { lane, sequence, .. } in &watermarks {
         let last = lanes.iter().find(|(known, _)| known == lane).map_or(0, |(_, last)| *last);
         if last < *sequence {
@@ -90,7 +97,7 @@ pub(crate) async fn finish_write_behind(
     for (lane, last) in lanes {
         let watermark = watermarks.iter().find(|watermark| watermark.lane == lane);
         let after = watermark.map_or(0, |watermark| watermark.sequence);
-        read_lane(journal, incarnation, lane, after, last, &mut unwritten).await?;
+        read_lane(journal, incarnation, (lane, last), after, &mut unwritten, progress).await?;
     }
     let recovered = Recovered {
         incarnations: 1,
@@ -98,21 +105,22 @@ pub(crate) async fn finish_write_behind(
         entities: unwritten.changes.len(),
         shop: unwritten.shop,
     };
-    unwritten.write(store).await?;
+    unwritten.write(store, progress).await?;
     Ok(recovered)
 }
 
 async fn read_lane(
     journal: &dyn Journal,
     incarnation: IncarnationId,
-    lane: Lane,
+    (lane, last): (Lane, u64),
     mut after: u64,
-    last: u64,
     unwritten: &mut Unwritten,
+    progress: &Progress,
 ) -> Result<(), RecoveryError> {
     let hole = |expected, found| RecoveryError::Hole { incarnation, lane: lane.0, expected, found, last };
     while after < last {
         let page = journal.read(incarnation, lane, after, PAGE).await?;
+        progress.made();
         if page.is_empty() {
             return Err(hole(after + 1, None));
         }
@@ -146,7 +154,7 @@ impl Unwritten {
         }
     }
 
-    async fn write(self, store: &dyn Store) -> Result<(), StoreError> {
+    async fn write(self, store: &dyn Store, progress: &Progress) -> Result<(), StoreError> {
         let Self { changes, watermarks, shop, .. } = self;
         let mut batch = TableBatch { shop, ..TableBatch::default() };
         let finished = stream::iter(changes).map(async move |(entity, changes)| {
@@ -158,15 +166,19 @@ impl Unwritten {
         });
         let mut finished = std::pin::pin!(finished.buffered(LOADED_AT_ONCE));
         while let Some((changes, row)) = finished.try_next().await? {
+            progress.made();
             batch.orders.extend(changes.iter().flat_map(placed_orders));
             batch.rows.extend(row.map(Arc::new));
             if batch.rows.len() == SLICE {
                 store.flush(&batch).await?;
+                progress.made();
                 batch = TableBatch { shop, ..TableBatch::default() };
             }
         }
         batch.watermarks = watermarks;
-        store.flush(&batch).await
+        store.flush(&batch).await?;
+        progress.made();
+        Ok(())
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
     backoff::Backoff,
     clock::ShopClock,
     guarded::spawn_guarded,
-    journal::Journal,
+    journal::{Journal, JournalPlacement},
     limits::{ALL_REFUSED_AT, COPIES_DROPPED_AT, GUESTS_REFUSED_AT},
     store::{Store, StoreError},
     trouble::Part,
@@ -40,6 +40,8 @@ use smartcart_domain::{failure::Failure, id::IncarnationId, orders::Order, shard
 /// Tables that do not answer are asked again at least this often.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// So many rows take about as long as one: what counts is the transaction.
+const FEW_ROWS: usize = 64;
 /// How often shop time is written when nothing else is.
 const PERSIST_SHOP_TIME: Duration = Duration::from_secs(5);
 
@@ -82,7 +84,7 @@ struct Urgent {
     entities: HashSet<EntityKey>,
     waiters: Vec<(EntityKey, oneshot::Sender<Option<Arc<Order>>>)>,
     /// Who hands shards over.
-    leaving: Vec<oneshot::Sender<()>>,
+    shard_waiters: Vec<oneshot::Sender<()>>,
     /// Nothing is written any more.
     closed: bool,
 }
@@ -95,7 +97,9 @@ impl Drop for WorkerGuard<'_> {
         if self.0.stopping.load(Ordering::Acquire) && !std::thread::panicking() {
             return;
         }
-        self.0.gate.fail_stop("the write-behind has ended: the journal keeps what the tables have not got");
+        self.0
+            .admission
+            .fail_stop("the write-behind has ended: the journal keeps what the tables have not got");
         self.0.close();
     }
 }
@@ -112,13 +116,14 @@ enum Ended {
 pub(crate) struct WriteBehind {
     config: WriteBehindConfig,
     journal: Arc<dyn Journal>,
+    placement: Option<Arc<dyn JournalPlacement>>,
     store: Arc<dyn Store>,
-    gate: Arc<AdmissionController>,
+    admission: Arc<AdmissionController>,
     waiting: Mutex<DirtySet>,
     clock: ShopClock,
     urgent: Mutex<Urgent>,
     /// Wakes the worker before its time.
-    hurry: Notify,
+    wake_worker: Notify,
     /// How far the journal may be trimmed.
     written: watch::Sender<Vec<Watermark>>,
     caught_up: Mutex<Instant>,
@@ -131,20 +136,22 @@ impl WriteBehind {
     pub(crate) fn new(
         config: WriteBehindConfig,
         journal: Arc<dyn Journal>,
+        placement: Option<Arc<dyn JournalPlacement>>,
         store: Arc<dyn Store>,
-        gate: Arc<AdmissionController>,
+        admission: Arc<AdmissionController>,
         incarnation: IncarnationId,
         clock: ShopClock,
     ) -> Self {
         Self {
             config,
             journal,
+            placement,
             store,
-            gate,
+            admission,
             waiting: Mutex::new(DirtySet::new(incarnation, clock.now())),
             clock,
             urgent: Mutex::default(),
-            hurry: Notify::new(),
+            wake_worker: Notify::new(),
             written: watch::Sender::default(),
             caught_up: Mutex::new(Instant::now()),
             shop_time_persisted: Mutex::new(Instant::now()),
@@ -158,27 +165,27 @@ impl WriteBehind {
         let mut waiting = self.waiting.lock();
         waiting.take(entry, rows);
         if waiting.len() > self.config.backlog {
-            self.gate.set_congested(true);
-            self.hurry.notify_one();
+            self.admission.set_congested(true);
+            self.wake_worker.notify_one();
         }
         let bytes = self.bytes(&waiting);
         drop(waiting);
-        self.press(bytes);
+        self.update_pressure(bytes);
     }
 
     fn bytes(&self, waiting: &DirtySet) -> u64 {
-        waiting.bytes() as u64 + self.journal.held()
+        waiting.bytes() as u64 + self.placement.as_ref().map_or(0, |placement| placement.retained_bytes())
     }
 
-    fn press(&self, bytes: u64) {
+    fn update_pressure(&self, bytes: u64) {
         let percent = bytes.saturating_mul(100) / self.config.memory;
-        if percent >= COPIES_DROPPED_AT {
-            self.journal.drop_copies();
+        if let (COPIES_DROPPED_AT.., Some(placement)) = (percent, &self.placement) {
+            placement.drop_copies();
         }
-        self.gate.set_pressure(match percent {
+        self.admission.set_pressure(match percent {
             ALL_REFUSED_AT.. => Pressure::All,
             GUESTS_REFUSED_AT.. => Pressure::Guests,
-            _ => Pressure::Bearable,
+            _ => Pressure::Normal,
         });
     }
 
@@ -214,12 +221,22 @@ impl WriteBehind {
             urgent.entities.insert(entity.clone());
             urgent.waiters.push((entity, done));
         }
-        self.hurry.notify_one();
+        self.wake_worker.notify_one();
         written.await.map_err(|_| Failure::fenced().into())
     }
 
     /// Waits until the tables have all that these shards have in the journal now. Nobody changes them meanwhile.
     pub(crate) async fn flush_shards(&self, shards: &[ShardId]) -> Result<(), StoreError> {
+        self.flush_more_than(0, shards).await
+    }
+
+    /// The same while they still change, so that less is left to write when nobody can change them.
+    pub(crate) async fn flush_ahead(&self, shards: &[ShardId]) -> Result<(), StoreError> {
+        self.flush_more_than(FEW_ROWS, shards).await
+    }
+
+    /// Nothing is written, and nobody waits for the worker, when no more than `few` rows of these shards wait.
+    async fn flush_more_than(&self, few: usize, shards: &[ShardId]) -> Result<(), StoreError> {
         let entities = self.waiting.lock().in_shards(shards);
         let (done, written) = oneshot::channel();
         {
@@ -227,10 +244,13 @@ impl WriteBehind {
             if urgent.closed {
                 return Err(Failure::fenced().into());
             }
+            if entities.len() <= few {
+                return Ok(());
+            }
             urgent.entities.extend(entities);
-            urgent.leaving.push(done);
+            urgent.shard_waiters.push(done);
         }
-        self.hurry.notify_one();
+        self.wake_worker.notify_one();
         written.await.map_err(|_| Failure::fenced().into())
     }
 
@@ -251,11 +271,14 @@ impl WriteBehind {
         let this = self.clone();
         tokio::spawn(async move {
             let _ends = WorkerGuard(&this);
-            let trimming =
-                spawn_guarded("the trimming of the journal", &this.gate, this.clone().trim_what_is_written());
+            let trimming = spawn_guarded(
+                "the trimming of the journal",
+                &this.admission,
+                this.clone().trim_what_is_written(),
+            );
             let mut next = Instant::now() + this.config.interval;
             while !this.stopping.load(Ordering::Acquire) {
-                let _time_is_up = tokio::time::timeout_at(next, this.hurry.notified()).await;
+                let _time_is_up = tokio::time::timeout_at(next, this.wake_worker.notified()).await;
                 if this.turn(&mut next).await.is_err() {
                     this.close();
                     break;
@@ -276,7 +299,7 @@ impl WriteBehind {
         self.write_urgent().await?;
         // What was trimmed since has left memory.
         let bytes = self.bytes(&self.waiting.lock());
-        self.press(bytes);
+        self.update_pressure(bytes);
         let congested = self.waiting.lock().len() > self.config.backlog / 2;
         if Instant::now() >= *next || congested {
             self.flush().await?;
@@ -293,7 +316,7 @@ impl WriteBehind {
 
     async fn finish(&self, worker: JoinHandle<()>) {
         self.stopping.store(true, Ordering::Release);
-        self.hurry.notify_one();
+        self.wake_worker.notify_one();
         if let Err(error) = worker.await {
             tracing::error!(%error, "the write-behind had failed; the journal keeps what the tables have not got");
             return;
@@ -360,9 +383,9 @@ impl WriteBehind {
             waiting.end(flush);
             (waiting.len(), self.bytes(&waiting))
         };
-        self.press(bytes);
+        self.update_pressure(bytes);
         if len <= self.config.backlog / 2 {
-            self.gate.set_congested(false);
+            self.admission.set_congested(false);
         }
         *self.caught_up.lock() = began;
         self.written.send_replace(flush.watermarks.clone());
@@ -386,11 +409,11 @@ impl WriteBehind {
     }
 
     async fn write_urgent(&self) -> Result<(), Ended> {
-        let Urgent { entities, waiters, leaving, closed } = std::mem::take(&mut *self.urgent.lock());
+        let Urgent { entities, waiters, shard_waiters, closed } = std::mem::take(&mut *self.urgent.lock());
         if closed {
             return Err(Ended::Fenced);
         }
-        if waiters.is_empty() && leaving.is_empty() {
+        if waiters.is_empty() && shard_waiters.is_empty() {
             return Ok(());
         }
         let flush = self.waiting.lock().begin_urgent(&entities);
@@ -406,7 +429,7 @@ impl WriteBehind {
             // A checkout that waits no more finds its order at its next try.
             let _gone = waiter.send(orders.get(&entity).map(|order| Arc::clone(order)));
         }
-        for waiter in leaving {
+        for waiter in shard_waiters {
             let _gone = waiter.send(());
         }
         Ok(())
@@ -421,24 +444,24 @@ impl WriteBehind {
             if let StoreError::Failed(failure) = &error
                 && failure.is_fenced()
             {
-                self.gate.fail_stop(&failure.reason);
+                self.admission.fail_stop(&failure.reason);
                 return Err(Ended::Fenced);
             }
             if let StoreError::Unwritable(_) = &error {
-                self.gate.fail_stop(&error.to_string());
+                self.admission.fail_stop(&error.to_string());
                 return Err(Ended::Unwritable);
             }
             tracing::error!(%error, rows = batch.rows.len(), "the tables do not take a flush; trying again");
-            self.gate.troubles.set(Part::Tables, &error.to_string());
+            self.admission.troubles.set(Part::Tables, &error.to_string());
             let unanswered = matches!(error, StoreError::Failed(_));
             self.tables_away.send_if_modified(|away| std::mem::replace(away, unanswered) != unanswered);
             if let StoreError::Conflict(_) | StoreError::Corrupt(_) = error {
-                self.gate.fail_stop(&format!("the tables refuse a flush: {error}"));
+                self.admission.fail_stop(&format!("the tables refuse a flush: {error}"));
             }
             backoff.wait().await;
         }
         self.tables_away.send_if_modified(|away| std::mem::replace(away, false));
-        self.gate.troubles.clear(Part::Tables);
+        self.admission.troubles.clear(Part::Tables);
         Ok(())
     }
 

@@ -27,7 +27,7 @@ use self::{
     slot::{Ask, Message, NotRunning, Passivated, Reply, Slot},
     supervisor::Supervisors,
     tally::Residents,
-    unavailable::{NotHere, not_confirmed},
+    unavailable::{LoadError, not_confirmed},
 };
 use crate::{
     activation::Activation,
@@ -75,7 +75,7 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) write_behind: Arc<WriteBehind>,
     pub(crate) lanes: Arc<[LaneHandle]>,
-    pub(crate) gate: Arc<AdmissionController>,
+    pub(crate) admission: Arc<AdmissionController>,
     pub(crate) supervisors: Arc<Supervisors>,
     pub(crate) clock: ShopClock,
     pub(crate) limits: Limits,
@@ -136,7 +136,7 @@ impl<E: Resident> Directory<E> {
     }
 
     /// The last durable state, from this pod. Nothing: it never existed. Takes no actor's time.
-    async fn read_here(&self, id: &E::Id) -> Result<Option<Arc<Published<E>>>, NotHere> {
+    async fn read_owned(&self, id: &E::Id) -> Result<Option<Arc<Published<E>>>, LoadError> {
         let shard = self.shard(id);
         loop {
             let slot = match self.resident(shard, id) {
@@ -154,16 +154,16 @@ impl<E: Resident> Directory<E> {
         }
     }
 
-    /// Sends a command to the entity's actor and waits until its answer is durable. The permit says that the request is
-    /// inside the shard.
-    async fn ask_here(
+    /// Sends a command to the entity's actor and waits until its answer is durable. The permit holds the
+    /// shard's guard.
+    async fn ask_owned(
         &self,
         id: &E::Id,
         request: Request<E>,
         permit: Permit,
         deadline: Instant,
     ) -> Result<Answer<E>, RequestError<E::Rejection>> {
-        self.parts.gate.take(request.caller)?;
+        self.parts.admission.admit_change(request.caller)?;
         // What changes nothing is answered without the journal, whose fence would tell.
         if !self.parts.routes.shards.is_confirmed() {
             return Err(not_confirmed().into());
@@ -231,7 +231,7 @@ impl<E: Resident> Directory<E> {
     }
 
     /// The entity's slot: resident, new, or brought in from the tables. Nothing: it never existed and this does not begin it.
-    async fn slot(&self, id: &E::Id, request: &Request<E>) -> Result<Option<Arc<Slot<E>>>, NotHere> {
+    async fn slot(&self, id: &E::Id, request: &Request<E>) -> Result<Option<Arc<Slot<E>>>, LoadError> {
         let shard = self.shard(id);
         if let Some(slot) = self.resident(shard, id) {
             return Ok(Some(slot));
@@ -252,11 +252,11 @@ impl<E: Resident> Directory<E> {
         shard.slots.pin().get(id).cloned()
     }
 
-    async fn bring_in(&self, shard: &Shard<E>, id: &E::Id) -> Result<Option<Arc<Slot<E>>>, NotHere> {
+    async fn bring_in(&self, shard: &Shard<E>, id: &E::Id) -> Result<Option<Arc<Slot<E>>>, LoadError> {
         let _loading = shard.loading.lock().await;
         // From here on the shard does not leave before the load has ended: `clear` waits for the lock.
         if !self.parts.routes.shards.serves(shard.id) {
-            return Err(NotHere::Moved);
+            return Err(LoadError::Moved);
         }
         if let Some(slot) = self.resident(shard, id).filter(|slot| slot.read().is_ok()) {
             return Ok(Some(slot));
@@ -275,9 +275,9 @@ impl<E: Resident> Directory<E> {
 
     /// Puts an entity that was brought in, or begins, into the map; the shard's load lock is held. Not when the shard
     /// has left meanwhile: what was loaded may be old.
-    fn insert(&self, shard: &Shard<E>, id: &E::Id, hydrated: Hydrated<E>) -> Result<Arc<Slot<E>>, NotHere> {
+    fn insert(&self, shard: &Shard<E>, id: &E::Id, hydrated: Hydrated<E>) -> Result<Arc<Slot<E>>, LoadError> {
         if !self.parts.routes.shards.serves(shard.id) {
-            return Err(NotHere::Moved);
+            return Err(LoadError::Moved);
         }
         let slots = shard.slots.pin();
         if let Some(slot) = slots.get(id).filter(|slot| slot.read().is_ok()) {

@@ -17,7 +17,7 @@ use super::{
     tally::{Residents, ShardResidents, seconds},
 };
 use crate::entity::Resident;
-use smartcart_domain::time::ShopTime;
+use smartcart_domain::{shard::ShardId, time::ShopTime};
 
 /// Shards that one step of the sweep passes.
 const SHARDS_A_STEP: usize = 64;
@@ -131,6 +131,11 @@ impl<E: Resident> Directory<E> {
             ShardResidents { active, resident: slots.len() }
         };
         self.shards.iter().map(count).collect()
+    }
+
+    /// Entities of a shard in memory.
+    pub(crate) fn residents_of(&self, shard: ShardId) -> usize {
+        self.shards[usize::from(shard.0)].slots.len()
     }
 
     pub fn hot_keys(&self, most: usize) -> Vec<HotKey> {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::Directory;
-use super::unavailable::{NotHere, not_confirmed};
+use super::unavailable::{LoadError, not_confirmed};
 use crate::{
     admission::Permit,
     backoff::Backoff,
@@ -47,10 +47,10 @@ impl<E: Routable> Directory<E> {
                 None if !routes.shards.is_confirmed() => {
                     return Err(not_confirmed());
                 }
-                None => match self.read_here(id).await {
+                None => match self.read_owned(id).await {
                     Ok(published) => return Ok(published),
-                    Err(NotHere::Unreadable(error)) => return Err(error),
-                    Err(NotHere::Moved) => {}
+                    Err(LoadError::Unreadable(error)) => return Err(error),
+                    Err(LoadError::Moved) => {}
                 },
                 Some(owner) => match routes.forward(&owner, &E::to_read(id.clone()), &context).await {
                     Ok(reply) => {
@@ -74,7 +74,7 @@ impl<E: Routable> Directory<E> {
         if !self.parts.routes.shards.is_open(self.shard(id).id) {
             return Err(RequestError::NotOwner);
         }
-        Ok(self.read_here(id).await?)
+        Ok(self.read_owned(id).await?)
     }
 
     /// Sends a command to the entity and waits until its answer is durable.
@@ -103,14 +103,14 @@ impl<E: Routable> Directory<E> {
         request: Request<E>,
     ) -> Result<Answer<E>, RequestError<E::Rejection>> {
         let permit = self.admit()?;
-        self.ask_inside(id, request, permit).await
+        self.ask_if_owned(id, request, permit).await
     }
 
     fn admit(&self) -> Result<Permit, RequestError<E::Rejection>> {
-        if let Some(why) = self.parts.gate.read_only() {
+        if let Some(why) = self.parts.admission.read_only() {
             return Err(RequestError::not_applied(format!("changes are refused: {why}")));
         }
-        Ok(self.parts.gate.admit()?)
+        Ok(self.parts.admission.admit()?)
     }
 
     /// A step of the engine's own: it is never shed on admission, so that what was begun is finished.
@@ -130,7 +130,8 @@ impl<E: Routable> Directory<E> {
         key: Option<KeyFingerprint>,
     ) -> Result<Answer<E>, RequestError<E::Rejection>> {
         let context = RouteContext::first(Instant::now() + self.deadline);
-        self.ask_admitted(id, Request::of_engine(command, key), self.parts.gate.pass(), context).await
+        self.ask_admitted(id, Request::of_engine(command, key), self.parts.admission.admit_step(), context)
+            .await
     }
 
     /// A step that must not leave this pod.
@@ -139,17 +140,17 @@ impl<E: Routable> Directory<E> {
         id: &E::Id,
         command: E::Command,
     ) -> Result<Answer<E>, RequestError<E::Rejection>> {
-        self.ask_inside(id, Request::of_engine(command, None), self.parts.gate.pass()).await
+        self.ask_if_owned(id, Request::of_engine(command, None), self.parts.admission.admit_step()).await
     }
 
-    async fn ask_inside(
+    async fn ask_if_owned(
         &self,
         id: &E::Id,
         request: Request<E>,
         permit: Permit,
     ) -> Result<Answer<E>, RequestError<E::Rejection>> {
-        let inside = self.parts.routes.shards.enter(self.shard(id).id).ok_or(RequestError::NotOwner)?;
-        self.ask_here(id, request, permit.entered(inside), Instant::now() + self.deadline).await
+        let guard = self.parts.routes.shards.enter(self.shard(id).id).ok_or(RequestError::NotOwner)?;
+        self.ask_owned(id, request, permit.with_guard(guard), Instant::now() + self.deadline).await
     }
 
     async fn ask_admitted(
@@ -160,13 +161,13 @@ impl<E: Routable> Directory<E> {
         context: RouteContext,
     ) -> Result<Answer<E>, RequestError<E::Rejection>> {
         match self.parts.routes.shards.enter(self.shard(id).id) {
-            Some(inside) => self.ask_here(id, request, permit.entered(inside), context.deadline).await,
-            None => Box::pin(self.ask_elsewhere(id, request, permit, context)).await,
+            Some(guard) => self.ask_owned(id, request, permit.with_guard(guard), context.deadline).await,
+            None => Box::pin(self.ask_remote(id, request, permit, context)).await,
         }
     }
 
     /// The shard is not open here: waits for it, or asks its owner.
-    async fn ask_elsewhere(
+    async fn ask_remote(
         &self,
         id: &E::Id,
         request: Request<E>,
@@ -178,10 +179,10 @@ impl<E: Routable> Directory<E> {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         for _ in 0..MOVES {
             match routes.shards.route(request.shard(), context.epoch, context.deadline).await? {
-                Route::Local(inside) => {
+                Route::Local(guard) => {
                     let (id, request) = E::from_request(request)
                         .ok_or_else(|| RequestError::not_applied("the request is of another kind"))?;
-                    return self.ask_here(&id, request, permit.entered(inside), context.deadline).await;
+                    return self.ask_owned(&id, request, permit.with_guard(guard), context.deadline).await;
                 }
                 Route::Remote(_) if context.hops >= MAX_HOPS => break,
                 Route::Remote(owner) => match routes.forward(&owner, &request, &context).await {

@@ -8,23 +8,23 @@ pub(super) fn not_confirmed() -> ReadError {
 
 /// Why an entity cannot be brought into memory here.
 #[derive(Debug)]
-pub(super) enum NotHere {
+pub(super) enum LoadError {
     /// Its shard has left this pod.
     Moved,
     Unreadable(ReadError),
 }
 
-impl From<ReadError> for NotHere {
+impl From<ReadError> for LoadError {
     fn from(error: ReadError) -> Self {
         Self::Unreadable(error)
     }
 }
 
-impl<R> From<NotHere> for RequestError<R> {
-    fn from(not_here: NotHere) -> Self {
-        match not_here {
-            NotHere::Moved => Self::NotOwner,
-            NotHere::Unreadable(error) => error.into(),
+impl<R> From<LoadError> for RequestError<R> {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Moved => Self::NotOwner,
+            LoadError::Unreadable(error) => error.into(),
         }
     }
 }

@@ -81,7 +81,7 @@ impl Engine {
 
     /// Loads the catalogue again whenever another pod has changed it.
     pub(super) fn follow_catalog(self: Arc<Self>, mut generation: watch::Receiver<u64>) -> JoinHandle<()> {
-        spawn_guarded("the watch of the catalogue", &self.gate.clone(), async move {
+        spawn_guarded("the watch of the catalogue", &self.admission.clone(), async move {
             while generation.changed().await.is_ok() {
                 let wanted = *generation.borrow_and_update();
                 let mut backoff = Backoff::new(RELOAD_PAUSE, RELOAD_PAUSE);

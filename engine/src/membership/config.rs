@@ -1,5 +1,8 @@
+//! How quickly a fleet notices and moves.
+
 use std::time::Duration;
 
+/// The intervals by which a member lives among others.
 #[derive(Debug, Clone, Copy)]
 pub struct FleetConfig {
     /// Each member raises its counter this often.

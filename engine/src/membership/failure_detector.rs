@@ -51,9 +51,9 @@ impl FailureDetector {
         self.looked = Some(now);
         self.seen.retain(|incarnation, _| members.iter().any(|member| member.incarnation == *incarnation));
         for member in members {
-            let first = Seen { heartbeat: member.beat, since: now };
+            let first = Seen { heartbeat: member.heartbeat, since: now };
             let seen = self.seen.entry(member.incarnation).or_insert(first);
-            if blind || seen.heartbeat != member.beat {
+            if blind || seen.heartbeat != member.heartbeat {
                 *seen = first;
             } else {
                 seen.since += unseen;
@@ -93,16 +93,8 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(5);
 
-    fn member(beat: u64) -> Member {
-        Member {
-            incarnation: IncarnationId(1),
-            pod: "a".to_owned(),
-            address: String::new(),
-            owns_shards: true,
-            beat,
-            state: MemberState::Live,
-            protocol: 1,
-        }
+    fn member(heartbeat: u64) -> Member {
+        Member { heartbeat, ..Member::live("a", 1) }
     }
 
     fn detector() -> FailureDetector {
@@ -114,8 +106,8 @@ mod tests {
         let mut detector = detector();
         let mut last = Vec::new();
         let mut now = Duration::ZERO;
-        for (second, beat) in looks {
-            last = vec![member(*beat)];
+        for (second, heartbeat) in looks {
+            last = vec![member(*heartbeat)];
             now = Duration::from_secs(*second);
             detector.observe(&last, now);
         }

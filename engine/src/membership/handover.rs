@@ -4,6 +4,8 @@
 //! Whatever ends a handover before the registry was asked opens the shards here again. Once it was asked, a task of its own
 //! asks until the outcome is known, whoever still waits for it.
 
+mod group;
+
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
@@ -11,18 +13,20 @@ use metrics::histogram;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{registry_call::within, shard_contents::ShardContents};
-use crate::admission::AdmissionController;
-use crate::backoff::Backoff;
-use crate::limits::{
-    HANDOVER_CLEAR_TIMEOUT, HANDOVER_DRAIN_TIMEOUT, HANDOVER_FLUSH_TIMEOUT, HANDOVER_LEAST_TIME,
-    HANDOVER_OUTCOME_TIMEOUT, HANDOVER_TIMEOUT, REGISTRY_CALL_TIMEOUT, REGISTRY_RETRY_PAUSE,
+use crate::{
+    admission::AdmissionController,
+    backoff::Backoff,
+    limits::{
+        HANDOVER_CLEAR_TIMEOUT, HANDOVER_DRAIN_TIMEOUT, HANDOVER_FLUSH_TIMEOUT, HANDOVER_LEAST_TIME,
+        HANDOVER_OUTCOME_TIMEOUT, HANDOVER_TIMEOUT, REGISTRY_CALL_TIMEOUT, REGISTRY_RETRY_PAUSE,
+    },
+    ownership::{
+        departure::{Departure, UnknownOutcome},
+        shard_map::ShardMap,
+    },
+    registry::{Epoch, Member, Registry, RegistryError, ShardRow},
+    store::StoreError,
 };
-use crate::ownership::{
-    departure::{Departure, UnknownOutcome},
-    shard_map::ShardMap,
-};
-use crate::registry::{Epoch, Member, Registry, RegistryError, ShardRow};
-use crate::store::StoreError;
 use smartcart_domain::{failure::Failure, id::IncarnationId, shard::ShardId};
 
 /// The name of the contract, and the one before it, which goes with the next version.
@@ -82,6 +86,15 @@ impl Handover {
         Self { me, registry, map, contents, admission, moving: Mutex::default() }
     }
 
+    /// Takes the shards that are handed over next from those that are left.
+    pub(crate) fn next_group(&self, left: &mut Vec<ShardId>) -> Option<Vec<ShardId>> {
+        let group = group::next_group(left, |shard| group::Load {
+            busy: self.map.is_busy(shard),
+            entities: self.contents.residents(shard),
+        });
+        (!group.is_empty()).then_some(group)
+    }
+
     /// Gives a few shards of this pod to a member, or to nobody, and says by `until`, if there is such a moment, what became
     /// of it. How many have moved: those that were not open here have not.
     pub(crate) async fn hand_over(
@@ -90,18 +103,16 @@ impl Handover {
         to: Option<&Member>,
         until: Option<Instant>,
     ) -> Result<usize, HandoverError> {
+        let steps_until = steps_until(until)?;
+        self.flush_ahead(shards, steps_until).await?;
         let too_late = |_| HandoverError::TimedOut(HandoverStep::Begin);
         let turn = earlier(Instant::now() + HANDOVER_TIMEOUT, until);
         let _moving = tokio::time::timeout_at(turn, self.moving.lock()).await.map_err(too_late)?;
-        let began = Instant::now();
-        // Whatever the steps take, the registry has the time of one call to answer.
-        let steps_until = until.map(|until| until.checked_sub(REGISTRY_CALL_TIMEOUT).unwrap_or(began));
-        if steps_until.is_some_and(|until| until < began + HANDOVER_LEAST_TIME) {
-            return Err(HandoverError::TimedOut(HandoverStep::Begin));
-        }
+        let (began, steps_until) = (Instant::now(), self::steps_until(until)?);
         let Some(departure) = self.empty(shards, steps_until).await? else { return Ok(0) };
         let count = departure.shards().len();
         let transfer = OwnershipTransfer {
+            began,
             me: self.me,
             registry: self.registry.clone(),
             admission: self.admission.clone(),
@@ -115,12 +126,17 @@ impl Handover {
             // It still asks, or the runtime ends.
             Ok(Err(_)) | Err(_) => return Err(HandoverError::OutcomeUnknown),
         }
-        let took = began.elapsed().as_secs_f64();
-        for _ in 0..count {
-            histogram!(DURATION).record(took);
-            histogram!(DURATION_BEFORE).record(took);
-        }
         Ok(count)
+    }
+
+    /// Brings most of what is in the shards into the tables while they are still open: then those who wait when they are
+    /// closed wait for little. With tables that do not take it in time, nothing is closed at all.
+    async fn flush_ahead(&self, shards: &[ShardId], until: Option<Instant>) -> Result<(), HandoverError> {
+        let open: Vec<ShardId> = shards.iter().copied().filter(|shard| self.map.is_open(*shard)).collect();
+        let flush = self.contents.flush_ahead(&open);
+        in_time(HandoverStep::Flush, HANDOVER_FLUSH_TIMEOUT, until, flush)
+            .await?
+            .map_err(|error| self.not_flushed(error))
     }
 
     /// Closes the shards, and brings all that is in them into the tables. Nothing: none of them is here.
@@ -163,6 +179,16 @@ impl Handover {
     }
 }
 
+/// By when the registry must be asked: whatever the steps before take, it has the time of one call to answer.
+fn steps_until(until: Option<Instant>) -> Result<Option<Instant>, HandoverError> {
+    let now = Instant::now();
+    let steps_until = until.map(|until| until.checked_sub(REGISTRY_CALL_TIMEOUT).unwrap_or(now));
+    if steps_until.is_some_and(|until| until < now + HANDOVER_LEAST_TIME) {
+        return Err(HandoverError::TimedOut(HandoverStep::Begin));
+    }
+    Ok(steps_until)
+}
+
 fn earlier(moment: Instant, bound: Option<Instant>) -> Instant {
     bound.map_or(moment, |bound| bound.min(moment))
 }
@@ -184,6 +210,8 @@ struct OwnershipTransfer {
     admission: Arc<AdmissionController>,
     to: Option<Arc<Member>>,
     outcome: UnknownOutcome,
+    /// When its shards were closed.
+    began: Instant,
 }
 
 impl OwnershipTransfer {
@@ -194,6 +222,7 @@ impl OwnershipTransfer {
             match self.ask(asked_before).await {
                 Ok(rows) => {
                     let went = went(&rows, self.outcome.shards());
+                    self.record_duration(went.len());
                     let all_went = self.outcome.resolve(&went, self.to.as_ref());
                     return if all_went { Ok(()) } else { Err(HandoverError::Refused) };
                 }
@@ -209,6 +238,15 @@ impl OwnershipTransfer {
                     tokio::time::sleep(pause).await;
                 }
             }
+        }
+    }
+
+    /// Of every shard that has moved, also when whoever wanted that waits no more: those are the slow ones.
+    fn record_duration(&self, moved: usize) {
+        let took = self.began.elapsed().as_secs_f64();
+        for _ in 0..moved {
+            histogram!(DURATION).record(took);
+            histogram!(DURATION_BEFORE).record(took);
         }
     }
 

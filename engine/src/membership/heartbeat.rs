@@ -17,33 +17,18 @@ use super::{
     config::FleetConfig,
     failure_detector::{FailureDetector, Suspect},
     journal_confirmation::JournalConfirmation,
-    shard_contents::ShardContents,
+    parts::FleetParts,
 };
-use crate::ownership::shard_map::ShardMap;
-use crate::registry::{Beat, Member, MemberState, Registry, RegistryError, ShardRow};
 use crate::{
-    admission::{AdmissionController, Away},
-    clock::ShopClock,
+    admission::Away,
     limits::READS_WITHOUT_CONFIRMATION,
-    peers::Peers,
+    registry::{Heartbeat, Member, MemberState, RegistryError, ShardRow},
 };
 use smartcart_domain::{failure::Failure, id::IncarnationId, shard::ShardId};
 
-/// What membership works with.
-pub(crate) struct MembershipParts {
-    pub(crate) me: Member,
-    pub(crate) config: FleetConfig,
-    pub(crate) registry: Arc<dyn Registry>,
-    pub(crate) peers: Arc<dyn Peers>,
-    pub(crate) shards: Arc<ShardMap>,
-    pub(crate) contents: Arc<dyn ShardContents>,
-    pub(crate) journal: Arc<JournalConfirmation>,
-    pub(crate) gate: Arc<AdmissionController>,
-    pub(crate) clock: ShopClock,
-}
-
 pub(crate) struct Membership {
-    parts: MembershipParts,
+    parts: Arc<FleetParts>,
+    journal_confirmation: Arc<JournalConfirmation>,
     /// As the last heartbeat found them.
     members: ArcSwap<Vec<Member>>,
     rows: ArcSwap<Vec<ShardRow>>,
@@ -60,7 +45,7 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    pub(crate) fn new(parts: MembershipParts, catalog_generation: u64) -> Self {
+    pub(crate) fn new(parts: Arc<FleetParts>, journal_confirmation: Arc<JournalConfirmation>) -> Self {
         let FleetConfig { heartbeat_interval, suspicion_timeout, .. } = parts.config;
         let failure_detector = FailureDetector::new(parts.me.clone(), heartbeat_interval, suspicion_timeout);
         Self {
@@ -70,12 +55,13 @@ impl Membership {
             started: Instant::now(),
             unknown_peer: AtomicBool::new(false),
             updated: watch::Sender::new(()),
-            catalog: watch::Sender::new(catalog_generation),
+            catalog: watch::Sender::new(parts.catalog_generation),
             parts,
+            journal_confirmation,
         }
     }
 
-    pub(crate) const fn me(&self) -> &Member {
+    pub(crate) fn me(&self) -> &Member {
         &self.parts.me
     }
 
@@ -92,13 +78,17 @@ impl Membership {
         self.updated.subscribe()
     }
 
-    pub(crate) fn catalog_generation(&self) -> watch::Receiver<u64> {
-        self.catalog.subscribe()
+    /// Does something until this incarnation is over; then drops it, wherever it is.
+    pub(crate) async fn while_member(&self, doing: impl Future<Output = ()>) {
+        tokio::select! {
+            biased;
+            () = self.parts.admission.failed() => {}
+            () = doing => {}
+        }
     }
 
-    /// Whether this incarnation can change nothing any more.
-    pub(crate) fn is_over(&self) -> bool {
-        self.parts.gate.read_only().is_some()
+    pub(crate) fn catalog_generation(&self) -> watch::Receiver<u64> {
+        self.catalog.subscribe()
     }
 
     pub(crate) fn suspects(&self) -> Vec<Suspect> {
@@ -131,7 +121,7 @@ impl Membership {
             match tokio::time::timeout(READS_WITHOUT_CONFIRMATION, self.round()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(RegistryError::Failed(failure))) if failure.is_fenced() => {
-                    self.parts.gate.fail_stop(&failure.reason);
+                    self.parts.admission.fail_stop(&failure.reason);
                     return;
                 }
                 Ok(Err(error)) => self.unanswered(&error.to_string()).await,
@@ -139,6 +129,7 @@ impl Membership {
             }
             let next = began + self.parts.config.heartbeat_interval;
             tokio::select! {
+                () = self.parts.admission.failed() => return,
                 () = tokio::time::sleep_until(next) => {}
                 () = self.parts.registry.changed() => {}
                 () = self.parts.shards.stale.notified() => {}
@@ -149,10 +140,11 @@ impl Membership {
     async fn round(&self) -> Result<(), RegistryError> {
         // What the answer says was true after this moment.
         let asked = Instant::now();
-        let heartbeat = self.parts.registry.beat(self.parts.me.incarnation, self.parts.clock.now()).await?;
+        let heartbeat =
+            self.parts.registry.heartbeat(self.parts.me.incarnation, self.parts.clock.now()).await?;
         let rows = self.parts.registry.shards().await?;
         self.unknown_peer.store(false, Ordering::SeqCst);
-        self.parts.gate.set_away(Away::Registry, false);
+        self.parts.admission.set_away(Away::Registry, false);
         self.apply_heartbeat(heartbeat, asked);
         let applied = self.apply_rows(&rows);
         if applied.is_ok() {
@@ -163,7 +155,7 @@ impl Membership {
         applied
     }
 
-    fn apply_heartbeat(&self, heartbeat: Beat, asked: Instant) {
+    fn apply_heartbeat(&self, heartbeat: Heartbeat, asked: Instant) {
         self.parts.clock.follow(heartbeat.shop);
         let asked = asked.saturating_duration_since(self.started);
         self.failure_detector.lock().observe(&heartbeat.members, asked);
@@ -211,8 +203,8 @@ impl Membership {
     /// The registry does not answer: nobody is suspected. Readers are served while every peer says that it has not
     /// declared this pod dead, or cannot have.
     async fn unanswered(&self, why: &str) {
-        if !self.sees_registry() && !self.parts.journal.confirms() {
-            self.parts.gate.set_away(Away::Registry, true);
+        if !self.sees_registry() && !self.journal_confirmation.confirms() {
+            self.parts.admission.set_away(Away::Registry, true);
         }
         tracing::warn!(why, "heartbeat failed; the next one follows");
         let asked = Instant::now();
@@ -229,9 +221,9 @@ impl Membership {
 
     /// Returns when every shard has an owner that this pod knows.
     pub(crate) async fn all_served(&self) {
-        while !self.parts.shards.all_served() {
-            self.newer_map().await;
-        }
+        let mut updates = self.updates();
+        // The sender lives as long as this. Nobody asks for a heartbeat out of turn: this may take long.
+        while !self.parts.shards.all_served() && updates.changed().await.is_ok() {}
     }
 
     /// Returns at the next change of the shard map, or of this pod's view of it, at the latest after a heartbeat.

@@ -9,6 +9,7 @@ pub(crate) mod fleet_member;
 pub(crate) mod handover;
 mod heartbeat;
 mod journal_confirmation;
+pub(crate) mod parts;
 mod rebalancer;
 mod registry_call;
 mod rendezvous;

@@ -1,27 +1,27 @@
 //! Brings shards to where they should be: claims what nobody owns, and hands over what should be elsewhere when members
 //! have come or gone.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     handover::{Handover, HandoverError},
     heartbeat::Membership,
+    parts::FleetParts,
     registry_call::within,
     rendezvous::best_owner,
 };
-use crate::limits::{REGISTRY_CALL_TIMEOUT, SHARDS_HANDED_OVER_AT_ONCE};
-use crate::ownership::shard_map::ShardMap;
-use crate::registry::{Member, MemberState, Registry, RegistryError, ShardRow};
+use crate::{
+    limits::REGISTRY_CALL_TIMEOUT,
+    registry::{Member, MemberState, RegistryError, ShardRow},
+};
 use smartcart_domain::{id::IncarnationId, shard::ShardId};
 
 pub(crate) struct Rebalancer {
     pub(crate) membership: Arc<Membership>,
-    pub(crate) registry: Arc<dyn Registry>,
     pub(crate) handover: Arc<Handover>,
-    pub(crate) shards: Arc<ShardMap>,
-    pub(crate) rebalance_delay: Duration,
+    pub(crate) parts: Arc<FleetParts>,
 }
 
 /// Who could own shards at the last look, and since when nobody has come or gone.
@@ -35,19 +35,22 @@ struct Stability {
 
 impl Rebalancer {
     /// Rounds, one after each answer of the registry, until this incarnation is over.
-    pub(crate) async fn run(self) {
-        let mut stability = Stability::default();
-        let mut updates = self.membership.updates();
-        while updates.changed().await.is_ok() && !self.membership.is_over() {
-            let members = self.membership.members();
-            let round = async {
-                self.claim(&members).await?;
-                self.balance(&members, &mut stability).await
-            };
-            if let Err(error) = round.await {
-                tracing::warn!(%error, "rebalancing failed; retrying after the next heartbeat");
+    pub(crate) async fn run(self, mut updates: watch::Receiver<()>) {
+        let rounds = async {
+            let mut stability = Stability::default();
+            while updates.changed().await.is_ok() {
+                if let Err(error) = self.round(&mut stability).await {
+                    tracing::warn!(%error, "rebalancing failed; retrying after the next heartbeat");
+                }
             }
-        }
+        };
+        self.membership.while_member(rounds).await;
+    }
+
+    async fn round(&self, stability: &mut Stability) -> Result<(), RegistryError> {
+        let members = self.membership.members();
+        self.claim(&members).await?;
+        self.balance(&members, stability).await
     }
 
     /// Takes what nobody owns and should be this pod's.
@@ -63,7 +66,7 @@ impl Rebalancer {
         if claims.is_empty() {
             return Ok(());
         }
-        let claimed = within(REGISTRY_CALL_TIMEOUT, self.registry.claim(me, &claims)).await?;
+        let claimed = within(REGISTRY_CALL_TIMEOUT, self.parts.registry.claim(me, &claims)).await?;
         self.membership.apply_rows(&claimed)
     }
 
@@ -77,13 +80,14 @@ impl Rebalancer {
         if now != stability.members {
             *stability = Stability { members: now, since: Some(Instant::now()), balanced: false };
         }
-        let stable = stability.since.is_some_and(|since| since.elapsed() >= self.rebalance_delay);
+        let stable =
+            stability.since.is_some_and(|since| since.elapsed() >= self.parts.config.rebalance_delay);
         if stability.balanced || !stable {
             return Ok(());
         }
         for (owner, shards) in self.misplaced(members) {
             let to = members.iter().find(|member| member.incarnation == owner);
-            match self.hand_over(&shards, to).await {
+            match self.hand_over(shards, to).await {
                 Ok(()) => {}
                 Err(HandoverError::Registry(error)) => return Err(error),
                 Err(error) => {
@@ -97,9 +101,9 @@ impl Rebalancer {
     }
 
     /// Shards of this pod that should be another's.
-    fn misplaced(&self, members: &[Member]) -> HashMap<IncarnationId, Vec<ShardId>> {
-        let mut by_owner: HashMap<IncarnationId, Vec<ShardId>> = HashMap::new();
-        for (shard, _) in self.shards.owned() {
+    fn misplaced(&self, members: &[Member]) -> BTreeMap<IncarnationId, Vec<ShardId>> {
+        let mut by_owner: BTreeMap<IncarnationId, Vec<ShardId>> = BTreeMap::new();
+        for (shard, _) in self.parts.shards.owned() {
             if let Some(owner) = best_owner(shard, members)
                 && owner.incarnation != self.membership.me().incarnation
             {
@@ -109,9 +113,9 @@ impl Rebalancer {
         by_owner
     }
 
-    async fn hand_over(&self, shards: &[ShardId], to: Option<&Member>) -> Result<(), HandoverError> {
-        for some in shards.chunks(SHARDS_HANDED_OVER_AT_ONCE) {
-            self.handover.hand_over(some, to, None).await?;
+    async fn hand_over(&self, mut shards: Vec<ShardId>, to: Option<&Member>) -> Result<(), HandoverError> {
+        while let Some(group) = self.handover.next_group(&mut shards) {
+            self.handover.hand_over(&group, to, None).await?;
         }
         Ok(())
     }

@@ -22,19 +22,7 @@ pub(crate) fn best_owner<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smartcart_domain::{id::IncarnationId, limits::SHARDS};
-
-    fn member(pod: &str, incarnation: u128) -> Member {
-        Member {
-            incarnation: IncarnationId(incarnation),
-            pod: pod.to_owned(),
-            address: String::new(),
-            owns_shards: true,
-            beat: 1,
-            state: MemberState::Live,
-            protocol: 1,
-        }
-    }
+    use smartcart_domain::limits::SHARDS;
 
     fn owners(members: &[Member]) -> Vec<&str> {
         (0..SHARDS).map(|shard| best_owner(ShardId(shard), members).unwrap().pod.as_str()).collect()
@@ -42,8 +30,8 @@ mod tests {
 
     #[test]
     fn a_pod_that_joins_takes_its_share_and_moves_nothing_else() {
-        let three = [member("a", 1), member("b", 2), member("c", 3)];
-        let four = [three.to_vec(), vec![member("d", 4)]].concat();
+        let three = [Member::live("a", 1), Member::live("b", 2), Member::live("c", 3)];
+        let four = [three.to_vec(), vec![Member::live("d", 4)]].concat();
         let (before, after) = (owners(&three), owners(&four));
         assert!(before.iter().zip(&after).all(|(before, after)| before == after || *after == "d"));
         let share = after.iter().filter(|owner| **owner == "d").count();
@@ -52,10 +40,10 @@ mod tests {
 
     #[test]
     fn a_restarted_pod_gets_its_own_back_and_who_leaves_gets_nothing() {
-        let before = [member("a", 1), member("b", 2)];
-        let after = [member("a", 9), member("b", 2)];
+        let before = [Member::live("a", 1), Member::live("b", 2)];
+        let after = [Member::live("a", 9), Member::live("b", 2)];
         assert_eq!(owners(&before), owners(&after));
-        let leaving = [Member { state: MemberState::Leaving, ..member("a", 1) }, member("b", 2)];
+        let leaving = [Member { state: MemberState::Leaving, ..Member::live("a", 1) }, Member::live("b", 2)];
         assert!(owners(&leaving).iter().all(|owner| *owner == "b"));
         assert_eq!(best_owner(ShardId(0), &leaving[..1]), None);
     }

@@ -7,19 +7,19 @@ use parking_lot::Mutex;
 use tokio::{runtime::Handle, task::JoinSet};
 
 use crate::{
-    admission::AdmissionController,
-    backoff::Backoff,
-    checkout::coordinator::Coordinator,
-    commit::write_behind::WriteBehind,
-    directory::{Directory, supervisor::Supervisors},
+    admission::AdmissionController, backoff::Backoff, checkout::coordinator::Coordinator,
+    commit::write_behind::WriteBehind, directories::Directories, directory::supervisor::Supervisors,
     store::StoreError,
 };
-use smartcart_domain::{cart::Cart, inventory::Stock, shard::ShardId};
+use smartcart_domain::shard::ShardId;
 
 #[async_trait]
 pub(crate) trait ShardContents: Send + Sync + 'static {
     /// The shards go to another pod: what is under way in them stops where it is.
     fn abandon(&self, shards: &[ShardId]);
+
+    /// The tables get most of what the shards have in the journal, while they change still.
+    async fn flush_ahead(&self, shards: &[ShardId]) -> Result<(), StoreError>;
 
     /// The tables get all that the shards have in the journal.
     async fn flush(&self, shards: &[ShardId]) -> Result<(), StoreError>;
@@ -27,14 +27,16 @@ pub(crate) trait ShardContents: Send + Sync + 'static {
     /// Nothing of the shard stays in memory.
     async fn clear(&self, shard: ShardId);
 
+    /// Entities of the shard that are in memory.
+    fn residents(&self, shard: ShardId) -> usize;
+
     /// What was under way in shards that are open here goes on.
     fn resume(&self, shards: Vec<ShardId>);
 }
 
 /// The engine's own.
 pub(crate) struct LiveShards {
-    pub(crate) carts: Arc<Directory<Cart>>,
-    pub(crate) inventory: Arc<Directory<Stock>>,
+    pub(crate) directories: Directories,
     pub(crate) coordinator: Arc<Coordinator>,
     pub(crate) supervisors: Arc<Supervisors>,
     pub(crate) write_behind: Arc<WriteBehind>,
@@ -49,14 +51,21 @@ impl ShardContents for LiveShards {
         self.coordinator.abandon(shards);
     }
 
+    async fn flush_ahead(&self, shards: &[ShardId]) -> Result<(), StoreError> {
+        self.write_behind.flush_ahead(shards).await
+    }
+
     async fn flush(&self, shards: &[ShardId]) -> Result<(), StoreError> {
         self.write_behind.flush_shards(shards).await
     }
 
     async fn clear(&self, shard: ShardId) {
-        self.carts.clear(shard).await;
-        self.inventory.clear(shard).await;
+        self.directories.clear(shard).await;
         self.supervisors.stop(shard);
+    }
+
+    fn residents(&self, shard: ShardId) -> usize {
+        self.directories.residents_of(shard)
     }
 
     fn resume(&self, shards: Vec<ShardId>) {
@@ -69,10 +78,14 @@ impl ShardContents for LiveShards {
             let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
             // An engine that ends leaves them to the next one.
             while !admission.is_closed() && admission.read_only().is_none() {
-                let Err(error) = coordinator.wake_unfinished(Some(&shards)).await else { return };
-                let pause = backoff.pause();
-                tracing::warn!(%error, "checkouts in new shards cannot be looked up; retrying in {pause:?}");
-                tokio::time::sleep(pause).await;
+                match coordinator.resume_unfinished(Some(&shards)).await {
+                    Ok(true) => return,
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "checkouts in new shards cannot be looked up; retrying");
+                    }
+                }
+                backoff.wait().await;
             }
         };
         resuming.spawn_on(look_up, &runtime);

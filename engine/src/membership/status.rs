@@ -1,3 +1,5 @@
+//! The members of the fleet, for an operator.
+
 use std::collections::HashMap;
 
 use super::fleet_member::FleetMember;
@@ -17,22 +19,22 @@ pub struct MemberStatus {
 
 impl FleetMember {
     pub(crate) fn pod(&self) -> &str {
-        &self.me.pod
+        &self.me().pod
     }
 
     /// The pod that has a shard.
     pub(crate) fn owner_name(&self, shard: ShardId) -> Option<String> {
-        if self.shards.serves(shard) {
-            return Some(self.me.pod.clone());
+        if self.shards().serves(shard) {
+            return Some(self.me().pod.clone());
         }
-        self.shards.owner(shard).map(|member| member.pod.clone())
+        self.shards().owner(shard).map(|member| member.pod.clone())
     }
 
     pub(crate) fn member_statuses(&self) -> Vec<MemberStatus> {
         let mut counts: HashMap<IncarnationId, usize> = HashMap::new();
         for shard in (0..SHARDS).map(ShardId) {
-            let mine = self.shards.serves(shard).then_some(self.me.incarnation);
-            let theirs = self.shards.owner(shard).map(|member| member.incarnation);
+            let mine = self.shards().serves(shard).then_some(self.me().incarnation);
+            let theirs = self.shards().owner(shard).map(|member| member.incarnation);
             if let Some(owner) = mine.or(theirs) {
                 *counts.entry(owner).or_default() += 1;
             }

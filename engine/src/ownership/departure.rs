@@ -131,8 +131,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
-    use crate::{ownership::shard_map::Route, registry::MemberState};
-    use smartcart_domain::id::IncarnationId;
+    use crate::ownership::shard_map::Route;
 
     const SHARD: ShardId = ShardId(7);
     const OTHER: ShardId = ShardId(8);
@@ -143,18 +142,6 @@ mod tests {
             assert!(map.acquire(*shard, Epoch(1)));
         }
         map
-    }
-
-    fn pod(name: &str) -> Arc<Member> {
-        Arc::new(Member {
-            incarnation: IncarnationId(1),
-            pod: name.to_owned(),
-            address: String::new(),
-            owns_shards: true,
-            beat: 0,
-            state: MemberState::Live,
-            protocol: 1,
-        })
     }
 
     fn asked(map: &Arc<ShardMap>, shards: &[ShardId]) -> UnknownOutcome {
@@ -221,7 +208,9 @@ mod tests {
         let waiting = map.route(SHARD, Epoch(1), tokio::time::Instant::now() + Duration::from_secs(10));
         let moving = async {
             tokio::task::yield_now().await;
-            assert!(!outcome.resolve(&HashMap::from([(SHARD, Epoch(2))]), Some(&pod("b"))));
+            assert!(
+                !outcome.resolve(&HashMap::from([(SHARD, Epoch(2))]), Some(&Arc::new(Member::live("b", 2))))
+            );
         };
         match tokio::join!(waiting, moving).0.unwrap() {
             Route::Remote(owner) => assert_eq!((owner.member.pod.as_str(), owner.epoch), ("b", Epoch(2))),

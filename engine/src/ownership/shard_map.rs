@@ -254,6 +254,11 @@ impl ShardMap {
         self.entry(shard).ownership.lock().owner.clone()
     }
 
+    /// Whether somebody is inside the shard now.
+    pub(crate) fn is_busy(&self, shard: ShardId) -> bool {
+        self.entry(shard).inside.load(Ordering::SeqCst) > 0
+    }
+
     /// Returns when nobody is inside a shard that nobody enters any more.
     pub(crate) async fn emptied(&self, shard: ShardId) {
         loop {
@@ -323,28 +328,20 @@ mod tests {
         Instant::now() + Duration::from_millis(50)
     }
 
-    fn pod(name: &str) -> Arc<Member> {
-        Arc::new(Member {
-            incarnation: smartcart_domain::id::IncarnationId(1),
-            pod: name.to_owned(),
-            address: String::new(),
-            owns_shards: true,
-            beat: 0,
-            state: crate::registry::MemberState::Live,
-            protocol: 1,
-        })
+    fn other() -> Option<Arc<Member>> {
+        Some(Arc::new(Member::live("b", 2)))
     }
 
     #[tokio::test]
     async fn who_knows_of_a_newer_epoch_is_not_sent_to_an_old_owner() {
         let shards = Arc::new(ShardMap::in_fleet());
-        assert_eq!(shards.learn(SHARD, Epoch(3), Some(pod("b"))), Ok(()));
+        assert_eq!(shards.learn(SHARD, Epoch(3), other()), Ok(()));
         assert!(matches!(shards.route(SHARD, Epoch(3), soon()).await, Ok(Route::Remote(_))));
         assert!(shards.route(SHARD, Epoch(4), soon()).await.is_err());
         assert!(!shards.acquire(SHARD, Epoch(3)), "an old row opens nothing");
         assert!(shards.acquire(SHARD, Epoch(4)));
-        assert_eq!(shards.learn(SHARD, Epoch(4), Some(pod("b"))), Ok(()), "an old row takes nothing away");
-        assert_eq!(shards.learn(SHARD, Epoch(5), Some(pod("b"))), Err(TakenAway));
+        assert_eq!(shards.learn(SHARD, Epoch(4), other()), Ok(()), "an old row takes nothing away");
+        assert_eq!(shards.learn(SHARD, Epoch(5), other()), Err(TakenAway));
     }
 
     #[test]

@@ -53,7 +53,8 @@ pub(crate) enum Transition {
     AskRegistry,
     /// The handover ended before the registry was asked.
     Restore,
-    /// The registry has not moved it from `epoch`, and no question to it is under way.
+    /// The registry has not moved it from `epoch`, and will not: a call that was abandoned has ended before this one was
+    /// answered, as [`Registry::hand_over`](crate::registry::Registry::hand_over) promises.
     Keep {
         epoch: Epoch,
     },

@@ -20,7 +20,7 @@ use smartcart_domain::{
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// `Fenced`: the writer's incarnation was declared dead.
+    /// Of a read always `NotApplied`. `Fenced`: the writer's incarnation was declared dead.
     #[error("the store failed: {0}")]
     Failed(#[from] Failure),
     /// The tables take no more changes. The failure says what became of this one.
@@ -38,6 +38,17 @@ pub enum StoreError {
     KeyReused,
     #[error(transparent)]
     Conflict(#[from] Conflict),
+}
+
+impl StoreError {
+    /// As a failure of the whole, one of whose steps had been done before this one failed.
+    #[must_use]
+    pub fn of_later_step(self) -> Self {
+        match self {
+            Self::Failed(failure) => failure.of_later_step().into(),
+            other => other,
+        }
+    }
 }
 
 /// A constraint of the tables, by its meaning.

@@ -3,7 +3,7 @@
 use smartcart_domain::failure::Failure;
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+    atomic::{AtomicI64, Ordering},
 };
 
 use async_trait::async_trait;
@@ -31,8 +31,6 @@ pub(crate) struct FaultyJournal {
     left: AtomicI64,
     /// Whether the append at which it dies was still written.
     last_is_written: bool,
-    /// Whoever asks how much it holds panics: the write-behind does, at each turn.
-    counting_panics: AtomicBool,
 }
 
 impl FaultyJournal {
@@ -42,21 +40,11 @@ impl FaultyJournal {
 
     /// Dies at the append after the next `appends`, before or after that one is written.
     pub(crate) fn dying_after(real: Arc<dyn Journal>, appends: i64, last_is_written: bool) -> Self {
-        Self {
-            real,
-            next: Mutex::default(),
-            left: AtomicI64::new(appends),
-            last_is_written,
-            counting_panics: AtomicBool::new(false),
-        }
+        Self { real, next: Mutex::default(), left: AtomicI64::new(appends), last_is_written }
     }
 
     pub(crate) fn inject(&self, faults: impl IntoIterator<Item = Fault>) {
         self.next.lock().extend(faults);
-    }
-
-    pub(crate) fn panic_when_counted(&self, panics: bool) {
-        self.counting_panics.store(panics, Ordering::SeqCst);
     }
 
     pub(crate) fn is_dead(&self) -> bool {
@@ -115,11 +103,6 @@ impl Journal for FaultyJournal {
 
     async fn remove(&self, incarnation: IncarnationId) -> Result<(), JournalError> {
         self.real.remove(incarnation).await
-    }
-
-    fn held(&self) -> u64 {
-        assert!(!self.counting_panics.load(Ordering::SeqCst), "on purpose");
-        self.real.held()
     }
 
     fn lanes(&self) -> u16 {

@@ -1,5 +1,6 @@
 //! The engine on its real journal and tables, with faults put in between.
 
+mod answers;
 mod checkout_crashes;
 mod faults;
 mod holds;

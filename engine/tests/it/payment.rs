@@ -6,7 +6,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use smartcart_domain::{
-    checkout::AbortReason,
     id::OrderId,
     money::Money,
     orders::OrderStatus,
@@ -95,9 +94,8 @@ async fn a_declined_payment_is_told_gives_the_goods_back_and_stays_declined_unde
     let shop = shop_paid_by(&gateway).await;
     let cart = shop.cart().await;
     shop.add(cart, "mug", 3).await.unwrap();
-    let declined = RequestError::Rejected(CheckoutRejection::Aborted(AbortReason::PaymentDeclined {
-        reason: "no funds".to_owned(),
-    }));
+    let declined =
+        RequestError::Rejected(CheckoutRejection::PaymentDeclined { reason: "no funds".to_owned() });
     for _ in 0..2 {
         assert_eq!(shop.checkout(cart, "first").await.unwrap_err(), declined);
     }
@@ -129,8 +127,7 @@ async fn a_gateway_that_stays_away_ends_the_checkout_and_voids_what_it_may_have_
     let cart = shop.cart().await;
     shop.add(cart, "mug", 1).await.unwrap();
     let refused = shop.checkout(cart, "buy").await.unwrap_err();
-    let RequestError::Rejected(CheckoutRejection::Aborted(AbortReason::PaymentDeclined { .. })) = refused
-    else {
+    let RequestError::Rejected(CheckoutRejection::PaymentDeclined { .. }) = refused else {
         panic!("{refused:?}")
     };
     assert_eq!(gateway.asked().last(), Some(&"void"));

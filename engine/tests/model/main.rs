@@ -26,10 +26,10 @@ const NOTHING: Bounds = Bounds {
     silences: 0,
     handovers: 0,
     lost_answers: 0,
-    late_news: 0,
+    late_rows: 0,
     readers: 0,
     reloads: 0,
-    partings: 0,
+    deregistrations: 0,
     new_fleet: false,
 };
 
@@ -37,10 +37,10 @@ const NOTHING: Bounds = Bounds {
 const DEATHS: Bounds = Bounds { crashes: 1, silences: 1, ..NOTHING };
 /// Shards go from pod to pod.
 const MOVES: Bounds = Bounds { handovers: 2, lost_answers: 1, readers: 1, ..NOTHING };
-/// The registry's news arrive late.
-const LATE: Bounds = Bounds { changes: 1, handovers: 2, late_news: 1, ..NOTHING };
+/// The registry's rows arrive late.
+const LATE: Bounds = Bounds { changes: 1, handovers: 2, late_rows: 1, ..NOTHING };
 /// Pods come, go, and leave shards to nobody.
-const GOING: Bounds = Bounds { handovers: 2, partings: 2, ..NOTHING };
+const LEAVING: Bounds = Bounds { handovers: 2, deregistrations: 2, ..NOTHING };
 /// A pod dies while it hands over.
 const DEATHS_AND_MOVES: Bounds = Bounds { silences: 1, handovers: 1, ..NOTHING };
 /// Three pods start at about the same time.
@@ -87,7 +87,7 @@ fn goes_wrong(without: &str, rules: &Rules, bounds: Bounds) {
 #[test]
 fn the_promises_hold_when_pods_die_or_seem_to() {
     let steps =
-        ["Crash", "FallSilent", "DeclareDead", "FinishJournal", "Deal", "EndClaim", "Append", "Flush"];
+        ["Crash", "FallSilent", "DeclareDead", "FinishJournal", "Reassign", "EndClaim", "Append", "Flush"];
     holds("deaths", DEATHS, &steps, &[0, 1, 2, 3]);
 }
 
@@ -99,17 +99,17 @@ fn the_promises_hold_when_shards_move() {
 
 #[test]
 fn the_promises_hold_when_pods_go() {
-    holds("going", GOING, &["Close", "Part", "BeginClaim", "EndClaim"], &[]);
+    holds("leaving", LEAVING, &["Close", "Deregister", "BeginClaim", "EndClaim"], &[]);
 }
 
 #[test]
-fn the_promises_hold_when_news_are_late() {
-    holds("late news", LATE, &["ReadLate", "BelieveLate"], &[]);
+fn the_promises_hold_when_the_registrys_rows_arrive_late() {
+    holds("late rows", LATE, &["ReadLate", "ApplyLate"], &[]);
 }
 
 #[test]
 fn the_promises_hold_when_pods_die_while_shards_move() {
-    let steps = ["Close", "WriteOwner", "FallSilent", "DeclareDead", "FinishJournal", "Deal"];
+    let steps = ["Close", "WriteOwner", "FallSilent", "DeclareDead", "FinishJournal", "Reassign"];
     holds("deaths and moves", DEATHS_AND_MOVES, &steps, &[0, 1, 2]);
 }
 
@@ -140,7 +140,7 @@ without! {
     only_over_lower: MOVES,
     claim_looks_again: NEW_FLEET,
     load_while_here: MOVES,
-    tables_may_be_newer: GOING,
+    tables_may_be_newer: LEAVING,
     one_epoch_each: MOVES,
     confirmed_answers: DEATHS,
     patience: DEATHS,
@@ -152,7 +152,7 @@ without! {
 fn the_promises_hold_further_out() {
     holds("more deaths", Bounds { changes: 3, lost_answers: 1, ..DEATHS }, &[], &[]);
     holds("more moves", Bounds { changes: 3, reloads: 1, ..MOVES }, &[], &[]);
-    holds("more goings", Bounds { changes: 3, handovers: 3, ..GOING }, &[], &[]);
+    holds("more leaving", Bounds { changes: 3, handovers: 3, ..LEAVING }, &[], &[]);
     holds("more of both", Bounds { crashes: 1, handovers: 2, ..DEATHS_AND_MOVES }, &[], &[]);
     holds("a new fleet", Bounds { changes: 3, crashes: 1, silences: 1, ..NEW_FLEET }, &[], &[]);
 }

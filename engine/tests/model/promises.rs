@@ -2,7 +2,7 @@
 
 use super::{
     rules::Rules,
-    state::{Book, Changes, Member, PODS, Place, State},
+    state::{Changes, Member, PODS, PodIndex, ShardState, State},
 };
 
 impl State {
@@ -14,10 +14,10 @@ impl State {
     /// Every acknowledged change is in the tables, or where a recovery will find it; no change is anywhere twice.
     fn lost(&self) -> Option<&'static str> {
         let found_by_recovery = |version, change| {
-            (0..PODS).any(|place| {
-                self.journal[place].at(version) == change
-                    && self.watermark[place] < version
-                    && self.members[place] != Member::Gone
+            (0..PODS).any(|index| {
+                self.journal[index].at(version) == change
+                    && self.watermark[index] < version
+                    && self.members[index] != Member::Gone
             })
         };
         for version in 1..=Changes::VERSIONS {
@@ -36,15 +36,15 @@ impl State {
 
     /// Whoever answers at this moment answers with every acknowledged change.
     fn answers_badly(&self, rules: &Rules) -> Option<&'static str> {
-        let bad = |place: &Place| {
-            let pod = &self.pods[*place];
-            let answers = pod.runs && matches!(pod.book, Book::Owned | Book::Draining);
+        let bad = |index: &PodIndex| {
+            let pod = &self.pods[*index];
+            let answers = pod.runs && matches!(pod.shard, ShardState::Owned | ShardState::Draining);
             answers
                 && (pod.confirmed || !rules.confirmed_answers)
-                && !pod.memory.unwrap_or_else(|| self.load(*place, rules)).has_all_of(self.acknowledged)
+                && !pod.memory.unwrap_or_else(|| self.load(*index, rules)).has_all_of(self.acknowledged)
         };
         (0..PODS)
-            .any(|place| bad(&place))
+            .any(|index| bad(&index))
             .then_some("a pod answers with a state older than an acknowledged one")
     }
 
@@ -52,7 +52,7 @@ impl State {
     fn orphaned(&self) -> Option<&'static str> {
         let owner = self.owner.filter(|owner| self.is_live(*owner) && self.pods[*owner].runs)?;
         let pod = &self.pods[owner];
-        (pod.book == Book::Remote && pod.epoch >= self.epoch)
+        (pod.shard == ShardState::Remote && pod.epoch >= self.epoch)
             .then_some("nobody will ever serve the shard: its owner believes that it has given it away")
     }
 }
@@ -63,36 +63,41 @@ type Sight = (&'static str, fn(&State) -> bool);
 pub(crate) const SIGHTS: [Sight; 6] = [
     ("a pod declared dead believes that it owns", |state| zombies(state).next().is_some()),
     ("such a pod appends while another owns the shard", |state| {
-        zombies(state).any(|place| state.pods[place].append.is_some() && state.owner != Some(place))
+        zombies(state).any(|index| state.pods[index].append.is_some() && state.owner != Some(index))
     }),
     ("an acknowledged change is only in a dead pod's journal", |state| {
-        (0..PODS).any(|place| {
-            state.members[place] == Member::Dead
+        (0..PODS).any(|index| {
+            state.members[index] == Member::Dead
                 && !state.tables.has_all_of(state.acknowledged)
-                && state.journal[place].has_all_of(state.acknowledged)
+                && state.journal[index].has_all_of(state.acknowledged)
         })
     }),
     ("a new owner acknowledges after a take-over", |state| {
-        state.members[0] == Member::Gone && (1..PODS).any(|place| answered(state, place))
+        state.members[0] == Member::Gone && (1..PODS).any(|index| answered(state, index))
     }),
     ("a shard came back to who had handed it over", |state| {
-        state.epoch >= 3 && state.owner == Some(0) && state.pods[0].book == Book::Owned && answered(state, 1)
+        state.epoch >= 3
+            && state.owner == Some(0)
+            && state.pods[0].shard == ShardState::Owned
+            && answered(state, 1)
     }),
     ("a claim waits while another pod has taken the shard", |state| {
         state.owner.is_some() && state.pods.iter().any(|pod| pod.claim.is_some())
     }),
 ];
 
-fn zombies(state: &State) -> impl Iterator<Item = Place> {
-    (0..PODS).filter(|place| {
-        let pod = &state.pods[*place];
-        matches!(state.members[*place], Member::Dead | Member::Gone) && pod.runs && pod.book == Book::Owned
+fn zombies(state: &State) -> impl Iterator<Item = PodIndex> {
+    (0..PODS).filter(|index| {
+        let pod = &state.pods[*index];
+        matches!(state.members[*index], Member::Dead | Member::Gone)
+            && pod.runs
+            && pod.shard == ShardState::Owned
     })
 }
 
 /// An acknowledged change is in the pod's journal.
-fn answered(state: &State, place: Place) -> bool {
-    let journal = state.journal[place];
+fn answered(state: &State, index: PodIndex) -> bool {
+    let journal = state.journal[index];
     (1..=Changes::VERSIONS)
         .any(|version| journal.at(version) != 0 && journal.at(version) == state.acknowledged.at(version))
 }

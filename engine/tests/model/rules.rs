@@ -7,20 +7,20 @@ pub(crate) struct Rules {
     pub(crate) fence: bool,
     /// Whoever declares an incarnation dead waits for its transactions that have had their look.
     pub(crate) wait_for_in_flight: bool,
-    /// The dead one's journal is in the tables before its shard is dealt out.
+    /// The dead one's journal is in the tables before its shard is reassigned.
     pub(crate) finish_first: bool,
     /// A shard is handed over when those inside have their answers.
     pub(crate) drain: bool,
     /// A shard is handed over when the tables have all of it.
     pub(crate) flush_before_handover: bool,
-    /// An image is written only over a lower version.
+    /// A snapshot is written only over a lower version.
     pub(crate) only_over_lower: bool,
     /// Whoever takes a shard that nobody owns looks at members and row as they are when it has the row's lock, not as
     /// they were when it began to wait.
     pub(crate) claim_looks_again: bool,
     /// A load from the tables begins only while the shard is here, and the shard does not leave before it ends.
     pub(crate) load_while_here: bool,
-    /// What the write-behind still has in memory does not hide a newer image in the tables.
+    /// What the write-behind still has in memory does not hide a newer snapshot in the tables.
     pub(crate) tables_may_be_newer: bool,
     /// A handover whose answer was lost raised the epoch by one, whatever the rows have become since.
     pub(crate) one_epoch_each: bool,
@@ -55,14 +55,14 @@ pub(crate) struct Bounds {
     pub(crate) silences: u8,
     pub(crate) handovers: u8,
     pub(crate) lost_answers: u8,
-    /// What a pod has read in the registry reaches its books later.
-    pub(crate) late_news: u8,
+    /// What a pod has read in the registry reaches its shard map later.
+    pub(crate) late_rows: u8,
     /// Loads for a reader, who is not counted among those inside.
     pub(crate) readers: u8,
     /// An entity leaves its owner's memory.
     pub(crate) reloads: u8,
-    /// A pod that owns nothing goes.
-    pub(crate) partings: u8,
+    /// A pod that owns nothing deregisters.
+    pub(crate) deregistrations: u8,
     /// A new fleet: nobody owns the shard, and the third pod has not joined. Otherwise A owns it and all are there.
     pub(crate) new_fleet: bool,
 }

@@ -40,14 +40,14 @@ pub(crate) fn search(bounds: Bounds, rules: &Rules) -> Found {
         for (sight, count) in SIGHTS.iter().zip(&mut sights) {
             *count += usize::from(sight.1(&state));
         }
-        for (place, step) in possible.iter().enumerate() {
+        for (index, step) in possible.iter().enumerate() {
             let Some(next) = step.after(&state, rules) else { continue };
-            counts[place] += 1;
+            counts[index] += 1;
             if !known.insert(fingerprint(&next)) {
                 continue;
             }
             let newest = u32::try_from(reached.len()).expect("fewer than four billion states");
-            reached.push((number, u16::try_from(place).expect("fewer than 65,536 steps")));
+            reached.push((number, u16::try_from(index).expect("fewer than 65,536 steps")));
             if let Some(promise) = next.broken(rules) {
                 broken = Some(Broken { promise, way: way_to(&reached, &possible, newest) });
                 break 'search;

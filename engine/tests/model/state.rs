@@ -3,10 +3,10 @@
 use super::rules::{Bounds, Rules};
 
 pub(crate) const PODS: usize = 3;
-/// A pod by its place; here each pod is one incarnation, since a restart is a new one.
-pub(crate) type Place = usize;
+/// A pod by its index; here each pod is one incarnation, since a restart is a new one.
+pub(crate) type PodIndex = usize;
 
-/// Numbered changes of the entity by the version that each made, four bits a version: an image when there is no gap.
+/// Numbered changes of the entity by the version that each made, four bits a version: a snapshot when there is no gap.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub(crate) struct Changes(u16);
 
@@ -19,11 +19,11 @@ impl Changes {
     }
 
     pub(crate) fn with(self, version: u8, change: u16) -> Self {
-        let place = 4 * (version - 1);
-        Self(self.0 & !(0xF << place) | change << place)
+        let index = 4 * (version - 1);
+        Self(self.0 & !(0xF << index) | change << index)
     }
 
-    /// The last version of an image.
+    /// The last version of a snapshot.
     pub(crate) fn version(self) -> u8 {
         (1..=Self::VERSIONS).take_while(|version| self.at(*version) != 0).last().unwrap_or(0)
     }
@@ -47,7 +47,7 @@ pub(crate) enum Member {
     NotYet,
     Live,
     Dead,
-    /// Its shards were dealt out, its journal and its rows are forgotten.
+    /// Its shards were reassigned, its journal and its rows are forgotten.
     Gone,
 }
 
@@ -61,18 +61,18 @@ pub(crate) enum Phase {
     Committed,
 }
 
-/// One entry for the journal: the last change of an image.
+/// One entry for the journal: the last change of a snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Append {
     pub(crate) phase: Phase,
-    pub(crate) image: Changes,
+    pub(crate) snapshot: Changes,
 }
 
 /// Of the write-behind for the tables.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Flush {
     pub(crate) phase: Phase,
-    pub(crate) image: Changes,
+    pub(crate) snapshot: Changes,
     /// Moves in the same transaction. A row that goes ahead of its turn (a handover's, a checkout's) moves none.
     pub(crate) watermark: Option<u8>,
     /// A handover goes on when the tables have it.
@@ -80,7 +80,7 @@ pub(crate) struct Flush {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Book {
+pub(crate) enum ShardState {
     Remote,
     Owned,
     Draining,
@@ -97,9 +97,9 @@ pub(crate) enum Asked {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct TakeOver {
-    pub(crate) dead: Place,
+    pub(crate) dead: PodIndex,
     /// The entity as the tables and the dead one's journal have it.
-    pub(crate) image: Changes,
+    pub(crate) snapshot: Changes,
     pub(crate) written: bool,
 }
 
@@ -109,9 +109,9 @@ pub(crate) struct Pod {
     pub(crate) runs: bool,
     /// It has heard from the registry lately.
     pub(crate) confirmed: bool,
-    /// Owner and epoch as the registry had them, read and not believed yet.
-    pub(crate) news: Option<(Option<Place>, u8)>,
-    pub(crate) book: Book,
+    /// Owner and epoch as the registry had them, read and not applied yet.
+    pub(crate) rows_read: Option<(Option<PodIndex>, u8)>,
+    pub(crate) shard: ShardState,
     pub(crate) epoch: u8,
     /// The entity as far as it is durable, once it is loaded.
     pub(crate) memory: Option<Changes>,
@@ -122,8 +122,8 @@ pub(crate) struct Pod {
     pub(crate) flushing: Option<Flush>,
     /// A row of a handover, ahead of its turn.
     pub(crate) urgent: Option<Flush>,
-    pub(crate) settled: bool,
-    pub(crate) handover: Option<(Option<Place>, Asked)>,
+    pub(crate) flushed: bool,
+    pub(crate) handover: Option<(Option<PodIndex>, Asked)>,
     /// A reader was let in. It is not counted among those inside.
     pub(crate) reader: bool,
     /// What its load has found in the tables.
@@ -144,7 +144,7 @@ pub(crate) struct State {
     pub(crate) journal: [Changes; PODS],
     /// By version: the tables have the incarnation's entries up to here.
     pub(crate) watermark: [u8; PODS],
-    pub(crate) owner: Option<Place>,
+    pub(crate) owner: Option<PodIndex>,
     pub(crate) epoch: u8,
     // The pods.
     pub(crate) pods: [Pod; PODS],
@@ -163,15 +163,15 @@ impl State {
         let pod = Pod {
             runs: true,
             confirmed: true,
-            news: None,
-            book: Book::Remote,
+            rows_read: None,
+            shard: ShardState::Remote,
             epoch: 1,
             memory: None,
             append: None,
             gathering: None,
             flushing: None,
             urgent: None,
-            settled: false,
+            flushed: false,
             handover: None,
             reader: false,
             loading: None,
@@ -197,64 +197,66 @@ impl State {
             state.members[2] = Member::NotYet;
             state.pods[2].runs = false;
         } else {
-            state.pods[0].book = Book::Owned;
+            state.pods[0].shard = ShardState::Owned;
         }
         state
     }
 
-    pub(crate) fn is_live(&self, place: Place) -> bool {
-        self.members[place] == Member::Live
+    pub(crate) fn is_live(&self, index: PodIndex) -> bool {
+        self.members[index] == Member::Live
     }
 
     /// The fence: whether the database lets an incarnation write.
-    pub(crate) fn admits(&self, place: Place, rules: &Rules) -> bool {
-        self.is_live(place) || !rules.fence
+    pub(crate) fn admits(&self, index: PodIndex, rules: &Rules) -> bool {
+        self.is_live(index) || !rules.fence
     }
 
     /// What a pod would load: the tables, and what waits for them in its own memory.
-    pub(crate) fn load(&self, place: Place, rules: &Rules) -> Changes {
-        let pod = &self.pods[place];
-        let waiting = pod.gathering.or(pod.urgent.map(|urgent| urgent.image));
-        match waiting.or(pod.flushing.map(|flushing| flushing.image)) {
-            Some(image) if !rules.tables_may_be_newer || image.version() > self.tables.version() => image,
+    pub(crate) fn load(&self, index: PodIndex, rules: &Rules) -> Changes {
+        let pod = &self.pods[index];
+        let waiting = pod.gathering.or(pod.urgent.map(|urgent| urgent.snapshot));
+        match waiting.or(pod.flushing.map(|flushing| flushing.snapshot)) {
+            Some(snapshot) if !rules.tables_may_be_newer || snapshot.version() > self.tables.version() => {
+                snapshot
+            }
             _ => self.tables,
         }
     }
 
     /// The entity after a dead one's journal past its watermark. Nothing: there is a gap.
-    pub(crate) fn finished(&self, dead: Place) -> Option<Changes> {
-        let mut image = self.tables;
+    pub(crate) fn finished(&self, dead: PodIndex) -> Option<Changes> {
+        let mut snapshot = self.tables;
         for version in self.watermark[dead] + 1..=Changes::VERSIONS {
             let change = self.journal[dead].at(version);
-            if change != 0 && version > image.version() {
-                (version == image.version() + 1).then_some(())?;
-                image = image.with(version, change);
+            if change != 0 && version > snapshot.version() {
+                (version == snapshot.version() + 1).then_some(())?;
+                snapshot = snapshot.with(version, change);
             }
         }
-        Some(image)
+        Some(snapshot)
     }
 
     /// The process has ended, or ends because it has been declared dead. What it has sent is still under way.
-    pub(crate) fn stop(&mut self, place: Place) {
-        let pod = &mut self.pods[place];
+    pub(crate) fn stop(&mut self, index: PodIndex) {
+        let pod = &mut self.pods[index];
         if let Some(append) = pod.append {
-            self.unanswered |= 1 << append.image.at(append.image.version());
+            self.unanswered |= 1 << append.snapshot.at(append.snapshot.version());
         }
         let under_way = |phase| phase != Phase::Committed;
         let asking =
-            pod.handover.filter(|(_, asked)| pod.book == Book::Transferring && *asked == Asked::Sent);
+            pod.handover.filter(|(_, asked)| pod.shard == ShardState::Transferring && *asked == Asked::Sent);
         *pod = Pod {
             runs: false,
             confirmed: false,
-            news: None,
-            book: if asking.is_some() { Book::Transferring } else { Book::Remote },
+            rows_read: None,
+            shard: if asking.is_some() { ShardState::Transferring } else { ShardState::Remote },
             epoch: if asking.is_some() { pod.epoch } else { 0 },
             memory: None,
             append: pod.append.filter(|append| under_way(append.phase)),
             gathering: None,
             flushing: pod.flushing.filter(|flush| under_way(flush.phase)),
             urgent: pod.urgent.filter(|flush| under_way(flush.phase)),
-            settled: false,
+            flushed: false,
             handover: asking,
             reader: false,
             loading: None,
@@ -264,9 +266,9 @@ impl State {
     }
 
     /// Its journal and its rows go.
-    pub(crate) fn forget(&mut self, place: Place) {
-        self.members[place] = Member::Gone;
-        self.journal[place] = Changes::default();
-        self.watermark[place] = 0;
+    pub(crate) fn forget(&mut self, index: PodIndex) {
+        self.members[index] = Member::Gone;
+        self.journal[index] = Changes::default();
+        self.watermark[index] = 0;
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     rules::{Bounds, Rules},
-    state::{PODS, Place, State},
+    state::{PODS, PodIndex, State},
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,35 +20,35 @@ pub(crate) enum Transaction {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Step {
-    Join(Place),
-    Beat(Place),
-    ReadLate(Place),
-    BelieveLate(Place),
-    Accept(Place, u16),
-    Append(Place, Transaction),
-    BeginFlush(Place),
-    Flush(Place, Transaction),
-    Urgent(Place, Transaction),
-    ReaderEnters(Place),
-    ReaderLoads(Place),
-    ReaderInserts(Place),
-    LeaveMemory(Place),
-    Close(Place, Option<Place>),
-    Reopen(Place),
-    Settle(Place),
-    Clear(Place),
-    WriteOwner(Place, Transaction),
-    ReadRows(Place),
-    Part(Place),
-    Crash(Place),
-    FallSilent(Place),
-    DeclareDead(Place),
-    ReadJournal(Place, Place),
-    FinishJournal(Place),
-    Deal(Place, Option<Place>),
-    DealEarly(Place, Place),
-    BeginClaim(Place),
-    EndClaim(Place),
+    Join(PodIndex),
+    SendHeartbeat(PodIndex),
+    ReadLate(PodIndex),
+    ApplyLate(PodIndex),
+    Accept(PodIndex, u16),
+    Append(PodIndex, Transaction),
+    BeginFlush(PodIndex),
+    Flush(PodIndex, Transaction),
+    Urgent(PodIndex, Transaction),
+    ReaderEnters(PodIndex),
+    ReaderLoads(PodIndex),
+    ReaderInserts(PodIndex),
+    LeaveMemory(PodIndex),
+    Close(PodIndex, Option<PodIndex>),
+    Reopen(PodIndex),
+    FlushShard(PodIndex),
+    Clear(PodIndex),
+    WriteOwner(PodIndex, Transaction),
+    ReadRows(PodIndex),
+    Deregister(PodIndex),
+    Crash(PodIndex),
+    FallSilent(PodIndex),
+    DeclareDead(PodIndex),
+    ReadJournal(PodIndex, PodIndex),
+    FinishJournal(PodIndex),
+    Reassign(PodIndex, Option<PodIndex>),
+    ReassignEarly(PodIndex, PodIndex),
+    BeginClaim(PodIndex),
+    EndClaim(PodIndex),
 }
 
 impl Step {
@@ -60,14 +60,17 @@ impl Step {
         let mut may = |allowed: bool, some: &[Self]| steps.extend(some.iter().filter(|_| allowed));
         let (moves, deaths) = (bounds.handovers > 0, bounds.crashes + bounds.silences > 0);
         for pod in 0..PODS {
-            may(true, &[Beat(pod), BeginFlush(pod)]);
-            may(bounds.late_news > 0, &[ReadLate(pod), BelieveLate(pod)]);
+            may(true, &[SendHeartbeat(pod), BeginFlush(pod)]);
+            may(bounds.late_rows > 0, &[ReadLate(pod), ApplyLate(pod)]);
             may(bounds.readers > 0, &[ReaderEnters(pod), ReaderLoads(pod), ReaderInserts(pod)]);
             may(bounds.reloads > 0, &[LeaveMemory(pod)]);
-            may(moves, &[Close(pod, None), Reopen(pod), Settle(pod), Clear(pod), ReadRows(pod), Part(pod)]);
+            may(
+                moves,
+                &[Close(pod, None), Reopen(pod), FlushShard(pod), Clear(pod), ReadRows(pod), Deregister(pod)],
+            );
             may(deaths, &[Crash(pod), FallSilent(pod), DeclareDead(pod), FinishJournal(pod)]);
             // To keep the other searches small.
-            may(bounds.crashes > 0, &[Deal(pod, None)]);
+            may(bounds.crashes > 0, &[Reassign(pod, None)]);
             may(bounds.new_fleet, &[Join(pod)]);
             may(true, &[BeginClaim(pod), EndClaim(pod)]);
             for change in 1..=u16::from(bounds.changes) {
@@ -79,7 +82,10 @@ impl Step {
             }
             for other in 0..PODS {
                 may(moves, &[Close(pod, Some(other))]);
-                may(deaths, &[ReadJournal(pod, other), Deal(pod, Some(other)), DealEarly(pod, other)]);
+                may(
+                    deaths,
+                    &[ReadJournal(pod, other), Reassign(pod, Some(other)), ReassignEarly(pod, other)],
+                );
             }
         }
         steps
@@ -90,9 +96,9 @@ impl Step {
         let mut next = *state;
         match self {
             Self::Join(pod) => next.join(pod),
-            Self::Beat(pod) => next.beat(pod),
+            Self::SendHeartbeat(pod) => next.send_heartbeat(pod),
             Self::ReadLate(pod) => next.read_late(pod),
-            Self::BelieveLate(pod) => next.believe_late(pod),
+            Self::ApplyLate(pod) => next.apply_late(pod),
             Self::Accept(pod, change) => next.accept(pod, change, rules),
             Self::Append(pod, part) => next.append(pod, part, rules),
             Self::BeginFlush(pod) => next.begin_flush(pod),
@@ -104,18 +110,18 @@ impl Step {
             Self::LeaveMemory(pod) => next.leave_memory(pod),
             Self::Close(pod, to) => next.close(pod, to),
             Self::Reopen(pod) => next.reopen(pod),
-            Self::Settle(pod) => next.settle(pod, rules),
+            Self::FlushShard(pod) => next.flush_shard(pod, rules),
             Self::Clear(pod) => next.clear(pod),
             Self::WriteOwner(pod, part) => next.write_owner(pod, part, rules),
             Self::ReadRows(pod) => next.read_rows(pod, rules),
-            Self::Part(pod) => next.part(pod),
+            Self::Deregister(pod) => next.deregister(pod),
             Self::Crash(pod) => next.crash(pod),
             Self::FallSilent(pod) => next.fall_silent(pod),
             Self::DeclareDead(pod) => next.declare_dead(pod, rules),
             Self::ReadJournal(pod, dead) => next.read_journal(pod, dead),
             Self::FinishJournal(pod) => next.finish_journal(pod, rules),
-            Self::Deal(pod, to) => next.deal(pod, to),
-            Self::DealEarly(dead, to) => next.deal_early(dead, to, rules),
+            Self::Reassign(pod, to) => next.reassign(pod, to),
+            Self::ReassignEarly(dead, to) => next.reassign_early(dead, to, rules),
             Self::BeginClaim(pod) => next.begin_claim(pod),
             Self::EndClaim(pod) => next.end_claim(pod, rules),
         }?;
@@ -134,7 +140,7 @@ pub(crate) fn when(condition: bool) -> Option<()> {
     condition.then_some(())
 }
 
-fn name(pod: Place) -> char {
+fn name(pod: PodIndex) -> char {
     ['A', 'B', 'C'][pod]
 }
 
@@ -152,9 +158,11 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Join(pod) => write!(f, "{} joins", name(pod)),
-            Self::Beat(pod) => write!(f, "{} beats and reads the registry", name(pod)),
-            Self::ReadLate(pod) => write!(f, "{} beats and reads the registry, but is slow", name(pod)),
-            Self::BelieveLate(pod) => write!(f, "{} learns what it has read", name(pod)),
+            Self::SendHeartbeat(pod) => write!(f, "{} sends a heartbeat and reads the registry", name(pod)),
+            Self::ReadLate(pod) => {
+                write!(f, "{} sends a heartbeat and reads the registry, but is slow", name(pod))
+            }
+            Self::ApplyLate(pod) => write!(f, "{} applies what it has read", name(pod)),
             Self::Accept(pod, change) => {
                 write!(f, "{} takes change {change} and sends what must be written", name(pod))
             }
@@ -171,13 +179,13 @@ impl fmt::Display for Step {
             }
             Self::Close(pod, None) => write!(f, "{} closes the shard, to leave it to nobody", name(pod)),
             Self::Reopen(pod) => write!(f, "{}: the handover is given up; it opens again", name(pod)),
-            Self::Settle(pod) => write!(f, "{}: nobody is inside; what waits is written now", name(pod)),
+            Self::FlushShard(pod) => write!(f, "{}: nobody is inside; what waits is written now", name(pod)),
             Self::Clear(pod) => {
                 write!(f, "{} forgets the shard's entities, asks for the new owner", name(pod))
             }
             Self::WriteOwner(pod, part) => f.write_str(&words(&format!("{}'s handover", name(pod)), part)),
             Self::ReadRows(pod) => write!(f, "{} reads from the rows what its handover did", name(pod)),
-            Self::Part(pod) => write!(f, "{} owns nothing, and goes", name(pod)),
+            Self::Deregister(pod) => write!(f, "{} owns nothing, and goes", name(pod)),
             Self::Crash(pod) => write!(f, "{} crashes", name(pod)),
             Self::FallSilent(pod) => write!(f, "{} lives, but is silent for too long", name(pod)),
             Self::DeclareDead(pod) => write!(f, "{} is declared dead", name(pod)),
@@ -185,12 +193,12 @@ impl fmt::Display for Step {
                 write!(f, "{} reads {}'s journal past its watermark", name(pod), name(dead))
             }
             Self::FinishJournal(pod) => write!(f, "{} writes to the tables what it read there", name(pod)),
-            Self::Deal(pod, Some(to)) => {
-                write!(f, "{} deals the dead one's shard to {}", name(pod), name(to))
+            Self::Reassign(pod, Some(to)) => {
+                write!(f, "{} reassigns the dead one's shard to {}", name(pod), name(to))
             }
-            Self::Deal(pod, None) => write!(f, "{} leaves the dead one's shard without owner", name(pod)),
-            Self::DealEarly(dead, to) => {
-                write!(f, "dead {}'s shard is dealt to {} at once", name(dead), name(to))
+            Self::Reassign(pod, None) => write!(f, "{} leaves the dead one's shard without owner", name(pod)),
+            Self::ReassignEarly(dead, to) => {
+                write!(f, "dead {}'s shard is reassigned to {} at once", name(dead), name(to))
             }
             Self::BeginClaim(pod) => write!(f, "{} claims the shard and waits for its row", name(pod)),
             Self::EndClaim(pod) => {

@@ -3,7 +3,8 @@
 //! A turn is many short slices of one scenario: one build, the other, the other, the first, and again. Whatever else the
 //! machine does, and however its clock drifts, meets both alike. Each process has a CPU clock of its own, which is read before
 //! a turn and after it, when the tables have everything: what a change leaves to be done later is counted where it belongs,
-//! though the other build has its slice by then. Each turn gives a ratio, and the median of the turns is what counts.
+//! though the other build has its slice by then. Both clocks are read at the same moments: a server that waits while the other
+//! is prepared has carts to sweep all the same. Each turn gives a ratio, and the median of the turns is what counts.
 #![expect(clippy::float_arithmetic, reason = "means and ratios")]
 
 use std::{
@@ -185,6 +186,10 @@ impl Contender {
     async fn drained(&self) -> anyhow::Result<()> {
         drained(self.subject.launch.ops, CATCHES_UP_WITHIN).await
     }
+
+    fn cpu_micros(&self) -> anyhow::Result<u64> {
+        cpu_micros(self.subject.pid)
+    }
 }
 
 /// One build in a turn.
@@ -194,7 +199,6 @@ struct Loaded<'a> {
     scenario: Scenario,
     connections: Vec<Connection>,
     source: Rc<RefCell<Box<dyn Source>>>,
-    cpu_before: u64,
     requests: u64,
 }
 
@@ -211,8 +215,7 @@ impl<'a> Loaded<'a> {
         let source = Rc::new(RefCell::new(load.source(scenario, prepared)));
         let connections = open(load.address, connections).await?;
         contender.drained().await?;
-        let cpu_before = cpu_micros(contender.subject.pid)?;
-        Ok(Self { contender, load, scenario, connections, source, cpu_before, requests: 0 })
+        Ok(Self { contender, load, scenario, connections, source, requests: 0 })
     }
 
     async fn slice(&mut self, length: Duration) -> anyhow::Result<()> {
@@ -230,10 +233,12 @@ impl<'a> Loaded<'a> {
     }
 
     /// What a change costs includes its end and its way into the tables.
-    async fn end(self) -> anyhow::Result<Used> {
+    async fn over(&self) -> anyhow::Result<()> {
         self.load.until_over(self.scenario).await?;
-        self.contender.drained().await?;
-        let cpu_micros = cpu_micros(self.contender.subject.pid)? - self.cpu_before;
+        self.contender.drained().await
+    }
+
+    fn used(&self, cpu_micros: u64) -> anyhow::Result<Used> {
         ensure!(
             cpu_micros >= LEAST_CPU_MICROS && self.requests > 0,
             "{}: a turn of {} requests and {cpu_micros} us of CPU is too short to be compared",
@@ -288,16 +293,27 @@ async fn one_turn(
         let begun = Loaded::begin(contender, row.scenario, row.connections, turn, options).await;
         loaded.push(begun.with_context(|| side.name())?);
     }
+    let before = clocks(contenders)?;
     for _ in 0..GROUPS {
         for side in Side::group(turn) {
             loaded[side as usize].slice(options.slice).await.with_context(|| side.name())?;
         }
     }
+    for (loaded, side) in loaded.iter().zip(Side::BOTH) {
+        loaded.over().await.with_context(|| side.name())?;
+    }
+    let after = clocks(contenders)?;
     let mut used = Turn::default();
-    for ((loaded, side), used) in loaded.into_iter().zip(Side::BOTH).zip(&mut used) {
-        *used = loaded.end().await.with_context(|| side.name())?;
+    for side in Side::BOTH {
+        let at = side as usize;
+        used[at] = loaded[at].used(after[at] - before[at]).with_context(|| side.name())?;
     }
     Ok(used)
+}
+
+/// Each contender's CPU clock, read together: between two readings both have lived equally long.
+fn clocks(contenders: &[Contender]) -> anyhow::Result<Vec<u64>> {
+    contenders.iter().map(Contender::cpu_micros).collect()
 }
 
 impl fmt::Display for Report {

@@ -14,6 +14,7 @@ pub mod load;
 pub mod memory;
 pub mod meter;
 pub mod open_loop;
+pub mod options;
 pub mod pods;
 pub mod postgres;
 pub mod redis;

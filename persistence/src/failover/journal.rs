@@ -15,7 +15,7 @@ use smartcart_domain::{
     failure::Failure,
     id::IncarnationId,
 };
-use smartcart_engine::journal::{AppendError, Journal, JournalError};
+use smartcart_engine::journal::{AppendError, Journal, JournalError, JournalPlacement};
 use tokio::{
     sync::{Notify, RwLock, watch},
     task::JoinHandle,
@@ -99,10 +99,6 @@ impl Drop for FailoverJournal {
 
 #[async_trait]
 impl Journal for FailoverJournal {
-    fn joined(&self) {
-        self.shared.joined.notify_one();
-    }
-
     async fn append(&self, entry: &Entry) -> Result<(), AppendError> {
         let shared = &self.shared;
         let name = EntryName::of(entry);
@@ -166,7 +162,18 @@ impl Journal for FailoverJournal {
         self.shared.remove(incarnation).await
     }
 
-    async fn vouches_for(&self, incarnation: IncarnationId) -> bool {
+    fn lanes(&self) -> u16 {
+        crate::redis::LANES
+    }
+}
+
+#[async_trait]
+impl JournalPlacement for FailoverJournal {
+    fn joined(&self) {
+        self.shared.joined.notify_one();
+    }
+
+    async fn confirms_ownership(&self, incarnation: IncarnationId) -> bool {
         if incarnation != self.shared.me {
             return false;
         }
@@ -185,7 +192,7 @@ impl Journal for FailoverJournal {
         tokio::time::timeout(CONFIRMATION_TIMEOUT, asking).await.unwrap_or(false)
     }
 
-    fn held(&self) -> u64 {
+    fn retained_bytes(&self) -> u64 {
         self.shared.retained.lock().bytes()
     }
 
@@ -196,7 +203,7 @@ impl Journal for FailoverJournal {
         }
     }
 
-    fn status(&self) -> String {
+    fn location(&self) -> String {
         let Ok(target) = self.shared.target.try_read() else { return "moving".to_owned() };
         match (&*target, &*self.shared.durability.lock()) {
             (Target::Redis(..), Some(durability)) => format!("Redis: {durability}"),
@@ -205,9 +212,5 @@ impl Journal for FailoverJournal {
             (Target::None, _) => "nowhere yet".to_owned(),
             (Target::Fenced, _) => "ended: this incarnation was declared dead".to_owned(),
         }
-    }
-
-    fn lanes(&self) -> u16 {
-        crate::redis::LANES
     }
 }

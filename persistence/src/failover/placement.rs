@@ -6,17 +6,14 @@ use std::{
 };
 
 use metrics::gauge;
+use smartcart_domain::failure::Failure;
 use smartcart_engine::backoff::Backoff;
 
 use super::{
     retained::RetainedLane,
     target::{Shared, Target},
 };
-use crate::{
-    error::RedisError,
-    postgres::{FencedWriteError, JournalLocation},
-    redis::PublishError,
-};
+use crate::postgres::JournalLocation;
 
 /// Redis may be down this long before the pod goes over to PostgreSQL.
 const REDIS_PATIENCE: Duration = Duration::from_secs(1);
@@ -29,43 +26,15 @@ const RETURN_INTERVAL: Duration = Duration::from_secs(2);
 /// What an answer can mean, as the metric's labels have it.
 const CLASSES: [&str; 5] = ["single", "replica", "synchronous", "postgres", "none"];
 
-/// Why entries cannot go to a target.
-#[derive(Debug)]
-enum PlacementError {
-    /// This incarnation was declared dead.
-    Fenced,
-    Failed(String),
-}
-
-impl From<RedisError> for PlacementError {
-    fn from(error: RedisError) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
-
-impl From<PublishError> for PlacementError {
-    fn from(error: PublishError) -> Self {
-        match error {
-            PublishError::Sealed => Self::Fenced,
-            PublishError::Failed(why) => Self::Failed(why),
-        }
-    }
-}
-
-impl From<FencedWriteError> for PlacementError {
-    fn from(error: FencedWriteError) -> Self {
-        match error {
-            FencedWriteError::Fenced => Self::Fenced,
-            FencedWriteError::Failed(why) => Self::Failed(why),
-        }
-    }
-}
-
 pub(super) async fn run(shared: Arc<Shared>) {
     // A pod that has no row yet, or no shards, needs no target.
     shared.joined.notified().await;
-    while let Err(PlacementError::Failed(why)) = shared.hold_a_target().await {
-        tracing::debug!(why, "the journal has lost its target; looking for the next one");
+    loop {
+        let failure = shared.hold_a_target().await;
+        if failure.is_fenced() {
+            break;
+        }
+        tracing::debug!(%failure, "the journal has lost its target; looking for the next one");
     }
     tracing::error!("this incarnation was declared dead: its journal takes nothing more");
     shared.move_to(Target::Fenced).await;
@@ -92,32 +61,29 @@ impl Shared {
         number
     }
 
-    /// Finds a target and holds it until it fails. Never returns `Ok`.
-    async fn hold_a_target(&self) -> Result<(), PlacementError> {
+    /// Finds a target and holds it until it fails: why it failed.
+    async fn hold_a_target(&self) -> Failure {
         let (began, mut backoff) = (Instant::now(), Backoff::new(FIRST_PAUSE, LONGEST_PAUSE));
         loop {
-            let reason = match self.move_to_redis().await {
-                Ok(number) => return Err(self.wait_for_failure(number).await),
-                Err(PlacementError::Failed(why)) => why,
-                Err(PlacementError::Fenced) => return Err(PlacementError::Fenced),
+            let redis = match self.move_to_redis().await {
+                Ok(number) => return self.wait_for_failure(number).await,
+                Err(failure) if failure.is_fenced() => return failure,
+                Err(failure) => failure,
             };
             if began.elapsed() >= REDIS_PATIENCE {
                 match self.move_to_postgres().await {
                     Ok(()) => {
-                        tracing::warn!(
-                            redis = reason,
-                            "Redis does not answer: the journal goes on in PostgreSQL"
-                        );
+                        tracing::warn!(%redis, "Redis does not answer: the journal goes on in PostgreSQL");
                         return self.return_to_redis().await;
                     }
-                    Err(PlacementError::Failed(why)) => {
+                    Err(failure) if failure.is_fenced() => return failure,
+                    Err(postgres) => {
                         tracing::warn!(
-                            redis = reason,
-                            postgres = why,
+                            %redis,
+                            %postgres,
                             "neither Redis nor PostgreSQL takes the journal; retrying"
                         );
                     }
-                    Err(PlacementError::Fenced) => return Err(PlacementError::Fenced),
                 }
             }
             backoff.wait().await;
@@ -129,7 +95,7 @@ impl Shared {
 
     /// The order for a new connection: first it is made, then PostgreSQL says that this pod is alive, then Redis gets all
     /// that the tables have not got, and only then is anything acknowledged. Returns the connection's number.
-    async fn move_to_redis(&self) -> Result<u64, PlacementError> {
+    async fn move_to_redis(&self) -> Result<u64, Failure> {
         // Without all of them the attempt would be in vain.
         self.all_retained()?;
         let (link, durability) = self.server.connect(self.me).await?;
@@ -145,26 +111,24 @@ impl Shared {
     }
 
     /// All that the tables have not got, by lane. When copies of some of it were dropped, the tables must catch up first.
-    fn all_retained(&self) -> Result<Vec<RetainedLane>, PlacementError> {
+    fn all_retained(&self) -> Result<Vec<RetainedLane>, Failure> {
         let retained = self.retained.lock();
         if retained.is_whole() {
             return Ok(retained.all());
         }
-        Err(PlacementError::Failed(
-            "the tables have not got the entries whose copies were dropped for memory".to_owned(),
-        ))
+        Err(Failure::not_applied("the tables have not got the entries whose copies were dropped for memory"))
     }
 
-    async fn wait_for_failure(&self, number: u64) -> PlacementError {
+    async fn wait_for_failure(&self, number: u64) -> Failure {
         // The sender lives as long as we do.
         let mut failed = self.failed.subscribe();
         drop(failed.wait_for(|failed| *failed >= number).await);
         self.move_to(Target::None).await;
-        PlacementError::Failed("a connection to Redis has failed".to_owned())
+        Failure::indeterminate("a connection to Redis has failed")
     }
 
     /// PostgreSQL gets all that the tables have not got. From then on nobody needs Redis to finish this journal, and the row says so.
-    async fn move_to_postgres(&self) -> Result<(), PlacementError> {
+    async fn move_to_postgres(&self) -> Result<(), Failure> {
         let mut target = self.target.write().await;
         self.in_postgres.store(true, Ordering::Release);
         for (lane, base, entries) in self.all_retained()? {
@@ -175,23 +139,25 @@ impl Shared {
         Ok(())
     }
 
-    /// Entries are acknowledged in PostgreSQL until Redis has them all.
-    async fn return_to_redis(&self) -> Result<(), PlacementError> {
+    /// Entries are acknowledged in PostgreSQL until Redis has them all, and then in Redis: why that failed.
+    async fn return_to_redis(&self) -> Failure {
         loop {
             tokio::time::sleep(RETURN_INTERVAL).await;
-            match self.move_to_redis().await {
-                Ok(number) => return Err(self.wait_for_failure(number).await),
-                Err(PlacementError::Fenced) => return Err(PlacementError::Fenced),
-                // All of it is in PostgreSQL still.
-                Err(PlacementError::Failed(why)) => {
-                    tracing::debug!(why, "the journal stays in PostgreSQL");
-                    self.postgres.record_location(self.me, JournalLocation::Postgres).await.or_else(
-                        |error| match error {
-                            FencedWriteError::Fenced => Err(PlacementError::Fenced),
-                            FencedWriteError::Failed(_) => Ok(()),
-                        },
-                    )?;
+            let failure = match self.move_to_redis().await {
+                Ok(number) => return self.wait_for_failure(number).await,
+                Err(failure) => failure,
+            };
+            if failure.is_fenced() {
+                return failure;
+            }
+            tracing::debug!(%failure, "the journal stays in PostgreSQL");
+            // All of it is in PostgreSQL still. The row may name Redis: then whoever finishes this journal reads both.
+            match self.postgres.record_location(self.me, JournalLocation::Postgres).await {
+                Err(failure) if failure.is_fenced() => return failure,
+                Err(failure) => {
+                    tracing::debug!(%failure, "where the journal is could not be written; retrying");
                 }
+                Ok(()) => {}
             }
         }
     }

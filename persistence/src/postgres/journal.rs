@@ -70,7 +70,7 @@ impl PostgresJournal {
         &self,
         me: IncarnationId,
         location: JournalLocation,
-    ) -> Result<(), FencedWriteError> {
+    ) -> Result<(), Failure> {
         Ok(with_connection!(&self.pool, connection => record_location(connection, me, location))?)
     }
 
@@ -90,7 +90,7 @@ impl PostgresJournal {
         lane: Lane,
         base: u64,
         entries: &[(u64, Arc<[u8]>)],
-    ) -> Result<(), FencedWriteError> {
+    ) -> Result<(), Failure> {
         with_connection!(&self.pool, connection => begin_after(connection, me, lane, base))?;
         for some in entries.chunks(IMPORT_CHUNK) {
             with_connection!(&self.pool, connection => import_chunk(connection, me, lane, some))?;
@@ -117,21 +117,6 @@ impl JournalLocation {
             Self::Redis => "redis",
             Self::Postgres => "postgres",
         }
-    }
-}
-
-/// Why a pod's write under its own fence was not made.
-#[derive(Debug)]
-pub(crate) enum FencedWriteError {
-    /// It was declared dead.
-    Fenced,
-    Failed(String),
-}
-
-impl From<TableError> for FencedWriteError {
-    fn from(error: TableError) -> Self {
-        let failure = Failure::from(error);
-        if failure.is_fenced() { Self::Fenced } else { Self::Failed(failure.reason) }
     }
 }
 

@@ -11,8 +11,8 @@ mod pooled_connection;
 mod registry;
 mod tables;
 
+pub(crate) use journal::JournalLocation;
 pub use journal::PostgresJournal;
-pub(crate) use journal::{FencedWriteError, JournalLocation};
 pub use open::{Shared, migrate, open};
 pub use registry::PostgresRegistry;
 pub use tables::PostgresStore;

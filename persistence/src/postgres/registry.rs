@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use smartcart_domain::{failure::Failure, id::IncarnationId, shard::ShardId, time::ShopTime};
 use smartcart_engine::{
-    registry::{Beat, Epoch, Member, MemberState, Registry, RegistryError, ShardRow, Takeover},
+    registry::{Epoch, Heartbeat, Member, MemberState, Registry, RegistryError, ShardRow, Takeover},
     store::StoreError,
 };
 use sqlx::{ConnectOptions as _, Connection as _, FromRow, PgConnection, PgPool, postgres::PgConnectOptions};
@@ -42,8 +42,8 @@ impl Registry for PostgresRegistry {
         with_connection!(&self.pool, connection => join(connection, member, shop)).map_err(registry_error)
     }
 
-    async fn beat(&self, me: IncarnationId, shop: ShopTime) -> Result<Beat, RegistryError> {
-        with_connection!(&self.pool, connection => beat(connection, me, shop)).map_err(registry_error)
+    async fn heartbeat(&self, me: IncarnationId, shop: ShopTime) -> Result<Heartbeat, RegistryError> {
+        with_connection!(&self.pool, connection => heartbeat(connection, me, shop)).map_err(registry_error)
     }
 
     async fn shards(&self) -> Result<Vec<ShardRow>, RegistryError> {
@@ -68,8 +68,8 @@ impl Registry for PostgresRegistry {
         with_connection!(&self.pool, connection => leave(connection, me)).map_err(registry_error)
     }
 
-    async fn part(&self, me: IncarnationId) -> Result<(), RegistryError> {
-        with_connection!(&self.pool, connection => part(connection, me)).map_err(registry_error)
+    async fn deregister(&self, me: IncarnationId) -> Result<(), RegistryError> {
+        with_connection!(&self.pool, connection => deregister(connection, me)).map_err(registry_error)
     }
 
     async fn declare_dead(&self, by: IncarnationId, member: IncarnationId) -> Result<bool, RegistryError> {
@@ -137,7 +137,7 @@ async fn join(connection: &mut PgConnection, member: &Member, shop: ShopTime) ->
 }
 
 #[derive(FromRow)]
-struct BeatColumns {
+struct HeartbeatColumns {
     incarnation: Vec<u8>,
     pod: String,
     address: String,
@@ -151,8 +151,12 @@ struct BeatColumns {
     catalog_generation: i64,
 }
 
-async fn beat(connection: &mut PgConnection, me: IncarnationId, shop: ShopTime) -> TableResult<Beat> {
-    let rows: Vec<BeatColumns> = sqlx::query_as(
+async fn heartbeat(
+    connection: &mut PgConnection,
+    me: IncarnationId,
+    shop: ShopTime,
+) -> TableResult<Heartbeat> {
+    let rows: Vec<HeartbeatColumns> = sqlx::query_as(
         "WITH me AS (
              UPDATE member SET beat = beat + 1, shop_time = greatest(shop_time, $2)
              WHERE incarnation = $1 AND state IN ('live', 'leaving') RETURNING 1)
@@ -170,10 +174,10 @@ async fn beat(connection: &mut PgConnection, me: IncarnationId, shop: ShopTime) 
     let shop = rows.iter().map(|row| row.shop_time).max().unwrap_or(0).max(first.tables_shop_time);
     let catalog_generation = unsigned(first.catalog_generation);
     let members = rows.into_iter().map(member_of).collect::<Result<_, _>>()?;
-    Ok(Beat { members, shop: ShopTime(shop), catalog_generation })
+    Ok(Heartbeat { members, shop: ShopTime(shop), catalog_generation })
 }
 
-fn member_of(row: BeatColumns) -> Result<Member, StoreError> {
+fn member_of(row: HeartbeatColumns) -> Result<Member, StoreError> {
     let state = match row.state.as_str() {
         "live" => MemberState::Live,
         "leaving" => MemberState::Leaving,
@@ -185,7 +189,7 @@ fn member_of(row: BeatColumns) -> Result<Member, StoreError> {
         pod: row.pod,
         address: row.address,
         owns_shards: row.owns_shards,
-        beat: unsigned(row.beat),
+        heartbeat: unsigned(row.beat),
         state,
         protocol: u32::try_from(row.protocol).unwrap_or(0),
     })
@@ -337,7 +341,7 @@ async fn forget_member(connection: &mut PgConnection, id: &[u8]) -> TableResult<
     Ok(())
 }
 
-async fn part(connection: &mut PgConnection, me: IncarnationId) -> TableResult<()> {
+async fn deregister(connection: &mut PgConnection, me: IncarnationId) -> TableResult<()> {
     let id = id_bytes(me.0);
     let mut transaction = connection.begin().await?;
     let state: Option<String> =

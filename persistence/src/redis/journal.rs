@@ -122,7 +122,7 @@ impl RedisJournal {
     {
         let work = &work;
         self.again_if_broken(|| async move {
-            let link = self.link(incarnation).await.map_err(|error| not_sent(&error))?;
+            let link = self.link(incarnation).await?;
             work(link).await.map_err(|error| Failure::indeterminate(format!("Redis: {error}")))
         })
         .await
@@ -134,14 +134,10 @@ impl RedisJournal {
     }
 }
 
-/// There was no connection to send anything over.
-fn not_sent(error: &RedisError) -> Failure {
-    Failure::not_applied(format!("Redis: {error}"))
-}
-
 #[async_trait]
 impl Journal for RedisJournal {
     async fn append(&self, entry: &Entry) -> Result<(), AppendError> {
+        // Without a connection too: an earlier attempt at the same entry may be on its way still.
         let link =
             self.link(entry.incarnation).await.map_err(|error| Failure::indeterminate(error.to_string()))?;
         let answer = link.append(EntryName::of(entry), &encode_entry(entry)).await;
@@ -186,7 +182,7 @@ impl Journal for RedisJournal {
         let mut known = Vec::new();
         let everywhere = || async {
             let mut found = Vec::new();
-            for link in self.every_link().await.map_err(|error| not_sent(&error))? {
+            for link in self.every_link().await? {
                 let there = link.incarnations().await;
                 found.extend(there.map_err(|error| Failure::not_applied(format!("Redis: {error}")))?);
             }

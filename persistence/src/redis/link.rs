@@ -34,19 +34,6 @@ fn incarnation_of(state: &str) -> Option<IncarnationId> {
 const SEALED: i64 = -2;
 const CONFLICT: i64 = -1;
 
-/// Why entries could not be written again.
-#[derive(Debug)]
-pub(crate) enum PublishError {
-    Sealed,
-    Failed(String),
-}
-
-impl From<redis::RedisError> for PublishError {
-    fn from(error: redis::RedisError) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
-
 /// What a lane has: after which number, and the records.
 pub(super) type Page = (u64, Vec<u64>, Vec<Vec<u8>>);
 
@@ -108,7 +95,7 @@ impl Link {
         match answer {
             Ok(answer) => accepted(name.sequence, answer),
             // Also what the server has refused is not known to be nowhere: an earlier attempt may be on its way still.
-            Err(error) => Err(Failure::indeterminate(error.to_string()).into()),
+            Err(error) => Err(unknown(error).into()),
         }
     }
 
@@ -119,28 +106,28 @@ impl Link {
         lane: Lane,
         base: u64,
         entries: &[(u64, std::sync::Arc<[u8]>)],
-    ) -> Result<(), PublishError> {
-        if self.ask::<i64>(call("begin_after", incarnation, lane).arg(base)).await? == SEALED {
-            return Err(PublishError::Sealed);
+    ) -> Result<(), Failure> {
+        let mut begin = call("begin_after", incarnation, lane);
+        if self.ask::<i64>(begin.arg(base)).await.map_err(unknown)? == SEALED {
+            return Err(Failure::fenced());
         }
         for some in entries.chunks(SENT_AT_ONCE) {
             let mut sent = redis::pipe();
             for (sequence, body) in some {
                 sent.add_command(call("append", incarnation, lane).arg(*sequence).arg(&**body).clone());
             }
-            let answers: Vec<i64> = sent.query_async(&mut self.connection.clone()).await?;
+            let answers = sent.query_async(&mut self.connection.clone()).await;
+            let answers: Vec<i64> = answers.map_err(unknown)?;
             for ((sequence, _), answer) in some.iter().zip(answers) {
                 match accepted(*sequence, answer) {
                     Ok(()) => {}
-                    Err(AppendError::Failed(failure)) if failure.is_fenced() => {
-                        return Err(PublishError::Sealed);
-                    }
-                    Err(error) => return Err(PublishError::Failed(error.to_string())),
+                    Err(AppendError::Failed(failure)) => return Err(failure),
+                    // Those before it are there.
+                    Err(error) => return Err(Failure::indeterminate(error.to_string())),
                 }
             }
         }
-        self.confirm().await?;
-        Ok(())
+        self.confirm().await.map_err(unknown)
     }
 
     /// Whether nobody has declared the incarnation dead, as far as this server remembers.
@@ -219,6 +206,11 @@ fn call(function: &str, incarnation: IncarnationId, lane: Lane) -> Cmd {
         .arg(stream(incarnation, lane))
         .arg(lane.0);
     call
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn unknown(error: redis::RedisError) -> Failure {
+    Failure::indeterminate(format!("Redis: {error}"))
 }
 
 fn accepted(sequence: u64, answer: i64) -> Result<(), AppendError> {

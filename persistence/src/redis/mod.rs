@@ -12,5 +12,5 @@ mod server;
 pub use durability::{Class, Durability};
 pub(crate) use journal::LANES;
 pub use journal::RedisJournal;
-pub(crate) use link::{Link, PublishError};
+pub(crate) use link::Link;
 pub use server::{Server, Settings};

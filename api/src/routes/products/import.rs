@@ -124,16 +124,21 @@ async fn write(state: &AppState, rows: &[(usize, Product)], result: &mut ImportV
                 match state.engine.put_product(product, None, None).await {
                     Ok(_) => result.written += 1,
                     Err(error @ StoreError::Conflict(_)) => result.reject(*line, &error.into()),
-                    Err(error) => return Err(error.into()),
+                    Err(error) => return Err(result.ended_by(error)),
                 }
             }
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(result.ended_by(error)),
     }
     Ok(())
 }
 
 impl ImportView {
+    /// The store has failed; what was written before stays.
+    fn ended_by(&self, error: StoreError) -> Problem {
+        if self.written == 0 { error.into() } else { error.of_later_step().into() }
+    }
+
     fn reject(&mut self, line: usize, problem: &Problem) {
         self.rejected.push(RejectedRow {
             line,

@@ -48,12 +48,13 @@ pub async fn refresh_session(
     if session.revoked || session.expires_at <= now {
         return Err(invalid());
     }
+    // Before the change: once the token is used up, a failure would not be one that did nothing.
+    let user = account(&state, session.user).await?;
     // The session's own key: its id is known to nobody else.
     let key = change.key.map(|key| key.for_parts(&["refresh", token]).within(id).fingerprint(caller));
     let expires_at = now.plus(state.auth.refresh.lifetime());
     match store.rotate_session(id, generation, expires_at, table_key(&state, key)).await {
         Ok(written) => {
-            let user = account(&state, written.value.user).await?;
             let json = tokens_json(&state, &user, &written.value)?;
             Ok(Reply::ok(json).durable(Durability::Committed, written.replayed))
         }

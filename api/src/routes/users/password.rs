@@ -3,6 +3,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use serde::Deserialize;
 use smartcart_domain::{id::UserId, users::User};
+use smartcart_engine::store::StoreError;
 use utoipa::ToSchema;
 
 use super::{account, must_be_at, must_be_strong, table_key};
@@ -44,12 +45,12 @@ pub async fn change_password(
     let passwords = &state.auth.passwords;
     if !passwords.verify(current, Some(user.password_hash.clone())).await? {
         // A retry of a change that was made finds the new password in place.
-        let repeated = change.key.is_some() && passwords.verify(new, Some(user.password_hash)).await?;
-        return if repeated {
-            Ok(Reply::no_content().durable(Durability::Committed, true))
-        } else {
-            Err(Problem::plain(Code::InvalidCredentials))
-        };
+        if change.key.is_none() || !passwords.verify(new, Some(user.password_hash)).await? {
+            return Err(Problem::plain(Code::InvalidCredentials));
+        }
+        // It may have failed before the sessions had ended.
+        end_other_sessions(&state, user.id, change.identity.session).await?;
+        return Ok(Reply::no_content().durable(Durability::Committed, true));
     }
     must_be_at(change.expected, user.version)?;
     let key = change.key.map(|key| key.for_parts(&["change_password"]).fingerprint(caller));
@@ -64,7 +65,9 @@ async fn end_other_sessions(
     user: UserId,
     but: Option<smartcart_domain::id::SessionId>,
 ) -> Result<(), Problem> {
-    let ended = state.engine.store().revoke_sessions_of(user, but).await?;
+    let ended = state.engine.store().revoke_sessions_of(user, but).await;
+    // The password is another by now.
+    let ended = ended.map_err(StoreError::of_later_step)?;
     state.auth.end_sessions(ended, state.engine.clock().wall());
     Ok(())
 }

@@ -23,12 +23,8 @@ const CARTS: u128 = 4;
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// A change of a cart, with its snapshot or without, and perhaps with an order.
-    Take {
-        cart: u128,
-        snapshot: bool,
-        order: bool,
-    },
+    /// An entry with changes of one lane's carts.
+    Take(Lane, Vec<Taken>),
     Begin,
     /// Some more of the flush reaches the tables.
     WriteSlice,
@@ -38,11 +34,32 @@ enum Step {
     EndUrgent,
 }
 
+/// A change of a cart, with its snapshot or without, and perhaps with an order.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    cart: u128,
+    snapshot: bool,
+    order: bool,
+}
+
+fn lane_of(cart: u128) -> Lane {
+    Lane(u16::from(!cart.is_multiple_of(2)))
+}
+
+fn take() -> impl Strategy<Value = Step> {
+    let taken = (0..CARTS, any::<bool>(), prop::bool::weighted(0.2))
+        .prop_map(|(cart, snapshot, order)| Taken { cart, snapshot, order });
+    prop::collection::vec(taken, 1..4).prop_map(|mut taken| {
+        let lane = lane_of(taken[0].cart);
+        taken.retain(|taken| lane_of(taken.cart) == lane);
+        Step::Take(lane, taken)
+    })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let cart = 0..CARTS;
     prop_oneof![
-        6 => (cart.clone(), any::<bool>(), prop::bool::weighted(0.2))
-            .prop_map(|(cart, snapshot, order)| Step::Take { cart, snapshot, order }),
+        6 => take(),
         2 => Just(Step::Begin),
         4 => Just(Step::WriteSlice),
         2 => Just(Step::End),
@@ -120,7 +137,10 @@ struct World {
     /// What was ever taken.
     versions: BTreeMap<u128, u64>,
     orders: HashSet<OrderId>,
-    entries: u64,
+    /// Each lane's entries: in which of them a cart came to which version.
+    entries: BTreeMap<Lane, Vec<Vec<(u128, u64)>>>,
+    /// Of these, as many have been in no flush that has ended.
+    unwritten: u64,
 }
 
 impl World {
@@ -132,18 +152,30 @@ impl World {
             urgent: None,
             versions: BTreeMap::new(),
             orders: HashSet::new(),
-            entries: 0,
+            entries: BTreeMap::new(),
+            unwritten: 0,
         }
     }
 
-    fn take(&mut self, cart: u128, snapshot: bool, with_order: bool) {
+    fn take(&mut self, lane: Lane, taken: &[Taken]) {
+        let (changes, rows) = taken.iter().map(|taken| self.change(*taken)).unzip();
+        let entries = self.entries.entry(lane).or_default();
+        entries.push(taken.iter().map(|taken| (taken.cart, self.versions[&taken.cart])).collect());
+        self.unwritten += 1;
+        let sequence = entries.len() as u64;
+        let entry =
+            JournalEntry { incarnation: IncarnationId(1), lane, sequence, shop: ShopTime(0), changes };
+        self.dirty.take(entry, rows);
+    }
+
+    fn change(&mut self, taken: Taken) -> (Change, (IndexedColumns, Option<Snapshot>)) {
+        let Taken { cart, snapshot, order: with_order } = taken;
         let version = self.versions.entry(cart).or_default();
         *version += 1;
         let version = *version;
-        self.entries += 1;
         let mut events = Vec::new();
         if with_order {
-            let order = order(cart, self.entries);
+            let order = order(cart, self.orders.len() as u64);
             self.orders.insert(order.id);
             events.push(CartEvent::CheckoutPlaced { order });
         }
@@ -158,14 +190,7 @@ impl World {
         // An entity's first row has a snapshot.
         let snapshot = (snapshot || version == 1)
             .then(|| Snapshot::Cart(CartSnapshot { cart: state.clone(), keys: Vec::new() }));
-        let entry = JournalEntry {
-            incarnation: IncarnationId(1),
-            lane: Lane(0),
-            sequence: self.entries,
-            shop: ShopTime(0),
-            changes: vec![change],
-        };
-        self.dirty.take(entry, vec![(IndexedColumns::Cart(state), snapshot)]);
+        (change, (IndexedColumns::Cart(state), snapshot))
     }
 
     fn write_slice(&mut self) {
@@ -183,7 +208,20 @@ impl World {
         let whole = self.flush.as_ref().is_some_and(|(flush, written)| *written == flush.rows.len());
         if let Some((flush, _)) = self.flush.take_if(|_| whole) {
             self.tables.orders.extend(flush.orders.iter().map(|order| order.id));
+            self.reached(&flush.watermarks);
+            self.unwritten -= flush.entries;
             self.dirty.end(&flush);
+        }
+    }
+
+    /// The journal may be trimmed to the watermarks: the tables have what is in those entries.
+    fn reached(&self, watermarks: &[Watermark]) {
+        for Watermark { lane, sequence, .. } in watermarks {
+            let entries = self.entries[lane].iter().take(usize::try_from(*sequence).unwrap());
+            for (cart, version) in entries.flatten() {
+                let there = self.tables.version(&EntityKey::Cart(CartId(*cart)));
+                assert!(there >= *version, "cart {cart} is at {there}, and {version} would be trimmed");
+            }
         }
     }
 
@@ -204,7 +242,7 @@ impl World {
 
     fn make(&mut self, step: Step) {
         match step {
-            Step::Take { cart, snapshot, order } => self.take(cart, snapshot, order),
+            Step::Take(lane, taken) => self.take(lane, &taken),
             Step::Begin => self.flush = Some((self.dirty.begin(), 0)),
             Step::WriteSlice => self.write_slice(),
             Step::End => self.end(),
@@ -218,8 +256,20 @@ impl World {
         self.check();
     }
 
-    /// Tables and set together have every change, whatever was written and whatever was not.
+    /// Tables and set together have every change and every order, whatever was written and whatever was not; and the set
+    /// counts what it has.
     fn check(&self) {
+        let DirtySet { gathering, urgent, flushing, flushing_bytes, flushing_orders, .. } = &self.dirty;
+        let waiting = [&gathering.orders, &urgent.orders, flushing_orders].into_iter().flatten();
+        let mut orders: HashSet<OrderId> = waiting.map(|order| order.id).collect();
+        orders.extend(&self.tables.orders);
+        assert_eq!(orders, self.orders, "no order is lost");
+        for (rows, bytes) in
+            [(&gathering.rows, gathering.bytes), (&urgent.rows, urgent.bytes), (&**flushing, *flushing_bytes)]
+        {
+            assert_eq!(bytes, rows.values().map(|row| row.footprint()).sum::<usize>());
+        }
+        assert_eq!(self.dirty.entries, self.unwritten);
         for (cart, version) in &self.versions {
             let entity = EntityKey::Cart(CartId(*cart));
             let mut reached = self.tables.version(&entity);
@@ -255,7 +305,7 @@ impl World {
 fn what_is_written_out_of_turn_twice_within_one_flush_has_no_hole() {
     let mut world = World::new();
     let urgent = [Step::BeginUrgent(vec![0]), Step::WriteUrgent, Step::EndUrgent];
-    let take = Step::Take { cart: 0, snapshot: false, order: false };
+    let take = Step::Take(Lane(0), vec![Taken { cart: 0, snapshot: false, order: false }]);
     let steps = [take.clone(), Step::Begin, take.clone()]
         .into_iter()
         .chain(urgent.clone())

@@ -8,11 +8,12 @@ use std::{
 };
 
 use async_trait::async_trait;
+use metrics::{Counter, Gauge, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use parking_lot::Mutex;
 
 use super::*;
 use crate::ownership::shard_map::Route;
-use crate::registry::{Beat, MemberState, Takeover};
+use crate::registry::{Heartbeat, Takeover};
 use crate::store::StoreError;
 use smartcart_domain::time::ShopTime;
 
@@ -21,15 +22,7 @@ const OTHER: ShardId = ShardId(8);
 const ME: IncarnationId = IncarnationId(1);
 
 fn other_pod() -> Member {
-    Member {
-        incarnation: IncarnationId(2),
-        pod: "b".to_owned(),
-        address: String::new(),
-        owns_shards: true,
-        beat: 0,
-        state: MemberState::Live,
-        protocol: 1,
-    }
+    Member::live("b", 2)
 }
 
 /// What the registry does with one question. The last of them goes for all that follow.
@@ -121,7 +114,7 @@ impl Registry for FakeRegistry {
         unavailable()
     }
 
-    async fn beat(&self, _: IncarnationId, _: ShopTime) -> Result<Beat, RegistryError> {
+    async fn heartbeat(&self, _: IncarnationId, _: ShopTime) -> Result<Heartbeat, RegistryError> {
         unavailable()
     }
 
@@ -133,7 +126,7 @@ impl Registry for FakeRegistry {
         unavailable()
     }
 
-    async fn part(&self, _: IncarnationId) -> Result<(), RegistryError> {
+    async fn deregister(&self, _: IncarnationId) -> Result<(), RegistryError> {
         unavailable()
     }
 
@@ -169,6 +162,8 @@ impl Step {
 }
 
 struct FakeContents {
+    /// Before the shards are closed.
+    ahead: Step,
     flush: Step,
     clear: Step,
     abandoned: AtomicUsize,
@@ -181,6 +176,11 @@ impl ShardContents for FakeContents {
         self.abandoned.fetch_add(shards.len(), Ordering::SeqCst);
     }
 
+    async fn flush_ahead(&self, _: &[ShardId]) -> Result<(), StoreError> {
+        self.ahead.take().await;
+        Ok(())
+    }
+
     async fn flush(&self, _: &[ShardId]) -> Result<(), StoreError> {
         self.flush.take().await;
         Ok(())
@@ -188,6 +188,10 @@ impl ShardContents for FakeContents {
 
     async fn clear(&self, _: ShardId) {
         self.clear.take().await;
+    }
+
+    fn residents(&self, _: ShardId) -> usize {
+        0
     }
 
     fn resume(&self, shards: Vec<ShardId>) {
@@ -205,11 +209,15 @@ struct Pod {
 
 impl Pod {
     fn new(answers: &[Answer], flush: Step, clear: Step) -> Self {
+        Self::with_tables(answers, Step::Works, flush, clear)
+    }
+
+    fn with_tables(answers: &[Answer], ahead: Step, flush: Step, clear: Step) -> Self {
         let map = Arc::new(ShardMap::in_fleet());
         assert!(map.acquire(SHARD, Epoch(1)) && map.acquire(OTHER, Epoch(1)));
         let registry = Arc::new(FakeRegistry::answering(answers));
-        let contents = Arc::new(FakeContents { flush, clear, abandoned: 0.into(), resumed: 0.into() });
-        let admission = Arc::new(AdmissionController::new(1));
+        let contents = Arc::new(FakeContents { ahead, flush, clear, abandoned: 0.into(), resumed: 0.into() });
+        let admission = Arc::new(AdmissionController::new(1, None));
         let handover = Handover::new(ME, registry.clone(), map.clone(), contents.clone(), admission.clone());
         let handover = Arc::new(handover);
         Self { map, registry, contents, admission, handover }
@@ -330,6 +338,25 @@ async fn a_handover_ends_by_the_moment_that_its_caller_names() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn with_tables_that_take_nothing_no_shard_is_closed() {
+    let pod = Pod::with_tables(&[Answer::Moves], Step::Hangs, Step::Works, Step::Works);
+    let mut giving = pin!(pod.give(SHARD));
+    let watching = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert!(pod.map.is_open(SHARD), "requests go on while the tables are waited for");
+        }
+    };
+    let stays = tokio::select! {
+        biased;
+        stays = &mut giving => stays,
+        () = watching => unreachable!("it watches for ever"),
+    };
+    assert_eq!(stays, Err(HandoverError::TimedOut(HandoverStep::Flush)));
+    pod.is_settled("after its deadline").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_time_for_its_steps_a_handover_closes_nothing() {
     let pod = Pod::with(&[Answer::Moves]);
     let late = pod.give_by(SHARD, REGISTRY_CALL_TIMEOUT).await;
@@ -345,12 +372,15 @@ async fn a_handover_behind_another_one_has_all_its_time() {
         tokio::time::sleep(HANDOVER_DRAIN_TIMEOUT * 3 - Duration::from_secs(1)).await;
         drop(inside_other);
     };
-    let hand_over = |shard| {
+    let hand_over = |turn, shard| {
         let pod = &pod;
-        async move { pod.handover.hand_over(&[shard], None, None).await }
+        async move {
+            tokio::time::sleep(Duration::from_millis(10) * turn).await;
+            pod.handover.hand_over(&[shard], None, None).await
+        }
     };
     let (first, second, third, ()) =
-        tokio::join!(hand_over(SHARD), hand_over(SHARD), hand_over(OTHER), leaving);
+        tokio::join!(hand_over(0, SHARD), hand_over(1, SHARD), hand_over(2, OTHER), leaving);
     let stays = Err(HandoverError::TimedOut(HandoverStep::Drain));
     assert_eq!((first, second), (stays.clone(), stays));
     assert_eq!(third, Ok(1), "17 seconds to its end, and three more for an answer that was lost");
@@ -389,4 +419,55 @@ async fn a_fenced_pod_opens_nothing_again() {
     assert!(pod.admission.read_only().is_some(), "it changes nothing from this moment on");
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert!(!pod.map.is_open(SHARD) && !pod.map.serves(SHARD));
+}
+
+/// Hears of the durations that are recorded under the contract's name.
+#[derive(Debug, Default, Clone)]
+struct Durations(Arc<Mutex<Vec<f64>>>);
+
+impl HistogramFn for Durations {
+    fn record(&self, value: f64) {
+        self.0.lock().push(value);
+    }
+}
+
+impl Recorder for Durations {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::noop()
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> metrics::Histogram {
+        if key.name() == DURATION {
+            metrics::Histogram::from_arc(Arc::new(self.clone()))
+        } else {
+            metrics::Histogram::noop()
+        }
+    }
+}
+
+#[test]
+fn how_long_a_handover_took_is_recorded_also_when_nobody_waits_for_it_any_more() {
+    let durations = Durations::default();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+    metrics::with_local_recorder(&durations, || {
+        runtime.block_on(async {
+            let pod = Pod::with(&[Answer::Hangs, Answer::Hangs, Answer::Hangs, Answer::Moves]);
+            assert_eq!(pod.give(SHARD).await, Err(HandoverError::OutcomeUnknown));
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            pod.is_settled("when the registry answers").await;
+        });
+    });
+    let took = durations.0.lock().clone();
+    assert!(matches!(*took, [seconds] if seconds > HANDOVER_OUTCOME_TIMEOUT.as_secs_f64()), "{took:?}");
 }

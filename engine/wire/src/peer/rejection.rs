@@ -1,7 +1,10 @@
 //! Why a rule said no, so that the client's pod can say it in its own words.
 
 use smartcart_domain::{
-    cart::CartRejection, checkout::PriceChange, inventory::StockRejection, request::CheckoutRejection,
+    cart::CartRejection,
+    checkout::{self, PriceChange},
+    inventory::StockRejection,
+    request::CheckoutRejection,
 };
 
 use crate::{
@@ -190,12 +193,16 @@ impl TryFrom<Rejection> for StockRejection {
 
 impl From<&CheckoutRejection> for Rejection {
     fn from(rejection: &CheckoutRejection) -> Self {
-        match rejection {
-            CheckoutRejection::Cart(rejection) => rejection.into(),
-            CheckoutRejection::Aborted(refusal) => {
-                Self { refusal: Some(refusal.into()), ..Self::of(Reason::CheckoutRefused) }
+        let aborted = match rejection {
+            CheckoutRejection::Cart(rejection) => return rejection.into(),
+            CheckoutRejection::InsufficientStock(shortages) => {
+                checkout::AbortReason::InsufficientStock(shortages.clone())
             }
-        }
+            CheckoutRejection::PaymentDeclined { reason } => {
+                checkout::AbortReason::PaymentDeclined { reason: reason.clone() }
+            }
+        };
+        Self { refusal: Some((&aborted).into()), ..Self::of(Reason::CheckoutRefused) }
     }
 }
 
@@ -203,7 +210,7 @@ impl TryFrom<Rejection> for CheckoutRejection {
     type Error = Malformed;
     fn try_from(rejection: Rejection) -> Result<Self, Malformed> {
         match rejection.refusal {
-            Some(refusal) => Ok(Self::Aborted(refusal.try_into()?)),
+            Some(refusal) => checkout::AbortReason::try_from(refusal).map(Self::from),
             None => rejection.try_into().map(Self::Cart),
         }
     }

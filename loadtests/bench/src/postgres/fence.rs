@@ -85,7 +85,11 @@ pub struct Report(Vec<Cell>);
 pub async fn run(options: &Options, cluster: &Cluster, directory: &Path) -> anyhow::Result<Report> {
     let database = cluster.fresh("bench_fence").await?;
     // The tables are made by a pod, which is gone before anything is measured.
-    Pods::new(&options.server, &database, directory, &options.settings)?.start("fence").await?.stop().await?;
+    Pods::new(&options.pods.server, &database, directory, &options.pods.settings)?
+        .start("fence")
+        .await?
+        .stop()
+        .await?;
     let mut connection = session(&database).await?;
     make_variants(&mut connection).await?;
     let mut cells = Vec::new();
@@ -104,7 +108,7 @@ pub async fn run(options: &Options, cluster: &Cluster, directory: &Path) -> anyh
         }
     }
     // What differs little is compared in short slices, and many of them.
-    let turns = options.turns * PARTS as usize;
+    let turns = options.pods.turns * PARTS as usize;
     for turn in 0..turns {
         eprintln!("the fence, turn {} of {} ...", turn + 1, turns);
         for cell in &mut cells {
@@ -112,7 +116,7 @@ pub async fn run(options: &Options, cluster: &Cluster, directory: &Path) -> anyh
             sqlx::raw_sql("TRUNCATE entry").execute(&mut connection).await?;
             cluster.checkpoint().await?;
             let (log, cpu) = (cluster.log_bytes().await?, cluster.cpu_micros()?);
-            cell.measured.add(&slice(&database, cell, options.slice / PARTS).await?)?;
+            cell.measured.add(&slice(&database, cell, options.pods.slice / PARTS).await?)?;
             cell.log_bytes += cluster.log_bytes().await? - log;
             let used = cluster.cpu_micros()?.zip(cpu).map(|(now, before)| now.saturating_sub(before));
             cell.cpu_micros = cell.cpu_micros.zip(used).map(|(sum, used)| sum + used);

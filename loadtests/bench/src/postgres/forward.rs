@@ -60,14 +60,14 @@ pub async fn run(options: &Options, pods: Pods) -> anyhow::Result<Report> {
     spread(&[&owner, &other]).await?;
     let (address, token) = (owner.launch.listen, &owner.launch.token);
     // About half of what is created here belongs to the other pod.
-    let shop = Shop::set_up(address, token, options.forwarded_carts * 2, options.seed).await?;
+    let shop = Shop::set_up(address, token, options.forwarded_carts * 2, options.pods.seed).await?;
     let own = owned_by(&owner, &shop).await?;
-    let shop = Rc::new(shop.of(own, options.seed)?);
+    let shop = Rc::new(shop.of(own, options.pods.seed)?);
     shop.fill(address).await?;
     let carts = shop.carts.len();
     let fleet = Fleet { owner, other, shop };
     let mut rows = Vec::new();
-    for &connections in &options.connections {
+    for &connections in &options.pods.connections {
         rows.extend(fleet.measure(options, connections).await?);
     }
     fleet.other.stop().await?;
@@ -108,8 +108,8 @@ impl Fleet {
                 rows.push(Row { scenario, connections, to, measured, cpu: [0; 2], forwarded: 0.0 });
             }
         }
-        for turn in 0..options.turns {
-            eprintln!("two pods, {connections} connections, turn {} of {} ...", turn + 1, options.turns);
+        for turn in 0..options.pods.turns {
+            eprintln!("two pods, {connections} connections, turn {} of {} ...", turn + 1, options.pods.turns);
             for row in &mut rows {
                 self.slice(options, turn, row).await?;
             }
@@ -130,7 +130,7 @@ impl Fleet {
         let (shop, connections) = (&self.shop, row.connections);
         let load =
             Load { address: pods[0].launch.listen, shop, token: &self.owner.launch.token, connections, turn };
-        let measured = load.drive(row.scenario, options.slice, Vec::new()).await?;
+        let measured = load.drive(row.scenario, options.pods.slice, Vec::new()).await?;
         drained(self.owner.launch.ops, CATCHES_UP_WITHIN).await?;
         for (sum, (pod, before)) in row.cpu.iter_mut().zip(pods.into_iter().zip(cpu)) {
             *sum += cpu_micros(pod.pid)? - before;

@@ -19,7 +19,7 @@ use crate::{cluster::Cluster, pods::Pods};
 
 /// Runs the parts that were asked for, prints each as soon as it is there, and answers whether every answer was as expected.
 pub async fn run(options: &Options, directory: &Path) -> anyhow::Result<bool> {
-    let cluster = Cluster::connect(&options.postgres).await?;
+    let cluster = Cluster::connect(&options.pods.postgres).await?;
     let mut clean = true;
     if options.has(Part::Fence) {
         println!("{}", fence::run(options, &cluster, directory).await?);
@@ -41,7 +41,7 @@ pub async fn run(options: &Options, directory: &Path) -> anyhow::Result<bool> {
     }
     if options.has(Part::Forward) {
         let database = cluster.fresh("bench_pods").await?;
-        let pods = Pods::new(&options.server, &database, directory, &options.settings)
+        let pods = Pods::new(&options.pods.server, &database, directory, &options.pods.settings)
             .context("preparing two pods")?;
         let report = forward::run(options, pods).await?;
         println!("{report}");

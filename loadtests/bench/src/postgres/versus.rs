@@ -51,15 +51,18 @@ const SCENARIOS: [Scenario; 3] = [Scenario::AddItem, Scenario::Hold, Scenario::C
 impl Pair {
     pub async fn start(options: &Options, cluster: &Cluster, directory: &Path) -> anyhow::Result<Self> {
         let databases = [cluster.fresh("bench_smartcart").await?, cluster.fresh("bench_baseline").await?];
-        let pod = Pods::new(&options.server, &databases[0], directory, &options.settings)?.start("a").await?;
+        let pod = Pods::new(&options.pods.server, &databases[0], directory, &options.pods.settings)?
+            .start("a")
+            .await?;
         spread(&[&pod]).await?;
         let pool = options.pool.to_string();
         let baseline =
-            Companion::start(&options.baseline, &["--database", &databases[1], "--pool", &pool]).await?;
+            Companion::start(&options.pods.baseline, &["--database", &databases[1], "--pool", &pool]).await?;
         let mut shops = Vec::new();
         for (side, address) in Side::BOTH.into_iter().zip([pod.launch.listen, baseline.address]) {
-            eprintln!("{}: creating {} carts ...", side.name(), options.carts);
-            let shop = Shop::set_up(address, &pod.launch.token, options.carts, options.seed).await?;
+            eprintln!("{}: creating {} carts ...", side.name(), options.pods.carts);
+            let shop =
+                Shop::set_up(address, &pod.launch.token, options.pods.carts, options.pods.seed).await?;
             shop.fill(address).await?;
             shops.push(Rc::new(shop));
         }
@@ -106,19 +109,20 @@ impl Pair {
             *bytes = mean_reply(&self.shops[side as usize], self.address(side)).await?;
         }
         let mut rows = Vec::new();
-        for &connections in &options.connections {
+        for &connections in &options.pods.connections {
             let mut totals = Vec::new();
             for scenario in SCENARIOS {
                 totals.push((scenario, [Total::nothing()?, Total::nothing()?]));
             }
-            for turn in 0..options.turns {
-                eprintln!("{connections} connections, turn {} of {} ...", turn + 1, options.turns);
+            for turn in 0..options.pods.turns {
+                eprintln!("{connections} connections, turn {} of {} ...", turn + 1, options.pods.turns);
                 for (scenario, sides) in &mut totals {
                     for side in Side::BOTH {
                         let load = self.load(side, connections, turn);
                         let prepared = load.prepare(*scenario, options.checkouts).await?;
                         let total = &mut sides[side as usize];
-                        self.slice(side, *scenario, load, options.slice, prepared, cluster, total).await?;
+                        self.slice(side, *scenario, load, options.pods.slice, prepared, cluster, total)
+                            .await?;
                     }
                 }
             }
@@ -126,7 +130,7 @@ impl Pair {
                 totals.into_iter().flat_map(|(scenario, sides)| Row::both(scenario, connections, &sides)),
             );
         }
-        Ok(Report { carts: options.carts, pool: options.pool, reply_bytes, rows })
+        Ok(Report { carts: options.pods.carts, pool: options.pool, reply_bytes, rows })
     }
 
     /// For so long, from so many connections, a load without preparation.

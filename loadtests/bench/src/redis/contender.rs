@@ -90,21 +90,21 @@ impl Contender {
             (Side::Baseline, Some(url)) => {
                 let connections = options.redis_connections.to_string();
                 let arguments = ["--redis", &url, "--redis-connections", &connections];
-                Running::Baseline(Companion::start(&options.baseline, &arguments).await?)
+                Running::Baseline(Companion::start(&options.pods.baseline, &arguments).await?)
             }
             (_, url) => {
                 let journal = url.map(|url| ("SMARTCART_JOURNAL_URL".to_owned(), url));
-                let settings: Vec<_> = options.settings.iter().cloned().chain(journal).collect();
+                let settings: Vec<_> = options.pods.settings.iter().cloned().chain(journal).collect();
                 let database = cluster.fresh(&database).await?;
-                let pod = Pods::new(&options.server, &database, directory, &settings)?;
+                let pod = Pods::new(&options.pods.server, &database, directory, &settings)?;
                 let pod = pod.start(side.slug()).await?;
                 spread(&[&pod]).await?;
                 Running::Pod(pod)
             }
         };
-        eprintln!("{}: creating {} carts ...", side.name(), options.carts);
+        eprintln!("{}: creating {} carts ...", side.name(), options.pods.carts);
         let (address, token) = (running.address(), running.token());
-        let shop = Shop::set_up(address, token, options.carts, options.seed).await?;
+        let shop = Shop::set_up(address, token, options.pods.carts, options.pods.seed).await?;
         shop.fill(address).await?;
         if let Running::Pod(pod) = &running {
             drained(pod.launch.ops, CATCHES_UP_WITHIN).await?;

@@ -22,7 +22,7 @@ use crate::cluster::Cluster;
 
 /// Runs the parts that were asked for and prints each as soon as it is there. Whatever is not as expected is an error.
 pub async fn run(options: &Options, directory: &Path) -> anyhow::Result<()> {
-    let cluster = Cluster::connect(&options.postgres).await?;
+    let cluster = Cluster::connect(&options.pods.postgres).await?;
     let library = Library::build(directory).await?;
     let mut contenders = Vec::new();
     for side in Side::ALL {
@@ -54,10 +54,10 @@ impl Bench<'_> {
         }
         for &part in &self.options.parts {
             let mut rows = Vec::new();
-            for &connections in &self.options.connections {
+            for &connections in &self.options.pods.connections {
                 rows.extend(self.part(part, connections).await?);
             }
-            println!("{}", Report { part, carts: self.options.carts, reply_bytes: bytes.clone(), rows });
+            println!("{}", Report { part, carts: self.options.pods.carts, reply_bytes: bytes.clone(), rows });
         }
         Ok(())
     }
@@ -67,8 +67,12 @@ impl Bench<'_> {
         for &(side, slow) in part.slices() {
             rows.push(Row::new(side, slow, connections)?);
         }
-        for turn in 0..self.options.turns {
-            eprintln!("{part:?}, {connections} connections, turn {} of {} ...", turn + 1, self.options.turns);
+        for turn in 0..self.options.pods.turns {
+            eprintln!(
+                "{part:?}, {connections} connections, turn {} of {} ...",
+                turn + 1,
+                self.options.pods.turns
+            );
             for row in &mut rows {
                 self.slice(turn, row).await?;
             }
@@ -90,7 +94,7 @@ impl Bench<'_> {
         let pauses = contender.pauses()?;
         let meter = contender.meter(cluster)?;
         let before = meter.read().await?;
-        let measured = contender.add_items(row.connections, turn, self.options.slice).await?;
+        let measured = contender.add_items(row.connections, turn, self.options.pods.slice).await?;
         let paused = contender.pauses()? - pauses;
         ensure!(
             (row.slow == Slow::Disk) == (paused > 0),

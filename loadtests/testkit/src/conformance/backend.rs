@@ -43,7 +43,7 @@ pub fn member(incarnation: u128) -> Member {
         pod: format!("pod-{incarnation}"),
         address: format!("127.0.0.1:{incarnation}"),
         owns_shards: true,
-        beat: 0,
+        heartbeat: 0,
         state: MemberState::Live,
         protocol: 1,
     }

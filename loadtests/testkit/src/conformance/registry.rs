@@ -42,31 +42,31 @@ async fn one_has_three_shards(registry: &dyn Registry) -> Vec<(ShardId, Epoch)> 
 pub async fn a_member_joins_and_beats(fleet: impl Fleet) {
     let registry = fleet.registry();
     registry.join(&member(FAR.0), ShopTime(700)).await.unwrap();
-    let first = registry.beat(FAR, ShopTime(0)).await.unwrap();
+    let first = registry.heartbeat(FAR, ShopTime(0)).await.unwrap();
     assert_eq!(first.shop, ShopTime(700));
     // Joined again: nothing is reset.
     registry.join(&member(FAR.0), ShopTime(0)).await.unwrap();
-    let second = registry.beat(FAR, ShopTime(900)).await.unwrap();
+    let second = registry.heartbeat(FAR, ShopTime(900)).await.unwrap();
     // A heartbeat is seen by the next one at the latest.
-    let next = registry.beat(FAR, ShopTime(0)).await.unwrap();
+    let next = registry.heartbeat(FAR, ShopTime(0)).await.unwrap();
     assert_eq!(next.shop, ShopTime(900));
-    let beats = |members: &[smartcart_engine::registry::Member]| {
-        members.iter().map(|member| (member.incarnation, member.beat)).collect::<Vec<_>>()
+    let counters = |members: &[smartcart_engine::registry::Member]| {
+        members.iter().map(|member| (member.incarnation, member.heartbeat)).collect::<Vec<_>>()
     };
     for (answer, least) in [(&first, 0), (&second, 1), (&next, 2)] {
-        let counted = beats(&answer.members);
+        let counted = counters(&answer.members);
         assert_eq!(counted[..2], [(ONE, 0), (TWO, 0)]);
         assert!(counted[2] == (FAR, least) || counted[2] == (FAR, least + 1), "{counted:?}");
     }
     assert!(second.members.iter().all(|member| member.state == MemberState::Live && member.owns_shards));
     registry.leave(FAR).await.unwrap();
     registry.leave(FAR).await.unwrap();
-    let third = registry.beat(FAR, ShopTime(0)).await.unwrap();
+    let third = registry.heartbeat(FAR, ShopTime(0)).await.unwrap();
     assert_eq!(third.members[2].state, MemberState::Leaving);
     let rows = registry.shards().await.unwrap();
     assert_eq!(rows.iter().map(|row| row.shard).collect::<Vec<_>>(), all());
     assert!(rows.iter().all(|row| row.owner.is_none() && row.epoch == Epoch(0)));
-    let stranger = registry.beat(IncarnationId(99), ShopTime(0)).await;
+    let stranger = registry.heartbeat(IncarnationId(99), ShopTime(0)).await;
     assert!(stranger.is_err_and(|error| error.is_fenced()));
 }
 
@@ -110,20 +110,20 @@ pub async fn a_member_goes_when_it_owns_nothing(fleet: impl Fleet) {
     let registry = fleet.registry();
     let mine = one_has_three_shards(registry).await;
     append(fleet.journal(), 1, 0, 1..=3).await;
-    registry.beat(ONE, ShopTime(5_000)).await.unwrap();
+    registry.heartbeat(ONE, ShopTime(5_000)).await.unwrap();
     registry.leave(ONE).await.unwrap();
-    let refused = registry.part(ONE).await.unwrap_err();
+    let refused = registry.deregister(ONE).await.unwrap_err();
     assert!(
         matches!(&refused, RegistryError::Failed(failure) if failure.reason.contains("3 shards")),
         "{refused}"
     );
     registry.hand_over(ONE, Some(TWO), &mine).await.unwrap();
-    registry.part(ONE).await.unwrap();
-    registry.part(ONE).await.unwrap();
-    let beat = registry.beat(TWO, ShopTime(0)).await.unwrap();
-    let left: Vec<_> = beat.members.iter().map(|member| member.incarnation).collect();
+    registry.deregister(ONE).await.unwrap();
+    registry.deregister(ONE).await.unwrap();
+    let heartbeat = registry.heartbeat(TWO, ShopTime(0)).await.unwrap();
+    let left: Vec<_> = heartbeat.members.iter().map(|member| member.incarnation).collect();
     assert_eq!(left, [TWO]);
-    assert_eq!(beat.shop, ShopTime(5_000), "what it told of the time stays");
+    assert_eq!(heartbeat.shop, ShopTime(5_000), "what it told of the time stays");
     assert_eq!(fleet.store().shop_time().await.unwrap(), ShopTime(5_000));
     assert_eq!(fleet.journal().incarnations().await.unwrap(), []);
 }
@@ -148,11 +148,11 @@ pub async fn whoever_was_declared_dead_can_do_nothing(fleet: impl Fleet) {
         "{flushed:?}"
     );
     let outcomes = [
-        registry.beat(ONE, ShopTime(0)).await.err(),
+        registry.heartbeat(ONE, ShopTime(0)).await.err(),
         registry.claim(ONE, &all()).await.err(),
         registry.hand_over(ONE, Some(TWO), &mine).await.err(),
         registry.leave(ONE).await.err(),
-        registry.part(ONE).await.err(),
+        registry.deregister(ONE).await.err(),
         registry.declare_dead(ONE, TWO).await.err(),
     ];
     for outcome in outcomes {
@@ -161,7 +161,7 @@ pub async fn whoever_was_declared_dead_can_do_nothing(fleet: impl Fleet) {
     // What it had is its own until somebody has finished its journal.
     assert_eq!(owned(&registry.shards().await.unwrap(), ONE), [3, 4, 5]);
     assert_eq!(registry.claim(TWO, &[ShardId(3)]).await.unwrap(), []);
-    let dead = registry.beat(TWO, ShopTime(0)).await.unwrap().members[0].clone();
+    let dead = registry.heartbeat(TWO, ShopTime(0)).await.unwrap().members[0].clone();
     assert_eq!((dead.incarnation, dead.state), (ONE, MemberState::Dead));
 }
 
@@ -215,6 +215,6 @@ pub async fn changes_are_told(fleet: impl Fleet) {
         }
         tokio::time::timeout(Duration::from_secs(60), told).await.expect(change).unwrap();
     }
-    let beat = fleet.registry().beat(ONE, ShopTime(0)).await.unwrap();
-    assert_eq!(beat.catalog_generation, 1);
+    let heartbeat = fleet.registry().heartbeat(ONE, ShopTime(0)).await.unwrap();
+    assert_eq!(heartbeat.catalog_generation, 1);
 }

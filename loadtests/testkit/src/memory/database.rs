@@ -17,6 +17,7 @@ use smartcart_engine::registry::{Epoch, Member, MemberState, ShardRow};
 use tokio::sync::watch;
 
 use super::{
+    bugs::{Bug, Bugs},
     faults::{Faults, RegistryFault},
     tables::Tables,
 };
@@ -42,6 +43,7 @@ pub(super) struct State {
     pub(super) shop: ShopTime,
     /// Dead members whose write-behind somebody is finishing, and over which line.
     pub(super) takeovers: HashMap<IncarnationId, Arc<Faults<RegistryFault>>>,
+    pub(super) bugs: Bugs,
 }
 
 #[derive(Debug, Clone)]
@@ -76,12 +78,18 @@ impl Default for Database {
             tables: Tables::default(),
             shop: ShopTime::default(),
             takeovers: HashMap::new(),
+            bugs: Bugs::default(),
         };
         Self { state: Arc::new(Mutex::new(state)), changed: watch::Sender::new(0) }
     }
 }
 
 impl Database {
+    /// From now on a bug strikes at one chance in so many.
+    pub fn plant(&self, bug: Bug, one_in: u32) {
+        self.lock().bugs.plant(bug, one_in);
+    }
+
     /// Everything, as it is now.
     pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint(self.lock().clone())

@@ -1,6 +1,12 @@
 //! What a port does wrong, on command or by a seed.
 
-use std::{collections::VecDeque, future::pending, ops::Range, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::pending,
+    ops::Range,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use rand::{RngExt as _, seq::IndexedRandom as _};
@@ -34,6 +40,8 @@ pub enum StoreFault {
     LoseAnswer,
     /// Refused, as rows are that do not follow.
     Conflict,
+    /// Not applied, and the caller panics.
+    Panic,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +50,8 @@ pub enum RegistryFault {
     Unreachable,
     /// Applied, and the answer is lost.
     LoseAnswer,
+    /// Not applied, and never answered.
+    Hang,
     /// What is read is what the call before had read.
     OldView,
 }
@@ -79,6 +89,7 @@ pub struct Weather<F> {
 pub struct Faults<F> {
     state: Mutex<State<F>>,
     line: watch::Sender<Line>,
+    struck: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -112,7 +123,7 @@ pub(super) struct Away;
 impl<F> Default for Faults<F> {
     fn default() -> Self {
         let state = State { scripted: VecDeque::new(), weather: None };
-        Self { state: Mutex::new(state), line: watch::Sender::new(Line::Open) }
+        Self { state: Mutex::new(state), line: watch::Sender::new(Line::Open), struck: AtomicU64::new(0) }
     }
 }
 
@@ -139,6 +150,11 @@ impl<F: Copy> Faults<F> {
         if let Some(weather) = &mut state.weather {
             weather.one_in = 0;
         }
+    }
+
+    /// Calls that have suffered a fault.
+    pub fn struck(&self) -> u64 {
+        self.struck.load(Ordering::Relaxed)
     }
 
     /// Every call fails without effect, until [`Faults::restore`].
@@ -171,6 +187,11 @@ impl<F: Copy> Faults<F> {
         self.arrive(fault).await
     }
 
+    /// The same for a call whose fault is known.
+    pub(super) async fn suffer(&self, fault: F) -> Result<Fate<F>, Away> {
+        self.arrive(Some(fault)).await
+    }
+
     /// The same for a call that no script counts.
     pub(super) async fn read(&self) -> Result<Fate<F>, Away> {
         let fault = self.draw();
@@ -178,6 +199,7 @@ impl<F: Copy> Faults<F> {
     }
 
     async fn arrive(&self, fault: Option<F>) -> Result<Fate<F>, Away> {
+        self.struck.fetch_add(u64::from(fault.is_some()), Ordering::Relaxed);
         let (there, back) = self.draw_times();
         self.travel(there).await;
         if *self.line.borrow() == Line::Away { Err(Away) } else { Ok(Fate { fault, back }) }

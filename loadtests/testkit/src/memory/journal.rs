@@ -9,6 +9,7 @@ use smartcart_domain::{
 use smartcart_engine::journal::{AppendError, Journal, JournalError};
 
 use super::{
+    bugs::Bug,
     database::{Database, Fenced, State},
     faults::{Away, Faults, JournalFault},
 };
@@ -51,11 +52,15 @@ fn unavailable(why: &str) -> JournalError {
 }
 
 fn append(state: &mut State, entry: &Entry) -> Result<(), AppendError> {
-    state.fence(entry.incarnation).map_err(|Fenced| Failure::fenced())?;
+    if state.fence(entry.incarnation).is_err() {
+        return if state.bugs.strikes(Bug::OpenFence) { Ok(()) } else { Err(Failure::fenced().into()) };
+    }
+    let dropped = state.bugs.strikes(Bug::DroppedAppend);
     let lane = state.lanes.entry((entry.incarnation, entry.lane)).or_default();
     let last = lane.last();
     if entry.sequence == last + 1 {
-        lane.entries.insert(entry.sequence, entry.clone());
+        let changes = if dropped { Vec::new() } else { entry.changes.clone() };
+        lane.entries.insert(entry.sequence, Entry { changes, ..entry.clone() });
         return Ok(());
     }
     match lane.entries.get(&entry.sequence) {
@@ -131,6 +136,9 @@ impl Journal for MemoryJournal {
         self.ask(|state| {
             let mut known: Vec<(IncarnationId, Vec<(Lane, u64)>)> = Vec::new();
             for ((incarnation, lane), rows) in &state.lanes {
+                if state.fence(*incarnation).is_err() && state.bugs.strikes(Bug::ForgottenJournal) {
+                    continue;
+                }
                 let last = (*lane, rows.last());
                 match known.last_mut() {
                     Some((same, lanes)) if same == incarnation => lanes.push(last),

@@ -4,7 +4,11 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use smartcart_domain::{failure::Failure, id::IncarnationId, peer::PeerReply};
+use smartcart_domain::{
+    failure::Failure,
+    id::IncarnationId,
+    peer::{PeerReply, PeerRequest},
+};
 use smartcart_engine::{
     Engine,
     peers::{Envelope, PeerError, Peers, ProbeResponse},
@@ -13,14 +17,20 @@ use smartcart_engine::{
 use smartcart_wire::peer::{decode_reply, decode_request, encode_reply, encode_request};
 use tokio::{sync::oneshot, time::Instant};
 
-use super::faults::{Away, Faults, PeerFault};
+use super::{
+    bugs::{Bug, Bugs},
+    faults::{Away, Faults, PeerFault},
+};
 
 /// A probe is answered within this, or it is not.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Who listens where.
 #[derive(Clone, Default)]
-pub struct Network(Arc<Mutex<HashMap<String, Listener>>>);
+pub struct Network {
+    listeners: Arc<Mutex<HashMap<String, Listener>>>,
+    bugs: Bugs,
+}
 
 #[derive(Clone)]
 struct Listener {
@@ -31,23 +41,28 @@ struct Listener {
 
 impl fmt::Debug for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.lock().keys()).finish()
+        f.debug_list().entries(self.listeners.lock().keys()).finish()
     }
 }
 
 impl Network {
     /// From now on a pod is reached at its address; `own` are the faults of its own way to the others.
     pub fn listen(&self, address: &str, engine: Arc<Engine>, own: &Arc<Faults<PeerFault>>) {
-        self.0.lock().insert(address.to_owned(), Listener { engine, faults: own.clone() });
+        self.listeners.lock().insert(address.to_owned(), Listener { engine, faults: own.clone() });
+    }
+
+    /// From now on a bug strikes at one chance in so many.
+    pub fn plant(&self, bug: Bug, one_in: u32) {
+        self.bugs.plant(bug, one_in);
     }
 
     /// Nobody is reached there any more.
     pub fn close(&self, address: &str) {
-        self.0.lock().remove(address);
+        self.listeners.lock().remove(address);
     }
 
     fn at(&self, address: &str) -> Option<Listener> {
-        self.0.lock().get(address).cloned()
+        self.listeners.lock().get(address).cloned()
     }
 }
 
@@ -80,6 +95,8 @@ struct Letter {
     epoch: Epoch,
     hops: u8,
     deadline: Instant,
+    /// It has lost what tells a repetition.
+    keyless: bool,
 }
 
 type Said = Result<Vec<u8>, PeerError>;
@@ -97,12 +114,23 @@ impl Listener {
     }
 
     async fn answer(&self, letter: Letter) -> Said {
-        let Letter { request, epoch, hops, deadline } = letter;
+        let Letter { request, epoch, hops, deadline, keyless } = letter;
         let fate = self.faults.passing().await.map_err(|Away| no_answer("the pod is away"))?;
-        let request = decode_request(&request, &self.engine.catalog())
+        let mut request = decode_request(&request, &self.engine.catalog())
             .map_err(|malformed| unreachable(malformed.to_string()))?;
+        if keyless {
+            forget_key(&mut request);
+        }
         let reply = self.engine.answer(request, epoch, hops, deadline).await;
         self.faults.answer(&fate, reply.map(|reply| encode_reply(&reply))).await
+    }
+}
+
+fn forget_key(request: &mut PeerRequest) {
+    match request {
+        PeerRequest::Cart(_, request) => request.key = None,
+        PeerRequest::Stock(_, request) => request.key = None,
+        PeerRequest::ReadCart(_) | PeerRequest::ReadStock(_) | PeerRequest::Checkout(_) => {}
     }
 }
 
@@ -120,7 +148,8 @@ impl Peers for MemoryPeers {
         let Envelope { request, epoch, hops, deadline } = envelope;
         let request =
             encode_request(request).ok_or_else(|| unreachable("a checkout's steps stay on their pod"))?;
-        let letter = Letter { request, epoch, hops, deadline };
+        let letter = Letter { request, epoch, hops, deadline, keyless: false };
+        let again = || Letter { keyless: self.network.bugs.strikes(Bug::RepeatedRequest), ..letter.clone() };
         let asking = async {
             let fate = self.faults.call().await.map_err(|Away| unreachable("it is away"))?;
             if fate.fault == Some(PeerFault::Refuse) {
@@ -131,16 +160,17 @@ impl Peers for MemoryPeers {
                 return std::future::pending().await;
             }
             if fate.fault == Some(PeerFault::Repeat) {
-                drop(listener.clone().deliver(letter.clone()));
+                drop(listener.clone().deliver(again()));
             }
             let said = listener.clone().deliver(letter.clone()).await;
             match fate.fault {
                 Some(PeerFault::DropAnswer) => return std::future::pending().await,
                 Some(PeerFault::BreakConnection) => return Err(no_answer("the connection broke")),
                 Some(PeerFault::RepeatLate(after)) => {
+                    let again = again();
                     tokio::spawn(async move {
                         tokio::time::sleep(after).await;
-                        drop(listener.deliver(letter));
+                        drop(listener.deliver(again));
                     });
                 }
                 _ => {}

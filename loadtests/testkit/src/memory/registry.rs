@@ -4,11 +4,13 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use smartcart_domain::{failure::Failure, id::IncarnationId, shard::ShardId, time::ShopTime};
 use smartcart_engine::registry::{
-    Beat, Epoch, Member, MemberState, Registry, RegistryError, ShardRow, Takeover,
+    Epoch, Heartbeat, Member, MemberState, Registry, RegistryError, ShardRow, Takeover,
 };
 use tokio::sync::watch;
 
 use super::{
+    bugs::Bug,
+    calls::{Calls, RegistryCall},
     database::{Database, Fenced, MemberRow, State},
     faults::{Away, Faults, RegistryFault},
 };
@@ -18,14 +20,17 @@ use super::{
 pub struct MemoryRegistry {
     database: Database,
     faults: Arc<Faults<RegistryFault>>,
+    calls: Arc<Calls>,
     seen: tokio::sync::Mutex<watch::Receiver<u64>>,
     last_read: Mutex<LastRead>,
+    /// By a bug: shards that were handed over from here, and are here still.
+    kept: Mutex<Vec<ShardRow>>,
 }
 
 /// What a view that lags repeats.
 #[derive(Debug, Default)]
 struct LastRead {
-    beat: Option<Beat>,
+    heartbeat: Option<Heartbeat>,
     shards: Option<Vec<ShardRow>>,
 }
 
@@ -37,8 +42,10 @@ impl MemoryRegistry {
         Self {
             database: database.clone(),
             faults: Arc::default(),
+            calls: Arc::default(),
             seen: tokio::sync::Mutex::new(seen),
             last_read: Mutex::default(),
+            kept: Mutex::default(),
         }
     }
 
@@ -46,20 +53,32 @@ impl MemoryRegistry {
         &self.faults
     }
 
+    /// The next calls of one kind suffer these, in order.
+    pub fn inject_into(&self, call: RegistryCall, faults: impl IntoIterator<Item = RegistryFault>) {
+        self.calls.inject(call, faults);
+    }
+
+    /// How often it was called.
+    pub fn calls(&self, of: RegistryCall) -> usize {
+        self.calls.count(of)
+    }
+
     async fn ask<T: Clone + Send + Sync>(
         &self,
+        kind: RegistryCall,
         call: impl FnOnce(&mut State) -> Result<T, RegistryError> + Send,
     ) -> Result<T, RegistryError> {
-        self.read(call, |_| None).await
+        self.read(kind, call, |_| None).await
     }
 
     /// `last` is where the answer of the same call before is kept.
     async fn read<T: Clone + Send + Sync>(
         &self,
+        kind: RegistryCall,
         call: impl FnOnce(&mut State) -> Result<T, RegistryError> + Send,
         last: impl Fn(&mut LastRead) -> Option<&mut Option<T>> + Send,
     ) -> Result<T, RegistryError> {
-        let fate = self.faults.call().await.map_err(|Away| refused("it is away"))?;
+        let fate = self.calls.call(kind, &self.faults).await.map_err(|Away| refused("it is away"))?;
         if fate.fault == Some(RegistryFault::Unreachable) {
             return Err(refused("the request was lost"));
         }
@@ -97,9 +116,11 @@ fn fenced(_: Fenced) -> RegistryError {
 #[async_trait]
 impl Registry for MemoryRegistry {
     async fn join(&self, member: &Member, shop: ShopTime) -> Result<(), RegistryError> {
-        self.ask(|state| {
-            let row =
-                MemberRow { member: Member { state: MemberState::Live, beat: 0, ..member.clone() }, shop };
+        self.ask(RegistryCall::Join, |state| {
+            let row = MemberRow {
+                member: Member { state: MemberState::Live, heartbeat: 0, ..member.clone() },
+                shop,
+            };
             state.members.entry(member.incarnation).or_insert(row);
             self.database.tell();
             Ok(())
@@ -107,28 +128,34 @@ impl Registry for MemoryRegistry {
         .await
     }
 
-    async fn beat(&self, me: IncarnationId, shop: ShopTime) -> Result<Beat, RegistryError> {
-        let beat = |state: &mut State| {
+    async fn heartbeat(&self, me: IncarnationId, shop: ShopTime) -> Result<Heartbeat, RegistryError> {
+        let heartbeat = |state: &mut State| {
             state.fence(me).map_err(fenced)?;
             if let Some(row) = state.members.get_mut(&me) {
-                row.member.beat += 1;
+                row.member.heartbeat += 1;
                 row.shop = row.shop.max(shop);
             }
-            Ok(Beat {
+            Ok(Heartbeat {
                 members: state.members.values().map(|row| row.member.clone()).collect(),
                 shop: state.shop_time(),
                 catalog_generation: state.tables.catalog_generation,
             })
         };
-        self.read(beat, |last| Some(&mut last.beat)).await
+        self.read(RegistryCall::Heartbeat, heartbeat, |last| Some(&mut last.heartbeat)).await
     }
 
     async fn shards(&self) -> Result<Vec<ShardRow>, RegistryError> {
-        self.read(|state| Ok(state.shards.clone()), |last| Some(&mut last.shards)).await
+        let mut rows = self
+            .read(RegistryCall::Shards, |state| Ok(state.shards.clone()), |last| Some(&mut last.shards))
+            .await?;
+        for kept in &*self.kept.lock() {
+            rows[usize::from(kept.shard.0)] = *kept;
+        }
+        Ok(rows)
     }
 
     async fn claim(&self, me: IncarnationId, shards: &[ShardId]) -> Result<Vec<ShardRow>, RegistryError> {
-        self.ask(|state| {
+        self.ask(RegistryCall::Claim, |state| {
             state.fence(me).map_err(fenced)?;
             let State { members, shards: rows, .. } = state;
             let may_take = members.get(&me).is_some_and(|row| row.member.state == MemberState::Live);
@@ -157,7 +184,7 @@ impl Registry for MemoryRegistry {
         to: Option<IncarnationId>,
         shards: &[(ShardId, Epoch)],
     ) -> Result<Vec<ShardRow>, RegistryError> {
-        self.ask(|state| {
+        self.ask(RegistryCall::HandOver, |state| {
             state.fence(me).map_err(fenced)?;
             if to.is_some_and(|to| !state.is_live_owner(to)) {
                 return Ok(Vec::new());
@@ -166,8 +193,12 @@ impl Registry for MemoryRegistry {
             for (shard, epoch) in shards {
                 let Some(row) = state.shards.get_mut(usize::from(shard.0)) else { continue };
                 if row.epoch == *epoch && row.owner == Some(me) {
+                    let stays = state.bugs.strikes(Bug::TwoOwners);
+                    self.kept.lock().extend(stays.then_some(*row));
                     (row.owner, row.epoch) = (to, Epoch(epoch.0 + 1));
-                    went.push(*row);
+                    if !stays {
+                        went.push(*row);
+                    }
                 }
             }
             went.sort_unstable_by_key(|row| row.shard);
@@ -178,7 +209,7 @@ impl Registry for MemoryRegistry {
     }
 
     async fn leave(&self, me: IncarnationId) -> Result<(), RegistryError> {
-        self.ask(|state| {
+        self.ask(RegistryCall::Leave, |state| {
             state.fence(me).map_err(fenced)?;
             if let Some(row) = state.members.get_mut(&me) {
                 row.member.state = MemberState::Leaving;
@@ -189,8 +220,8 @@ impl Registry for MemoryRegistry {
         .await
     }
 
-    async fn part(&self, me: IncarnationId) -> Result<(), RegistryError> {
-        self.ask(|state| {
+    async fn deregister(&self, me: IncarnationId) -> Result<(), RegistryError> {
+        self.ask(RegistryCall::Deregister, |state| {
             if !state.members.contains_key(&me) {
                 return Ok(());
             }
@@ -207,7 +238,7 @@ impl Registry for MemoryRegistry {
     }
 
     async fn declare_dead(&self, by: IncarnationId, member: IncarnationId) -> Result<bool, RegistryError> {
-        self.ask(|state| {
+        self.ask(RegistryCall::DeclareDead, |state| {
             state.fence(by).map_err(fenced)?;
             let dead = state.declare_dead(member);
             self.database.tell();
@@ -218,7 +249,7 @@ impl Registry for MemoryRegistry {
 
     async fn take_over(&self, dead: IncarnationId) -> Result<Option<Box<dyn Takeover>>, RegistryError> {
         let right = self
-            .ask(|state| {
+            .ask(RegistryCall::TakeOver, |state| {
                 let row = state.members.get(&dead);
                 let there = row.is_some_and(|row| row.member.state == MemberState::Dead);
                 // A connection that has broken, or on which nothing is said, has given the right back.
@@ -228,8 +259,9 @@ impl Registry for MemoryRegistry {
                 }
                 state.takeovers.insert(dead, self.faults.clone());
                 // Given back when nobody hears of it.
-                let (database, line) = (self.database.clone(), self.faults.clone());
-                Ok(Some(Arc::new(Right { database, dead, line })))
+                let (database, line, calls) =
+                    (self.database.clone(), self.faults.clone(), self.calls.clone());
+                Ok(Some(Arc::new(Right { database, dead, line, calls })))
             })
             .await?;
         Ok(right.map(|right| -> Box<dyn Takeover> { Box::new(Finishing(right)) }))
@@ -250,6 +282,7 @@ struct Right {
     database: Database,
     dead: IncarnationId,
     line: Arc<Faults<RegistryFault>>,
+    calls: Arc<Calls>,
 }
 
 impl Drop for Right {
@@ -267,8 +300,8 @@ struct Finishing(Arc<Right>);
 #[async_trait]
 impl Takeover for Finishing {
     async fn finish(self: Box<Self>, new_owners: &[(ShardId, IncarnationId)]) -> Result<(), RegistryError> {
-        let Right { database, dead, line } = &*self.0;
-        let fate = line.call().await.map_err(|Away| refused("it is away"))?;
+        let Right { database, dead, line, calls } = &*self.0;
+        let fate = calls.call(RegistryCall::Finish, line).await.map_err(|Away| refused("it is away"))?;
         if fate.fault == Some(RegistryFault::Unreachable) {
             return Err(refused("the request was lost"));
         }

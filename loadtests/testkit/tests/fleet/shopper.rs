@@ -79,6 +79,46 @@ impl Shopper {
         self
     }
 
+    /// Shops a little, and does not ask what became of it.
+    pub(crate) async fn wander(mut self) {
+        let cart = self.cart;
+        let create = CartCommand::Create { currency: "GBP".parse().unwrap(), owner: None, metadata: None };
+        let mut command = Some(create);
+        for _ in 0..20 {
+            let pod = self.world.any_pod(&mut self.rng);
+            let name = *SKUS.choose(&mut self.rng).unwrap();
+            let add = || CartCommand::AddItem { sku: sku(name), quantity: 1, catalog: pod.engine.catalog() };
+            let command = command.take().unwrap_or_else(add);
+            let key = self.next_key();
+            if self.rng.random_range(0..4) == 0 {
+                let _unknown = pod.hear(pod.engine.checkout(self.order(key))).await;
+            } else {
+                let asked = pod.engine.carts().ask(&cart, request(command, key, Caller::Guest));
+                let _unknown = pod.hear(asked).await.map(drop);
+            }
+            tokio::time::sleep(Duration::from_millis(self.rng.random_range(0..300))).await;
+        }
+    }
+
+    /// Whether a pod takes nothing more for the cart.
+    pub(crate) async fn is_refused_by(&mut self, pod: &Pod) -> bool {
+        let command = CartCommand::AddItem { sku: sku(SKUS[0]), quantity: 1, catalog: pod.engine.catalog() };
+        let key = self.next_key();
+        pod.engine.carts().ask(&self.cart, request(command, key, Caller::Guest)).await.is_err()
+    }
+
+    fn order(&self, key: KeyFingerprint) -> CheckoutRequest {
+        CheckoutRequest {
+            cart: self.cart,
+            caller: Caller::Guest,
+            key,
+            expected: None,
+            accept_changes: false,
+            details: CheckoutDetails::default(),
+            payment: PaymentMethod { method: "invoice".to_owned(), token: None },
+        }
+    }
+
     fn next_key(&mut self) -> KeyFingerprint {
         self.requests += 1;
         KeyFingerprint::new(Caller::Guest, &format!("{}-{}", self.cart, self.requests), 1)
@@ -125,7 +165,7 @@ impl Shopper {
         .await
     }
 
-    async fn create(&mut self) {
+    pub(crate) async fn create(&mut self) {
         let created = self.ask_cart("create", |_| CartCommand::Create {
             currency: "GBP".parse().unwrap(),
             owner: None,
@@ -134,7 +174,7 @@ impl Shopper {
         created.await.unwrap();
     }
 
-    async fn add(&mut self) {
+    pub(crate) async fn add(&mut self) {
         let (name, quantity) = (*SKUS.choose(&mut self.rng).unwrap(), self.rng.random_range(1..=2));
         let added = self.ask_cart("add", |pod| CartCommand::AddItem {
             sku: sku(name),
@@ -162,15 +202,8 @@ impl Shopper {
     }
 
     async fn checkout(&mut self) {
-        let request = CheckoutRequest {
-            cart: self.cart,
-            caller: Caller::Guest,
-            key: self.next_key(),
-            expected: None,
-            accept_changes: false,
-            details: CheckoutDetails::default(),
-            payment: PaymentMethod { method: "invoice".to_owned(), token: None },
-        };
+        let key = self.next_key();
+        let request = self.order(key);
         let busy = |rejection: &CheckoutRejection| {
             let CheckoutRejection::Cart(rejection) = rejection else { return false };
             matches!(rejection, CartRejection::CheckoutUnderWay | CartRejection::CheckingOut)
@@ -187,7 +220,7 @@ impl Shopper {
                 assert!(other.is_none(), "two checkouts of cart {} were one order", self.cart);
             }
             Err(CheckoutRejection::Cart(CartRejection::CartEmpty)) => assert!(self.lines.is_empty()),
-            Err(CheckoutRejection::Aborted(_)) => {}
+            Err(CheckoutRejection::InsufficientStock(_) | CheckoutRejection::PaymentDeclined { .. }) => {}
             Err(rejection) => panic!("checkout of cart {}: {rejection:?}", self.cart),
         }
     }

@@ -23,8 +23,20 @@ use crate::{
 
 type Lines = BTreeMap<Sku, u32>;
 
+/// What may be gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    Nothing,
+    /// What came after these shoppers, who have ended: others' requests too.
+    AfterTheStandby,
+}
+
 /// The run is over: no faults any more, and whoever is left serves everything.
 pub(crate) async fn verify(world: &World, shoppers: &[Shopper], rng: &mut Rng) {
+    verify_losing(world, shoppers, rng, Loss::Nothing).await;
+}
+
+pub(crate) async fn verify_losing(world: &World, shoppers: &[Shopper], rng: &mut Rng, loss: Loss) {
     for pod in world.pods.lock().iter() {
         pod.calm();
     }
@@ -40,8 +52,16 @@ pub(crate) async fn verify(world: &World, shoppers: &[Shopper], rng: &mut Rng) {
     }
     stop(world).await;
     let store = MemoryStore::new(&world.database, None);
+    let kept = orders(&store).await;
+    let acknowledged: BTreeMap<OrderId, Lines> =
+        shoppers.iter().flat_map(|shopper| shopper.orders.clone()).collect();
     assert_eq!(store.audit().await.unwrap(), [], "the tables contradict themselves");
-    orders_are_those_acknowledged(&store, shoppers).await;
+    if loss == Loss::AfterTheStandby {
+        let missing: Vec<_> = acknowledged.iter().filter(|(id, lines)| kept.get(id) != Some(lines)).collect();
+        assert!(missing.is_empty(), "the standby had these orders: {missing:#?}");
+        return;
+    }
+    assert_eq!(kept, acknowledged, "one order for each checkout that was acknowledged");
     for name in SKUS {
         let sold = shoppers.iter().flat_map(|shopper| shopper.orders.values());
         let sold: i64 = sold.filter_map(|lines| lines.get(&sku(name))).map(|units| i64::from(*units)).sum();
@@ -53,6 +73,11 @@ pub(crate) async fn verify(world: &World, shoppers: &[Shopper], rng: &mut Rng) {
 async fn every_shard_is_served(world: &World) {
     let registry = MemoryRegistry::new(&world.database);
     loop {
+        for pod in world.pods.lock().iter() {
+            // Whoever was hurt is not among them any more.
+            let why = pod.engine.status().read_only;
+            assert!(why.is_none(), "{} has stopped by itself: {why:?}", pod.name);
+        }
         let live: Vec<IncarnationId> =
             world.pods.lock().iter().filter(|pod| pod.is_alive()).map(|pod| pod.incarnation()).collect();
         assert!(!live.is_empty(), "every pod has stopped");
@@ -87,15 +112,12 @@ async fn stop(world: &World) {
     futures_util::future::join_all(pods.iter().map(|pod| pod.engine.stop())).await;
 }
 
-async fn orders_are_those_acknowledged(store: &MemoryStore, shoppers: &[Shopper]) {
+async fn orders(store: &MemoryStore) -> BTreeMap<OrderId, Lines> {
     let orders = store.orders(None, None, usize::MAX).await.unwrap();
-    let kept: BTreeMap<OrderId, Lines> = orders
-        .iter()
-        .map(|order| (order.id, order.lines.iter().map(|line| (line.sku.clone(), line.quantity)).collect()))
-        .collect();
-    let acknowledged: BTreeMap<OrderId, Lines> =
-        shoppers.iter().flat_map(|shopper| shopper.orders.clone()).collect();
-    assert_eq!(kept, acknowledged, "one order for each checkout that was acknowledged");
+    let lines = |order: &smartcart_domain::orders::Order| {
+        order.lines.iter().map(|line| (line.sku.clone(), line.quantity)).collect()
+    };
+    orders.iter().map(|order| (order.id, lines(order))).collect()
 }
 
 async fn level(store: &MemoryStore, name: &str) -> smartcart_domain::inventory::StockLevel {

@@ -1,6 +1,12 @@
 //! The fleet's database and network, and the pods that clients may ask.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use rand::seq::IndexedRandom as _;
@@ -31,6 +37,8 @@ pub(crate) struct World {
     pub(crate) network: Network,
     /// Behind the load balancer.
     pub(crate) pods: Mutex<Vec<Arc<Pod>>>,
+    /// Faults that pods have suffered which clients ask no more.
+    gone: AtomicU64,
 }
 
 pub(crate) fn sku(name: &str) -> Sku {
@@ -38,10 +46,19 @@ pub(crate) fn sku(name: &str) -> Sku {
 }
 
 impl World {
+    /// A database and a network, and nobody there.
+    pub(crate) fn empty() -> Self {
+        Self {
+            database: Database::default(),
+            network: Network::default(),
+            pods: Mutex::default(),
+            gone: AtomicU64::new(0),
+        }
+    }
+
     /// Three pods that serve every shard, and full shelves.
     pub(crate) async fn open(rng: &mut Rng, rough: Roughness) -> Arc<Self> {
-        let world =
-            Self { database: Database::default(), network: Network::default(), pods: Mutex::default() };
+        let world = Self::empty();
         let products: Vec<_> = SKUS.iter().map(|name| product(name)).collect();
         MemoryStore::new(&world.database, None).put_products(&products).await.unwrap();
         for name in ["a", "b", "c"] {
@@ -75,11 +92,18 @@ impl World {
 
     /// Clients ask it no more.
     pub(crate) fn take_out(&self, pod: &Arc<Pod>) {
+        self.gone.fetch_add(pod.struck(), Ordering::Relaxed);
         self.pods.lock().retain(|other| !Arc::ptr_eq(other, pod));
     }
 
     pub(crate) fn put_in(&self, pod: Arc<Pod>) {
         self.pods.lock().push(pod);
+    }
+
+    /// Faults that the pods have suffered.
+    pub(crate) fn struck(&self) -> u64 {
+        let here: u64 = self.pods.lock().iter().map(|pod| pod.struck()).sum();
+        here + self.gone.load(Ordering::Relaxed)
     }
 
     pub(crate) async fn owner(&self, shard: ShardId) -> Option<IncarnationId> {

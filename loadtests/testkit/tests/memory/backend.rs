@@ -92,6 +92,7 @@ async fn joined(database: &Database, network: &Network, me: &Member) -> (Arc<Eng
         member: me.clone(),
         registry: Arc::new(MemoryRegistry::new(database)),
         peers: peers.clone(),
+        placement: None,
         config: FleetConfig::default(),
     };
     let engine = Engine::join(

@@ -8,6 +8,10 @@ use smartcart_domain::{
 use smartcart_engine::store::{StoreError, TableBatch};
 use sqlx::{Connection, SqliteConnection};
 
+pub(super) use super::{
+    carts::{checking_out as carts_checking_out, load as load_cart},
+    inventory::{load as load_stock, with_holds as stocks_with_holds},
+};
 use super::{orders, snapshots};
 use crate::columns::{id_bytes, signed, unsigned};
 use crate::error::TableResult;

@@ -1,4 +1,4 @@
-//! The store: which statement answers which question, and on which connection.
+//! The store: what changes something waits for the writer, what only reads for one of the readers.
 
 use std::{
     sync::{
@@ -9,20 +9,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use smartcart_domain::{
-    catalog::Product,
-    entry::Watermark,
-    failure::Failure,
-    id::{AddressId, CartId, IdSecret, IncarnationId, OrderId, ProductId, SessionId, Sku, UserId},
-    orders::Order,
-    snapshot::{CartSnapshot, StockSnapshot},
-    time::{ShopTime, Timestamp},
-    users::{Address, Session, User},
-};
-use smartcart_engine::store::{
-    CatalogStore, EntityStore, Finding, OrderStore, Store, StoreError, Stored, TableBatch, TableKey,
-    UserStore, Written,
-};
+use smartcart_domain::failure::Failure;
+use smartcart_engine::store::{Finding, Store, StoreError, TableBatch};
 use sqlx::{
     ConnectOptions as _, Connection, Sqlite, SqliteConnection, SqlitePool,
     pool::PoolConnection,
@@ -30,13 +18,33 @@ use sqlx::{
 };
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
-use super::{addresses, audit, carts, catalog, entities, inventory, orders, sessions, users};
-use crate::error::{Severity, TableError, TableResult, failure, not_connected, severity, store_error};
+use super::{addresses, audit, catalog, entities, orders, sessions, users};
+use crate::{
+    error::{Severity, TableError, TableResult, failure, not_connected, read_error, severity, store_error},
+    table_stores::implement_table_stores,
+};
 
 /// Connections that read; a read takes tens of microseconds when its pages are in memory.
 const READERS: u32 = 4;
 /// How long a read waits for a connection.
 const READER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What changes nothing, beside the writer.
+macro_rules! read {
+    ($store:expr, $connection:ident => $work:expr) => {{
+        let mut reader = $store.reader().await?;
+        let $connection: &mut SqliteConnection = &mut reader;
+        $work.await.map_err(read_error)
+    }};
+}
+
+macro_rules! write {
+    ($store:expr, $connection:ident => $work:expr) => {{
+        let mut writer = $store.writer().await?;
+        let $connection: &mut SqliteConnection = &mut writer;
+        $store.written($work.await)
+    }};
+}
 
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -103,6 +111,10 @@ impl SqliteStore {
         self.readers.acquire().await.map_err(|error| not_connected(&error))
     }
 
+    async fn write_batch(&self, batch: &TableBatch) -> Result<(), StoreError> {
+        write!(self, connection => entities::flush(connection, &self.statements, batch))
+    }
+
     /// What became of a write, while its connection is still held. After a failed fsync what the file holds is not known: no
     /// more writing.
     fn written<T>(&self, result: TableResult<T>) -> Result<T, StoreError> {
@@ -127,203 +139,7 @@ impl SqliteStore {
     }
 }
 
-#[async_trait]
-impl EntityStore for SqliteStore {
-    async fn load_cart(&self, id: CartId) -> Result<Option<Stored<CartSnapshot>>, StoreError> {
-        Ok(carts::load(&mut *self.reader().await?, id).await?)
-    }
-
-    async fn load_stock(&self, sku: &Sku) -> Result<Option<Stored<StockSnapshot>>, StoreError> {
-        Ok(inventory::load(&mut *self.reader().await?, sku).await?)
-    }
-
-    async fn flush(&self, batch: &TableBatch) -> Result<(), StoreError> {
-        let mut writer = self.writer().await?;
-        self.written(entities::flush(&mut writer, &self.statements, batch).await)
-    }
-
-    async fn watermarks(&self, incarnation: IncarnationId) -> Result<Vec<Watermark>, StoreError> {
-        Ok(entities::watermarks(&mut *self.reader().await?, incarnation).await?)
-    }
-
-    async fn forget_incarnation(&self, incarnation: IncarnationId) -> Result<(), StoreError> {
-        let mut writer = self.writer().await?;
-        self.written(entities::forget_incarnation(&mut writer, incarnation).await)
-    }
-
-    async fn shop_time(&self) -> Result<ShopTime, StoreError> {
-        Ok(entities::shop_time(&mut *self.reader().await?).await?)
-    }
-
-    async fn carts_checking_out(&self) -> Result<Vec<CartId>, StoreError> {
-        Ok(carts::checking_out(&mut *self.reader().await?).await?)
-    }
-
-    async fn stocks_with_holds(&self) -> Result<Vec<Sku>, StoreError> {
-        Ok(inventory::with_holds(&mut *self.reader().await?).await?)
-    }
-
-    async fn secret(&self) -> Result<IdSecret, StoreError> {
-        let mut writer = self.writer().await?;
-        self.written(entities::secret(&mut writer).await)
-    }
-}
-
-#[async_trait]
-impl CatalogStore for SqliteStore {
-    async fn load_catalog(&self) -> Result<(u64, Vec<Product>), StoreError> {
-        Ok(catalog::load(&mut *self.reader().await?).await?)
-    }
-
-    async fn put_product(
-        &self,
-        product: &Product,
-        expected: Option<u64>,
-        key: Option<TableKey>,
-    ) -> Result<Written<Product>, StoreError> {
-        let mut writer = self.writer().await?;
-        self.written(catalog::put(&mut writer, product, expected, key.as_ref()).await)
-    }
-
-    async fn put_products(&self, products: &[Product]) -> Result<Vec<Product>, StoreError> {
-        let mut writer = self.writer().await?;
-        self.written(catalog::put_many(&mut writer, products).await)
-    }
-
-    async fn delete_product(
-        &self,
-        id: &ProductId,
-        expected: Option<u64>,
-        key: Option<TableKey>,
-    ) -> Result<Written<()>, StoreError> {
-        let mut writer = self.writer().await?;
-        self.written(catalog::delete(&mut writer, id, expected, key.as_ref()).await)
-    }
-}
-
-#[async_trait]
-impl OrderStore for SqliteStore {
-    async fn order(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
-        Ok(orders::load(&mut *self.reader().await?, id).await?)
-    }
-
-    async fn orders(
-        &self,
-        user: Option<UserId>,
-        before: Option<(Timestamp, OrderId)>,
-        limit: usize,
-    ) -> Result<Vec<Order>, StoreError> {
-        Ok(orders::page(&mut *self.reader().await?, user, before, limit).await?)
-    }
-
-    async fn transition_order(
-        &self,
-        next: &Order,
-        key: Option<TableKey>,
-    ) -> Result<Written<Order>, StoreError> {
-        let mut writer = self.writer().await?;
-        self.written(orders::transition(&mut writer, next, key.as_ref()).await)
-    }
-
-    async fn order_of_key(&self, key: TableKey) -> Result<Option<Order>, StoreError> {
-        Ok(orders::of_key(&mut *self.reader().await?, &key).await?)
-    }
-
-    async fn orders_to_restock(&self, limit: usize) -> Result<Vec<Order>, StoreError> {
-        Ok(orders::to_restock(&mut *self.reader().await?, limit).await?)
-    }
-
-    async fn mark_restocked(&self, id: OrderId) -> Result<(), StoreError> {
-        let mut writer = self.writer().await?;
-        self.written(orders::mark_restocked(&mut writer, id).await)
-    }
-}
-
-#[async_trait]
-impl UserStore for SqliteStore {
-    async fn create_user(&self, user: &User, key: Option<TableKey>) -> Result<Written<User>, StoreError> {
-        let mut writer = self.writer().await?;
-        self.written(users::create(&mut writer, user, key.as_ref()).await)
-    }
-
-    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        Ok(users::load(&mut *self.reader().await?, id).await?)
-    }
-
-    async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError> {
-        Ok(users::by_email(&mut *self.reader().await?, email).await?)
-    }
-
-    async fn update_user(&self, next: &User, key: Option<TableKey>) -> Result<Written<User>, StoreError> {
-        let mut writer = self.writer().await?;
-        self.written(users::update(&mut writer, next, key.as_ref()).await)
-    }
-
-    async fn create_session(
-        &self,
-        session: &Session,
-        key: Option<TableKey>,
-    ) -> Result<Written<Session>, StoreError> {
-        let mut writer = self.writer().await?;
-        self.written(sessions::create(&mut writer, session, key.as_ref()).await)
-    }
-
-    async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        Ok(sessions::load(&mut *self.reader().await?, id).await?)
-    }
-
-    async fn rotate_session(
-        &self,
-        id: SessionId,
-        generation: u64,
-        expires_at: Timestamp,
-        key: Option<TableKey>,
-    ) -> Result<Written<Session>, StoreError> {
-        let mut writer = self.writer().await?;
-        self.written(sessions::rotate(&mut writer, id, generation, expires_at, key.as_ref()).await)
-    }
-
-    async fn revoke_session(&self, id: SessionId) -> Result<(), StoreError> {
-        let mut writer = self.writer().await?;
-        self.written(sessions::revoke(&mut writer, id).await)
-    }
-
-    async fn revoke_sessions_of(
-        &self,
-        user: UserId,
-        but: Option<SessionId>,
-    ) -> Result<Vec<SessionId>, StoreError> {
-        let mut writer = self.writer().await?;
-        self.written(sessions::revoke_all_of(&mut writer, user, but).await)
-    }
-
-    async fn revoked_sessions(&self, now: Timestamp) -> Result<Vec<SessionId>, StoreError> {
-        Ok(sessions::revoked(&mut *self.reader().await?, now).await?)
-    }
-
-    async fn addresses(&self, user: UserId) -> Result<Vec<Address>, StoreError> {
-        Ok(addresses::of_user(&mut *self.reader().await?, user).await?)
-    }
-
-    async fn put_address(
-        &self,
-        next: &Address,
-        key: Option<TableKey>,
-    ) -> Result<Written<Address>, StoreError> {
-        let mut writer = self.writer().await?;
-        self.written(addresses::put(&mut writer, next, key.as_ref()).await)
-    }
-
-    async fn delete_address(
-        &self,
-        user: UserId,
-        id: AddressId,
-        key: Option<TableKey>,
-    ) -> Result<Written<()>, StoreError> {
-        let mut writer = self.writer().await?;
-        self.written(addresses::delete(&mut writer, user, id, key.as_ref()).await)
-    }
-}
+implement_table_stores!(SqliteStore, read, write);
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -332,13 +148,19 @@ impl Store for SqliteStore {
     }
 
     async fn audit(&self) -> Result<Vec<Finding>, StoreError> {
-        Ok(audit::audit(&mut *self.reader().await?).await?)
+        read!(self, connection => audit::audit(connection))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use smartcart_domain::{failure::Effect, id::random_bytes};
+    use smartcart_domain::{
+        failure::Effect,
+        id::{UserId, random_bytes},
+        time::Timestamp,
+        users::User,
+    };
+    use smartcart_engine::store::{EntityStore as _, UserStore as _};
 
     use super::*;
     use crate::sqlite::{MissingChanges, open};

@@ -47,9 +47,12 @@ async fn a_dead_member_changes_no_row() {
     );
     assert!(shop.store().load_cart(CartId(2)).await.unwrap().is_none());
     let registry = shop.registry();
-    assert_eq!(registry.beat(ONE, ShopTime(0)).await.unwrap_err(), RegistryError::Failed(Failure::fenced()));
+    assert_eq!(
+        registry.heartbeat(ONE, ShopTime(0)).await.unwrap_err(),
+        RegistryError::Failed(Failure::fenced())
+    );
     assert_eq!(registry.leave(ONE).await.unwrap_err(), RegistryError::Failed(Failure::fenced()));
-    assert_eq!(registry.part(ONE).await.unwrap_err(), RegistryError::Failed(Failure::fenced()));
+    assert_eq!(registry.deregister(ONE).await.unwrap_err(), RegistryError::Failed(Failure::fenced()));
     assert_eq!(registry.claim(ONE, &[]).await.unwrap_err(), RegistryError::Failed(Failure::fenced()));
     assert_eq!(
         registry.hand_over(ONE, None, &[]).await.unwrap_err(),
@@ -115,7 +118,7 @@ async fn of_two_who_declare_each_other_dead_one_is() {
         let (won, lost) = if one.is_ok() { (one, other) } else { (other, one) };
         assert_eq!(won, Ok(true));
         assert_eq!(lost, Err(RegistryError::Failed(Failure::fenced())));
-        let members = shop.registry().beat(IncarnationId(2), ShopTime(0)).await.unwrap().members;
+        let members = shop.registry().heartbeat(IncarnationId(2), ShopTime(0)).await.unwrap().members;
         let dead = members.iter().filter(|member| member.state == MemberState::Dead).count();
         assert_eq!(dead, 1);
     }

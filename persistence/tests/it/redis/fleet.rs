@@ -7,7 +7,7 @@ use smartcart_domain::{
     entry::{Entry, Lane},
     id::IncarnationId,
 };
-use smartcart_engine::journal::{AppendError, Journal as _};
+use smartcart_engine::journal::{AppendError, Journal as _, JournalPlacement as _};
 use smartcart_persistence::{
     failover::FailoverJournal,
     postgres::{self, Shared},

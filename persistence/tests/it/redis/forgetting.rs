@@ -4,7 +4,7 @@ use smartcart_domain::failure::{Effect, Failure};
 use std::time::Instant;
 
 use smartcart_engine::{
-    journal::{AppendError, Journal as _},
+    journal::{AppendError, Journal as _, JournalPlacement as _},
     limits::READS_WITHOUT_ASKING,
 };
 
@@ -60,7 +60,7 @@ async fn a_zombie_whose_seal_was_forgotten_acknowledges_nothing() {
             "lane {lane}: {refused:?}"
         );
     }
-    assert!(!fleet.one.vouches_for(ONE).await);
+    assert!(!fleet.one.confirms_ownership(ONE).await);
 }
 
 /// The seal it was not there to see, on the connection that it has.
@@ -68,12 +68,12 @@ async fn a_zombie_whose_seal_was_forgotten_acknowledges_nothing() {
 async fn a_zombie_meets_its_seal() {
     let fleet = Fleet::new().await;
     fleet.append(1..=2).await;
-    assert!(fleet.one.vouches_for(ONE).await);
+    assert!(fleet.one.confirms_ownership(ONE).await);
     let began = Instant::now();
     fleet.other.seal(ONE).await.unwrap();
     assert!(began.elapsed() >= READS_WITHOUT_ASKING, "its readers go by that answer for so long");
     assert_eq!(fleet.found().await, [1, 2]);
-    assert!(!fleet.one.vouches_for(ONE).await);
+    assert!(!fleet.one.confirms_ownership(ONE).await);
     // Also in a lane that has no entry, and when nothing of it is left.
     fleet.other.remove(ONE).await.unwrap();
     for (lane, sequence) in [(1, 1), (0, 3)] {

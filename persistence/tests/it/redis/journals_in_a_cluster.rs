@@ -2,7 +2,7 @@
 
 use smartcart_domain::failure::{Effect, Failure};
 use smartcart_domain::{entry::Entry, id::IncarnationId};
-use smartcart_engine::journal::{AppendError, Journal as _};
+use smartcart_engine::journal::{AppendError, Journal as _, JournalPlacement as _};
 use smartcart_persistence::{
     failover::FailoverJournal,
     redis::{RedisJournal, Settings},
@@ -50,12 +50,12 @@ async fn when_its_primary_fails_over_the_journal_goes_on_at_the_replica() {
         settled(&one, &entry(1, 0, sequence)).await.unwrap();
     }
     for _ in 0..200 {
-        if one.status().starts_with("Redis") {
+        if one.location().starts_with("Redis") {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    assert!(one.status().starts_with("Redis: single"), "{}", one.status());
+    assert!(one.location().starts_with("Redis: single"), "{}", one.location());
     settled(&one, &entry(1, 0, 9)).await.unwrap();
 
     let other = postgres.shared.journal.clone();

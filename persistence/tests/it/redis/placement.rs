@@ -4,7 +4,7 @@ use smartcart_domain::failure::{Effect, Failure};
 use std::time::{Duration, Instant};
 
 use smartcart_domain::id::IncarnationId;
-use smartcart_engine::journal::{AppendError, Journal as _, JournalError};
+use smartcart_engine::journal::{AppendError, Journal as _, JournalError, JournalPlacement as _};
 
 use super::fleet::{Fleet, LANE, ONE, settled};
 use smartcart_testkit::conformance::{backend::Fleet as _, samples::entry};
@@ -16,9 +16,9 @@ async fn entries_are_in_redis_and_the_row_says_so() {
     fleet.until_row_says("redis").await;
     fleet.append(1..=3).await;
     assert_eq!(fleet.in_postgres().await, [0; 0]);
-    assert!(fleet.one.held() > 0);
+    assert!(fleet.one.retained_bytes() > 0);
     fleet.one.trim(ONE, LANE, 3).await.unwrap();
-    assert_eq!(fleet.one.held(), 0);
+    assert_eq!(fleet.one.retained_bytes(), 0);
     assert_eq!(fleet.in_redis().await, [0; 0]);
 }
 
@@ -82,7 +82,7 @@ async fn without_postgres_appends_go_on_but_not_over_a_new_connection() {
     fleet.append(1..=2).await;
     fleet.to_postgres.set_open(false);
     fleet.append(3..=5).await;
-    assert!(fleet.one.vouches_for(ONE).await);
+    assert!(fleet.one.confirms_ownership(ONE).await);
     fleet.to_redis.break_connections().await;
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(2) {
@@ -91,7 +91,7 @@ async fn without_postgres_appends_go_on_but_not_over_a_new_connection() {
             matches!(unknown, Err(AppendError::Failed(Failure { effect: Effect::Indeterminate, .. }))),
             "{unknown:?}"
         );
-        assert!(!fleet.one.vouches_for(ONE).await);
+        assert!(!fleet.one.confirms_ownership(ONE).await);
     }
     fleet.to_postgres.set_open(true);
     fleet.append(6..=7).await;
@@ -157,7 +157,7 @@ async fn a_pod_that_has_gone_leaves_nothing_in_redis() {
     fleet.one.trim(ONE, LANE, 3).await.unwrap();
     fleet.one.close().await;
     assert_eq!(fleet.other.incarnations().await.unwrap(), [(ONE, vec![(LANE, 3)])]);
-    fleet.postgres.registry().part(ONE).await.unwrap();
+    fleet.postgres.registry().deregister(ONE).await.unwrap();
     fleet.one.close().await;
     assert_eq!(fleet.other.incarnations().await.unwrap(), []);
 }
@@ -167,7 +167,7 @@ async fn a_pod_appends_for_itself_only() {
     let fleet = Fleet::new().await;
     let refused = fleet.one.append(&entry(2, 0, 1)).await;
     assert!(matches!(refused, Err(AppendError::Unwritable(_))), "{refused:?}");
-    assert!(!fleet.one.vouches_for(IncarnationId(2)).await);
+    assert!(!fleet.one.confirms_ownership(IncarnationId(2)).await);
 }
 
 /// Memory was short: what only Redis has cannot be written again, so the tables come first.
@@ -177,7 +177,7 @@ async fn without_its_copies_the_journal_begins_nowhere_before_the_tables_have_th
         let mut fleet = Fleet::new().await;
         fleet.append(1..=5).await;
         fleet.one.drop_copies();
-        assert_eq!(fleet.one.held(), 0);
+        assert_eq!(fleet.one.retained_bytes(), 0);
         fleet.append(6..=6).await;
         if redis_comes_back {
             fleet.to_redis.break_connections().await;

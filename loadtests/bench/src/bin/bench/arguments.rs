@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use smartcart_bench::{postgres, redis, scenario::Scenario};
+use smartcart_bench::{options::PodOptions, postgres, redis, scenario::Scenario};
 
 #[derive(Debug, Parser)]
 pub(crate) struct Arguments {
@@ -105,20 +105,20 @@ pub(crate) struct PodArguments {
 }
 
 impl PodArguments {
-    pub(crate) fn carts(&self) -> usize {
-        self.size.carts.unwrap_or(if self.size.quick { 1_000 } else { 100_000 })
-    }
-
-    pub(crate) fn connections(&self) -> Vec<usize> {
-        if self.size.quick { vec![32] } else { or_connections(self.size.connections.clone()) }
-    }
-
-    pub(crate) fn slice(&self) -> Duration {
-        Duration::from_millis(self.size.slice_ms.unwrap_or(if self.size.quick { 500 } else { 2_000 }))
-    }
-
-    pub(crate) fn turns(&self) -> usize {
-        self.size.turns.unwrap_or(if self.size.quick { 1 } else { 5 })
+    pub(crate) fn options(self, server: PathBuf, baseline: PathBuf) -> PodOptions {
+        let Self { url: postgres, size, settings, seed } = self;
+        let SizeArguments { quick, carts, connections, slice_ms, turns } = size;
+        PodOptions {
+            server,
+            baseline,
+            postgres,
+            carts: carts.unwrap_or(if quick { 1_000 } else { 100_000 }),
+            connections: if quick { vec![32] } else { or_connections(connections) },
+            slice: Duration::from_millis(slice_ms.unwrap_or(if quick { 500 } else { 2_000 })),
+            turns: turns.unwrap_or(if quick { 1 } else { 5 }),
+            settings,
+            seed,
+        }
     }
 }
 

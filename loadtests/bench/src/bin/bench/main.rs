@@ -65,20 +65,12 @@ async fn measure_postgres(
     let pods = arguments.pods;
     let quick = pods.size.quick;
     let options = postgres::options::Options {
-        server,
-        baseline: sibling("baseline")?,
+        pods: pods.options(server, sibling("baseline")?),
         pool: arguments.pool,
         parts: or_all(arguments.parts),
-        carts: pods.carts(),
-        connections: pods.connections(),
-        slice: pods.slice(),
-        turns: pods.turns(),
         checkouts: if quick { 200 } else { 8_000 },
         count_for: Duration::from_secs(arguments.count_seconds.unwrap_or(if quick { 2 } else { 20 })),
         forwarded_carts: if quick { 50 } else { 1_000 },
-        postgres: pods.url,
-        settings: pods.settings,
-        seed: pods.seed,
     };
     Ok(verdict(postgres::run(&options, directory).await?))
 }
@@ -86,18 +78,10 @@ async fn measure_postgres(
 async fn measure_redis(arguments: RedisArguments, server: PathBuf, directory: &Path) -> anyhow::Result<()> {
     let pods = arguments.pods;
     let options = redis::options::Options {
-        server,
-        baseline: sibling("baseline")?,
+        pods: pods.options(server, sibling("baseline")?),
         redis: redis_server::Setup::of(arguments.redis),
         redis_connections: arguments.redis_connections,
         parts: or_all(arguments.parts),
-        carts: pods.carts(),
-        connections: pods.connections(),
-        slice: pods.slice(),
-        turns: pods.turns(),
-        postgres: pods.url,
-        settings: pods.settings,
-        seed: pods.seed,
     };
     redis::run(&options, directory).await
 }

@@ -11,6 +11,7 @@ use smartcart_engine::store::{EntityStore, IndexedColumns, StoreError, Stored, T
 
 use super::{
     super::{
+        bugs::Bug,
         database::{Fenced, State},
         tables::invariant,
     },
@@ -41,6 +42,9 @@ impl EntityStore for MemoryStore {
         let writer = self.writer.ok_or_else(Failure::fenced)?;
         self.write(|state| {
             state.fence(writer).map_err(|Fenced| Failure::fenced())?;
+            if state.bugs.strikes(Bug::LostFlush) {
+                return Ok(());
+            }
             state.tables.flush(batch)?;
             if (!batch.watermarks.is_empty() || batch.rows.is_empty())
                 && let Some(row) = state.members.get_mut(&writer)

@@ -58,6 +58,7 @@ impl MemoryStore {
                 drop(call(&mut self.database.lock()));
                 Err(Failure::indeterminate("the answer was lost").into())
             }
+            Some(StoreFault::Panic) => panic!("on command"),
             Some(StoreFault::Conflict) => Err(invariant("a conflict on command".to_owned())),
         };
         self.faults.answer(&fate, answer).await
