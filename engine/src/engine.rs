@@ -359,6 +359,11 @@ impl Engine {
         deadline: Instant,
     ) -> Result<PeerReply, PeerError> {
         let shard = request.shard();
+        let not_owner = || Err(PeerError::NotOwner { epoch: self.routes.shards.epoch(shard) });
+        // Who stops takes nothing more, and whoever asks too late should hear where the shard has gone.
+        if self.admission.is_closed() && !self.routes.shards.is_open(shard) {
+            return not_owner();
+        }
         let context = RouteContext { epoch, hops, deadline };
         let reply = match request {
             PeerRequest::Cart(id, request) => PeerReply::Cart(
@@ -378,7 +383,7 @@ impl Engine {
             }
         };
         if reply.is_not_owner() {
-            return Err(PeerError::NotOwner { epoch: self.routes.shards.epoch(shard) });
+            return not_owner();
         }
         Ok(reply)
     }
