@@ -21,8 +21,22 @@ const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
 const MESSAGES_A_ROUND: usize = 256;
 const RESTOCK_INTERVAL: Duration = Duration::from_secs(5);
 
+/// All of it.
+pub(crate) fn start(
+    admission: &Arc<AdmissionController>,
+    inventory: &Arc<Directory<Stock>>,
+    coordinator: &Arc<Coordinator>,
+    restocker: &Arc<Restocker>,
+    clock: &ShopClock,
+) -> [JoinHandle<()>; 2] {
+    [
+        expire_holds(admission, inventory.clone(), coordinator.clone(), clock.clone()),
+        restock(admission, restocker.clone()),
+    ]
+}
+
 /// Lets go of plain holds whose time has passed, and asks the carts of checkouts that take long.
-pub(crate) fn expire_holds(
+fn expire_holds(
     admission: &Arc<AdmissionController>,
     inventory: Arc<Directory<Stock>>,
     coordinator: Arc<Coordinator>,
@@ -71,7 +85,7 @@ async fn expire(
     Ok(())
 }
 
-pub(crate) fn restock(admission: &Arc<AdmissionController>, restocker: Arc<Restocker>) -> JoinHandle<()> {
+fn restock(admission: &Arc<AdmissionController>, restocker: Arc<Restocker>) -> JoinHandle<()> {
     spawn_guarded("the restocking of cancelled orders", admission, async move {
         loop {
             restocker.round().await;

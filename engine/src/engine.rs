@@ -260,13 +260,7 @@ impl Engine {
             Arc::new(Restocker::new(inventory.clone(), store.clone(), gateway, routes.shards.clone()));
         let worker = write_behind.start();
         tasks.extend(directories.sweep(&admission));
-        tasks.push(background::expire_holds(
-            &admission,
-            inventory.clone(),
-            coordinator.clone(),
-            clock.clone(),
-        ));
-        tasks.push(background::restock(&admission, restocker.clone()));
+        tasks.extend(background::start(&admission, inventory, &coordinator, &restocker, &clock));
         let member = fleet.map(|fleet| {
             let contents = LiveShards {
                 directories: directories.clone(),

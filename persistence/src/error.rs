@@ -6,7 +6,6 @@ use smartcart_domain::failure::{Effect, Failure};
 use smartcart_engine::store::{Conflict, StoreError};
 use sqlx::postgres::PgDatabaseError;
 
-use crate::sqlite::Mismatch;
 use smartcart_wire::Malformed;
 
 /// Why the shop's files cannot be opened, and how to fix it.
@@ -33,6 +32,39 @@ pub enum OpenError {
     Mismatch { mismatch: Mismatch, journal: PathBuf, tables: PathBuf },
     #[error("{path} cannot be opened: {reason}")]
     Unusable { path: PathBuf, reason: String },
+}
+
+/// Why a shop's two files do not belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    #[error("the journal is missing, and with it changes that were acknowledged")]
+    NoJournal,
+    #[error("the journal is there, and its tables are missing")]
+    NoTables,
+    #[error("the journal and the tables are of different shops")]
+    OtherShop,
+    #[error("the tables are older than the journal, as after a restore of one file alone")]
+    OldTables,
+    #[error("the journal is older than the tables, as after a restore of one file alone")]
+    OldJournal,
+}
+
+impl Mismatch {
+    /// Whether what is left is a shop, without the changes that are missing.
+    pub(crate) const fn can_be_accepted(self) -> bool {
+        matches!(self, Self::NoJournal | Self::OldJournal | Self::OldTables)
+    }
+}
+
+/// Why there is no copy of a shop.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error("cannot write {path}: {source}")]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("the copy failed: {0}")]
+    Copy(#[from] sqlx::Error),
+    #[error("the shop is closed")]
+    Closed,
 }
 
 /// Why the shop's PostgreSQL cannot be used, and how to fix it.

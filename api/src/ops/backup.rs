@@ -1,30 +1,20 @@
 //! A copy of a running embedded shop: its files are locked, so the process itself makes it.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
-    extract::State,
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde_json::json;
 
-use super::{Opened, Ops, is_cross_site};
+use super::opened::Opened;
 
-/// 201 `{folder}`: the folder, on this machine, that has the copy. It has everything that was acknowledged before.
-pub(super) async fn make(State(ops): State<Arc<Ops>>, headers: HeaderMap) -> Response {
-    if is_cross_site(&headers) {
-        return (StatusCode::FORBIDDEN, "not from another site's page\n").into_response();
-    }
-    let Some(Opened { engine, embedded, backups }) = ops.opened.get() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "starting\n").into_response();
-    };
+pub(super) async fn make(Opened { engine, embedded, backups }: &Opened) -> Response {
     let Some(embedded) = embedded.clone() else {
         let why = "a fleet's shop is in PostgreSQL: back that up\n";
         return (StatusCode::CONFLICT, why).into_response();
     };
-    let folder = backups.join(format!("{}", engine.clock().wall().0));
+    let folder = backups.join(engine.clock().wall().0.to_string());
     // It goes on when the operator has gone.
     let copied = tokio::spawn({
         let folder = folder.clone();

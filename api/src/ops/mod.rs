@@ -1,11 +1,9 @@
 //! The operator's listener, on a port of its own: probes, metrics, the console and what it shows.
 
 mod backup;
+mod opened;
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use axum::{
     Json, Router,
@@ -19,21 +17,12 @@ use serde::Deserialize;
 use serde_json::json;
 use smartcart_domain::{limits::SHARDS, shard::ShardId};
 use smartcart_engine::{engine::Engine, membership::HandoverError};
-use smartcart_persistence::sqlite::Embedded;
 use tokio::sync::watch;
+
+pub use opened::Opened;
 
 /// Prometheus' text format.
 const METRICS_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-
-/// What there is once the service is open.
-#[derive(Debug)]
-pub struct Opened {
-    pub engine: Arc<Engine>,
-    /// The files of a shop of one process.
-    pub embedded: Option<Embedded>,
-    /// Where their copies go: a folder for each.
-    pub backups: PathBuf,
-}
 
 /// State of the operator's listener. It exists before the engine, so that recovery can be watched.
 #[derive(Debug)]
@@ -94,7 +83,7 @@ pub fn router(ops: Arc<Ops>) -> Router {
         .route("/ops/api/hot-keys", get(hot_keys))
         .route("/ops/api/drain", post(drain))
         .route("/ops/api/shards/{shard}/move", post(move_shard))
-        .route("/ops/api/backup", post(backup::make))
+        .route("/ops/api/backup", post(back_up))
         .with_state(ops)
 }
 
@@ -138,6 +127,17 @@ async fn drain(State(ops): State<Arc<Ops>>, headers: HeaderMap) -> (StatusCode, 
     }
     ops.drain();
     (StatusCode::ACCEPTED, "draining\n")
+}
+
+/// 201 `{folder}`: the folder, on this machine, that has a copy of everything that was acknowledged before.
+async fn back_up(State(ops): State<Arc<Ops>>, headers: HeaderMap) -> Response {
+    if is_cross_site(&headers) {
+        return (StatusCode::FORBIDDEN, "not from another site's page\n").into_response();
+    }
+    match ops.opened.get() {
+        Some(opened) => backup::make(opened).await,
+        None => (StatusCode::SERVICE_UNAVAILABLE, "starting\n").into_response(),
+    }
 }
 
 /// The name of the pod that the shard is to move to.

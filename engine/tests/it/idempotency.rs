@@ -88,7 +88,7 @@ async fn a_broken_journal_stops_changes_and_not_reads() {
         Err(RequestError::Failed(Failure { effect: Effect::NotApplied, .. }))
     ));
     assert_eq!(shop.quantity(cart, "mug").await, 2);
-    assert!(shop.engine.status().read_only.is_some_and(|why| why.contains("disk is full")));
+    assert!(shop.engine.status().read_only.is_some_and(|why| why.contains("disk has failed")));
     let shop = shop.reopen().await;
     shop.add(cart, "mug", 1).await.unwrap();
     assert_eq!(shop.quantity(cart, "mug").await, 3);

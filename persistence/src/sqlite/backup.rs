@@ -3,26 +3,16 @@
 use std::{
     fs::{DirBuilder, File},
     os::unix::fs::DirBuilderExt as _,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::{
-    files::{Files, connect_options},
+    files::{Files, connect_options, copy_into},
     journal::SqliteJournal,
 };
-
-/// Why there is no copy.
-#[derive(Debug, thiserror::Error)]
-pub enum BackupError {
-    #[error("cannot write {path}: {source}")]
-    File { path: PathBuf, source: std::io::Error },
-    #[error("the copy failed: {0}")]
-    Copy(#[from] sqlx::Error),
-    #[error("the shop is closed")]
-    Closed,
-}
+use crate::error::BackupError;
 
 /// Copies the shop's files into a new folder. The shop goes on; changes wait while the journal is copied, which is small unless the
 /// tables are far behind. It has all that was acknowledged when it began.
@@ -43,12 +33,5 @@ pub(super) async fn copy(files: &Files, journal: &SqliteJournal, to: &Path) -> R
         // SQLite does not wait for the disk here.
         File::open(file).and_then(|file| file.sync_all()).map_err(failed(file))?;
     }
-    Ok(())
-}
-
-/// A file that is there already is refused.
-pub(super) async fn copy_into(connection: &mut SqliteConnection, path: &Path) -> Result<(), sqlx::Error> {
-    let path = path.to_string_lossy().replace('\'', "''");
-    sqlx::raw_sql(AssertSqlSafe(format!("VACUUM INTO '{path}'"))).execute(connection).await?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{ConnectOptions as _, sqlite::SqliteConnectOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::error::OpenError;
 
@@ -69,6 +69,13 @@ fn sync(directory: &Path) -> std::io::Result<()> {
 
 pub(super) fn connect_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new().filename(path).busy_timeout(LOCK_PATIENCE).disable_statement_logging()
+}
+
+/// Copies what a connection sees into a new file; one that is there already is refused.
+pub(super) async fn copy_into(connection: &mut SqliteConnection, path: &Path) -> Result<(), sqlx::Error> {
+    let path = path.to_string_lossy().replace('\'', "''");
+    sqlx::raw_sql(AssertSqlSafe(format!("VACUUM INTO '{path}'"))).execute(connection).await?;
+    Ok(())
 }
 
 #[cfg(test)]

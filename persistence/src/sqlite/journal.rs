@@ -16,9 +16,9 @@ use smartcart_engine::journal::{AppendError, Journal, JournalError};
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::backup::{self, BackupError};
+use super::files;
 use crate::columns::{id_bytes, id_of, limit_of, signed, unsigned};
-use crate::error::{Severity, failure, severity};
+use crate::error::{BackupError, Severity, failure, severity};
 use smartcart_wire::{EntryName, decode_entry, encode_entry};
 
 /// The file is this process's alone, so what it holds is known in memory: an append is one `INSERT`.
@@ -59,7 +59,7 @@ impl SqliteJournal {
     pub(super) async fn copy_into(&self, path: &Path) -> Result<(), BackupError> {
         let mut file = self.file.lock().await;
         let file = file.as_mut().ok_or(BackupError::Closed)?;
-        Ok(backup::copy_into(&mut file.connection, path).await?)
+        Ok(files::copy_into(&mut file.connection, path).await?)
     }
 
     /// Lets go of the file. Nothing can be done with the journal after this.

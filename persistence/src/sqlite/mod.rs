@@ -8,8 +8,6 @@ mod open;
 mod run;
 mod tables;
 
-pub use backup::BackupError;
 pub use journal::SqliteJournal;
 pub use open::{Embedded, MissingChanges, migrate, open};
-pub use run::Mismatch;
 pub use tables::SqliteStore;

@@ -9,13 +9,13 @@ use sqlx::{
 };
 
 use super::{
-    backup::{self, BackupError},
+    backup,
     files::{Files, connect_options},
     journal::SqliteJournal,
     run,
     tables::SqliteStore,
 };
-use crate::error::{OpenError, Severity, severity};
+use crate::error::{BackupError, OpenError, Severity, severity};
 
 static JOURNAL: Migrator = sqlx::migrate!("migrations/sqlite/journal");
 static SHOP: Migrator = sqlx::migrate!("migrations/sqlite/shop");

@@ -4,22 +4,10 @@
 use smartcart_domain::id::random_bytes;
 use sqlx::SqliteConnection;
 
-use crate::columns::{signed, unsigned};
-
-/// Why the files do not belong together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Mismatch {
-    #[error("the journal is missing, and with it changes that were acknowledged")]
-    NoJournal,
-    #[error("the journal is there, and its tables are missing")]
-    NoTables,
-    #[error("the journal and the tables are of different shops")]
-    OtherShop,
-    #[error("the tables are older than the journal, as after a restore of one file alone")]
-    OldTables,
-    #[error("the journal is older than the tables, as after a restore of one file alone")]
-    OldJournal,
-}
+use crate::{
+    columns::{signed, unsigned},
+    error::Mismatch,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Run {
@@ -28,13 +16,6 @@ struct Run {
     known: u64,
     /// The one that may be in the tables already; `known` where a file says no more.
     begun: u64,
-}
-
-impl Mismatch {
-    /// Whether what is left is a shop, without the changes that are missing.
-    const fn can_be_accepted(self) -> bool {
-        matches!(self, Self::NoJournal | Self::OldJournal | Self::OldTables)
-    }
 }
 
 /// Begins a run on files that belong together. With `accept`, also where changes are missing: they are lost.

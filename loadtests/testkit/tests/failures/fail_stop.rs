@@ -58,7 +58,7 @@ async fn a_single_process_says_that_it_is_read_only_until_it_is_restarted() {
     let pod = Shop::default().open_alone().await;
     break_journal(&pod).await;
     let line = log.line();
-    assert!(line.contains("ERROR") && line.contains("the disk is full"), "{line}");
+    assert!(line.contains("ERROR") && line.contains("the disk has failed"), "{line}");
     let said = "changes of carts and stock, and checkouts, are refused with 503 from now on; reads go on; mend the cause, \
                 then restart this process";
     assert!(line.contains(said), "{line}");

@@ -54,7 +54,8 @@ async fn what_looks_for_unfinished_checkouts_ends_with_the_engine() {
         }
         pod.engine.open().await;
         tokio::time::sleep(seconds(5)).await;
-        pod.engine.stop().await.unwrap();
+        // It stops without leaving: its shards are left to others.
+        pod.engine.stop().await.unwrap_err();
         tokio::time::sleep(seconds(60)).await;
         left.push(tasks() - before);
     }

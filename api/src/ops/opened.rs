@@ -1,0 +1,14 @@
+use std::{path::PathBuf, sync::Arc};
+
+use smartcart_engine::engine::Engine;
+use smartcart_persistence::sqlite::Embedded;
+
+/// What there is once the service is open.
+#[derive(Debug)]
+pub struct Opened {
+    pub engine: Arc<Engine>,
+    /// The files of a shop of one process.
+    pub embedded: Option<Embedded>,
+    /// Where their copies go: a folder for each.
+    pub backups: PathBuf,
+}
