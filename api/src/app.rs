@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use axum::Router;
 use smartcart_engine::{
     clock::Clock,
     engine::{Engine, Unfinished},
@@ -12,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::{
     app_state::AppState,
     auth::{Auth, Revoked, ServiceToken},
+    changes::Changes,
     config::{Config, Seed},
     demo, metrics,
     ops::{self, Opened, Ops},
@@ -33,6 +35,10 @@ pub struct App {
     pub api: SocketAddr,
     pub ops: SocketAddr,
     pod: Pod,
+    service: Router,
+    changes: Changes,
+    /// How long changes may take to finish when the service stops.
+    grace: Duration,
     in_fleet: bool,
     control: Arc<Ops>,
     api_server: Server,
@@ -60,7 +66,9 @@ impl App {
                 "filled the shop with the demo catalogue"
             );
         }
+        let changes = Changes::default();
         let state = Arc::new(AppState {
+            changes: changes.clone(),
             auth: authentication(&config, &engine, token).await?,
             currency: config.shop.currency,
             body_limit: config.requests.body,
@@ -72,9 +80,11 @@ impl App {
             chores.push(tokio::spawn(follow_sessions(state.clone())));
         }
         let (api, _) = router::api(config.requests.deadline, target);
-        let api_server = Server::start(config.api, api.with_state(state)).await?;
+        let service = api.with_state(state);
+        let api_server = Server::start(config.api, service.clone()).await?;
         control.opened(Opened {
             engine,
+            changes: changes.clone(),
             embedded: pod.storage.embedded().cloned(),
             backups: config.storage.folder().join("backups"),
         });
@@ -82,12 +92,24 @@ impl App {
             api: api_server.address,
             ops: ops_server.address,
             pod,
+            service,
+            changes,
+            grace: config.api.grace,
             in_fleet,
             control,
             api_server,
             ops_server,
             chores,
         })
+    }
+
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.pod.engine
+    }
+
+    /// The public service, for who asks it without a connection.
+    pub fn service(&self) -> Router {
+        self.service.clone()
     }
 
     /// Waits until an operator drains it over the operator's listener.
@@ -113,12 +135,13 @@ impl App {
             tokio::time::sleep(DEREGISTRATION_DELAY).await;
         }
         self.api_server.stop().await;
+        let changes = self.changes.finished(self.grace).await;
         for chore in &self.chores {
             chore.abort();
         }
         let finished = self.pod.stop().await;
         self.ops_server.stop().await;
-        finished
+        if changes > 0 { finished.and(Err(Unfinished::Changes { changes })) } else { finished }
     }
 }
 

@@ -3,13 +3,14 @@ use std::sync::Arc;
 use smartcart_domain::money::Currency;
 use smartcart_engine::engine::Engine;
 
-use crate::{auth::Auth, limits::BodyLimit};
+use crate::{auth::Auth, changes::Changes, limits::BodyLimit};
 
 /// What every handler works with.
 #[derive(Debug)]
 pub struct AppState {
     pub engine: Arc<Engine>,
     pub auth: Auth,
+    pub changes: Changes,
     /// Of a cart whose creator named no currency.
     pub currency: Currency,
     pub body_limit: BodyLimit,

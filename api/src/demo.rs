@@ -1,5 +1,7 @@
 //! The demo shop: a real retailer's catalogue (`api/demo/README.md`), with stock to start with.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, ensure};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use smartcart_domain::{
@@ -12,7 +14,7 @@ use smartcart_domain::{
     request::{Request, RequestError, Shed},
     time::Timestamp,
 };
-use smartcart_engine::engine::Engine;
+use smartcart_engine::{engine::Engine, store::ImportedRow};
 
 const CATALOGUE: &str = include_str!("../demo/catalogue.tsv");
 const CURRENCIES: [&str; 3] = ["GBP", "EUR", "USD"];
@@ -39,7 +41,7 @@ pub struct Seeded {
 }
 
 /// Fills a shop that has no products yet. The catalogue is written last: once it is there, everything is.
-pub async fn seed(engine: &Engine) -> anyhow::Result<Option<Seeded>> {
+pub async fn seed(engine: &Arc<Engine>) -> anyhow::Result<Option<Seeded>> {
     if !engine.catalog().is_empty() {
         return Ok(None);
     }
@@ -49,7 +51,9 @@ pub async fn seed(engine: &Engine) -> anyhow::Result<Option<Seeded>> {
         .buffer_unordered(CONCURRENCY)
         .try_collect::<()>()
         .await?;
-    engine.put_products(&products).await.context("cannot write the demo catalogue")?;
+    let rows = engine.put_products(&products).await.context("cannot write the demo catalogue")?;
+    let refused = rows.iter().find(|row| matches!(row, ImportedRow::Refused(_)));
+    ensure!(refused.is_none(), "the demo catalogue is not taken: {refused:?}");
     Ok(Some(Seeded { products: products.len(), skus: stocks.len() }))
 }
 

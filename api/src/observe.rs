@@ -1,4 +1,4 @@
-//! Metrics and the deadline of each route. The metric handles are made once.
+//! Metrics and the deadline of each route, and whether its handler is a task of its own. The metric handles are made once.
 
 use std::{
     future::Future,
@@ -18,7 +18,11 @@ use metrics::{Counter, Histogram, counter, histogram};
 use smartcart_engine::deadline::Alarm;
 use tokio::time::Instant;
 
-use crate::problem::{Code, Problem};
+use crate::{
+    app_state::AppState,
+    changes::Attended,
+    problem::{Code, Problem},
+};
 
 /// Statuses whose counters are kept, not looked up for each answer.
 const FREQUENT: [StatusCode; 8] = [
@@ -32,7 +36,7 @@ const FREQUENT: [StatusCode; 8] = [
     StatusCode::SERVICE_UNAVAILABLE,
 ];
 
-/// Counts and times one endpoint's requests, and abandons those that pass the deadline.
+/// Counts and times one endpoint's requests, and answers those that pass the deadline.
 #[derive(Debug, Clone)]
 pub struct Observe(Arc<Endpoint>);
 
@@ -41,17 +45,27 @@ struct Endpoint {
     method: Method,
     route: &'static str,
     deadline: Duration,
+    runs: Runs,
     duration: Histogram,
     frequent: [OnceLock<Counter>; FREQUENT.len()],
 }
 
+/// What becomes of an endpoint's handler when its client leaves, or its answer takes too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runs {
+    /// It is dropped where it stands: it changes nothing, or what it changes lies with others who finish it.
+    WithItsClient,
+    /// It goes on to its end, in a task of its own.
+    ToItsEnd,
+}
+
 impl Observe {
-    pub fn new(method: Method, route: &'static str, deadline: Duration) -> Self {
+    pub fn new(method: Method, route: &'static str, deadline: Duration, runs: Runs) -> Self {
         let duration = histogram!(
             "smartcart_http_request_duration_seconds",
             "route" => route, "method" => method.as_str().to_owned()
         );
-        Self(Arc::new(Endpoint { method, route, deadline, duration, frequent: Default::default() }))
+        Self(Arc::new(Endpoint { method, route, deadline, runs, duration, frequent: Default::default() }))
     }
 }
 
@@ -90,20 +104,48 @@ pub struct Observed<H> {
     handler: H,
 }
 
-impl<T, S, H: Handler<T, S, Future: Unpin>> Handler<T, S> for Observed<H> {
+impl<T, H: Handler<T, Arc<AppState>, Future: Unpin>> Handler<T, Arc<AppState>> for Observed<H> {
     type Future = Observing<H::Future>;
 
-    fn call(self, request: Request, state: S) -> Self::Future {
+    fn call(self, request: Request, state: Arc<AppState>) -> Self::Future {
         let begun = Instant::now();
         let Self { endpoint, handler } = self;
         let too_late = Alarm::at(begun + endpoint.deadline);
-        Observing { answer: handler.call(request, state), too_late, begun, endpoint }
+        let answer = match endpoint.runs {
+            Runs::WithItsClient => Answering::Here(handler.call(request, state)),
+            Runs::ToItsEnd => match state.changes.clone().run(handler.call(request, state)) {
+                Ok(attended) => Answering::InTask(attended),
+                Err(problem) => Answering::Refused(Some(problem)),
+            },
+        };
+        Observing { answer, too_late, begun, endpoint }
+    }
+}
+
+#[derive(Debug)]
+enum Answering<F> {
+    Here(F),
+    InTask(Attended),
+    /// Taken by the first poll, which is the only one.
+    Refused(Option<Problem>),
+}
+
+impl<F: Future<Output = Response> + Unpin> Answering<F> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Response> {
+        match self {
+            Self::Here(answer) => Pin::new(answer).poll(context),
+            Self::InTask(answer) => Pin::new(answer).poll(context),
+            Self::Refused(problem) => match problem.take() {
+                Some(problem) => Poll::Ready(problem.into_response()),
+                None => Poll::Pending,
+            },
+        }
     }
 }
 
 #[derive(Debug)]
 pub struct Observing<F> {
-    answer: F,
+    answer: Answering<F>,
     too_late: Alarm,
     begun: Instant,
     endpoint: Arc<Endpoint>,
@@ -113,7 +155,7 @@ impl<F: Future<Output = Response> + Unpin> Future for Observing<F> {
     type Output = Response;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
-        let response = match Pin::new(&mut self.answer).poll(context) {
+        let response = match self.answer.poll(context) {
             Poll::Ready(response) => response,
             Poll::Pending => {
                 ready!(Pin::new(&mut self.too_late).poll(context));

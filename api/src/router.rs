@@ -17,7 +17,7 @@ use utoipa_axum::{
 use crate::{
     app_state::AppState,
     docs,
-    observe::Observe,
+    observe::{Observe, Runs},
     openapi,
     routes::{carts, inventory, method_not_allowed, not_found, orders, products, sessions, users},
     target::Target,
@@ -27,14 +27,41 @@ macro_rules! endpoints {
     ($deadline:ident, $target:ident: $($method:ident $path:literal => $handler:path,)*) => {{
         let mut router = OpenApiRouter::with_openapi(openapi::base());
         $(if $target.serves($path) {
-            let watched = Observe::new(Method::$method, $path, $deadline).handler($handler);
+            let watched = Observe::new(Method::$method, $path, $deadline, runs(&Method::$method, $path));
+            let watched = watched.handler($handler);
             router = router.routes(endpoint(Method::$method, $path, routes!($handler), watched));
         })*
         router
     }};
 }
 
-/// A target's part of the public service, and its description. A request that is not answered within `deadline` is abandoned.
+/// Changes that are made by one question to an actor, which finishes it whatever becomes of whoever asked, or by the checkout's
+/// own task: they need no further one, and an add is not to pay for it. Every other change is a task (docs/adr/0008).
+const MADE_BY_ACTORS: [(Method, &str); 13] = [
+    (Method::POST, "/v1/carts"),
+    (Method::DELETE, "/v1/carts/{id}"),
+    (Method::POST, "/v1/carts/{id}/items"),
+    (Method::PUT, "/v1/carts/{id}/items/{sku}"),
+    (Method::DELETE, "/v1/carts/{id}/items/{sku}"),
+    (Method::POST, "/v1/carts/{id}/batch"),
+    (Method::POST, "/v1/carts/{id}/checkout"),
+    (Method::PUT, "/v1/inventory/{sku}"),
+    (Method::POST, "/v1/inventory/{sku}/adjustments"),
+    (Method::POST, "/v1/inventory/{sku}/holds"),
+    (Method::DELETE, "/v1/inventory/{sku}/holds/{id}"),
+    (Method::POST, "/v1/inventory/{sku}/holds/{id}/extend"),
+    (Method::POST, "/v1/inventory/{sku}/holds/{id}/commit"),
+];
+
+fn runs(method: &Method, path: &str) -> Runs {
+    if method.is_safe() || MADE_BY_ACTORS.iter().any(|made| made.0 == *method && made.1 == path) {
+        Runs::WithItsClient
+    } else {
+        Runs::ToItsEnd
+    }
+}
+
+/// A target's part of the public service, and its description. A request that is not answered within `deadline` is told so.
 pub fn api(deadline: Duration, target: Target) -> (Router<Arc<AppState>>, OpenApi) {
     let (router, mut description) = endpoints! { deadline, target:
         POST   "/v1/carts" => carts::create::create_cart,

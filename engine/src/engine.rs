@@ -113,6 +113,8 @@ pub enum Unfinished {
     NotHandedOver { shards: usize },
     #[error("changes whose outcome is not known were never answered: the journal does not answer")]
     Unanswered,
+    #[error("{changes} changes of the tables did not finish in time; whether they are made is not known")]
+    Changes { changes: usize },
     #[error("changes were refused before the end: {0}")]
     Failed(String),
 }

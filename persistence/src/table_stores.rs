@@ -19,8 +19,8 @@ macro_rules! implement_table_stores {
                 users::{Address, Session, User},
             };
             use smartcart_engine::store::{
-                CatalogStore, EntityStore, OrderStore, StoreError, Stored, TableBatch, TableKey, UserStore,
-                Written,
+                CatalogStore, CatalogWritten, EntityStore, Imported, OrderStore, StoreError, Stored,
+                TableBatch, TableKey, UserStore, Written,
             };
 
             #[async_trait]
@@ -73,11 +73,11 @@ macro_rules! implement_table_stores {
                     product: &Product,
                     expected: Option<u64>,
                     key: Option<TableKey>,
-                ) -> Result<Written<Product>, StoreError> {
+                ) -> Result<CatalogWritten<Product>, StoreError> {
                     $write!(self, connection => catalog::put(connection, product, expected, key.as_ref()))
                 }
 
-                async fn put_products(&self, products: &[Product]) -> Result<Vec<Product>, StoreError> {
+                async fn put_products(&self, products: &[Product]) -> Result<Imported, StoreError> {
                     $write!(self, connection => catalog::put_many(connection, products))
                 }
 
@@ -86,7 +86,7 @@ macro_rules! implement_table_stores {
                     id: &ProductId,
                     expected: Option<u64>,
                     key: Option<TableKey>,
-                ) -> Result<Written<()>, StoreError> {
+                ) -> Result<CatalogWritten<()>, StoreError> {
                     $write!(self, connection => catalog::delete(connection, id, expected, key.as_ref()))
                 }
             }
@@ -145,12 +145,26 @@ macro_rules! implement_table_stores {
                     $read!(self, connection => users::by_email(connection, email))
                 }
 
+                async fn user_of_key(&self, key: TableKey) -> Result<Option<User>, StoreError> {
+                    $read!(self, connection => users::of_key(connection, &key))
+                }
+
                 async fn update_user(
                     &self,
                     next: &User,
                     key: Option<TableKey>,
                 ) -> Result<Written<User>, StoreError> {
                     $write!(self, connection => users::update(connection, next, key.as_ref()))
+                }
+
+                async fn change_password(
+                    &self,
+                    next: &User,
+                    keep: Option<SessionId>,
+                    key: Option<TableKey>,
+                ) -> Result<Written<User>, StoreError> {
+                    let key = key.as_ref();
+                    $write!(self, connection => users::change_password(connection, next, keep, key))
                 }
 
                 async fn create_session(
@@ -176,16 +190,16 @@ macro_rules! implement_table_stores {
                     $write!(self, connection => sessions::rotate(connection, id, generation, expires_at, key))
                 }
 
-                async fn revoke_session(&self, id: SessionId) -> Result<(), StoreError> {
-                    $write!(self, connection => sessions::revoke(connection, id))
+                async fn revoke_session(
+                    &self,
+                    id: SessionId,
+                    key: Option<TableKey>,
+                ) -> Result<Written<bool>, StoreError> {
+                    $write!(self, connection => sessions::revoke(connection, id, key.as_ref()))
                 }
 
-                async fn revoke_sessions_of(
-                    &self,
-                    user: UserId,
-                    but: Option<SessionId>,
-                ) -> Result<Vec<SessionId>, StoreError> {
-                    $write!(self, connection => sessions::revoke_all_of(connection, user, but))
+                async fn revoked_sessions_of(&self, user: UserId) -> Result<Vec<SessionId>, StoreError> {
+                    $read!(self, connection => sessions::revoked_of(connection, user))
                 }
 
                 async fn revoked_sessions(&self, now: Timestamp) -> Result<Vec<SessionId>, StoreError> {

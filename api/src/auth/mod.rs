@@ -72,6 +72,15 @@ impl Auth {
 
     /// Reads `Authorization`. An invalid token is refused, not treated as a guest.
     pub fn identify(&self, headers: &HeaderMap, now: Timestamp) -> Result<Identity, Problem> {
+        let identity = self.identify_even_revoked(headers, now)?;
+        if identity.session.is_some_and(|session| self.revoked.contains(session)) {
+            return Err(Problem::plain(Code::InvalidToken));
+        }
+        Ok(identity)
+    }
+
+    /// The same without regard to whether the session has ended.
+    pub fn identify_even_revoked(&self, headers: &HeaderMap, now: Timestamp) -> Result<Identity, Problem> {
         let Some(value) = headers.get(header::AUTHORIZATION) else {
             return Ok(Identity { caller: Caller::Guest, session: None });
         };
@@ -85,9 +94,6 @@ impl Auth {
             return Ok(Identity { caller: Caller::Service, session: None });
         }
         let grant = self.access.verify(token, now).ok_or_else(invalid)?;
-        if self.revoked.contains(grant.session) {
-            return Err(invalid());
-        }
         Ok(Identity { caller: Caller::User(grant.user), session: Some(grant.session) })
     }
 }

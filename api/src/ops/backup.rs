@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::opened::Opened;
 
-pub(super) async fn make(Opened { engine, embedded, backups }: &Opened) -> Response {
+pub(super) async fn make(Opened { engine, embedded, backups, .. }: &Opened) -> Response {
     let Some(embedded) = embedded.clone() else {
         let why = "a fleet's shop is in PostgreSQL: back that up\n";
         return (StatusCode::CONFLICT, why).into_response();

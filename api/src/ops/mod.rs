@@ -106,6 +106,7 @@ async fn status(State(ops): State<Arc<Ops>>) -> Response {
         "ready": not_ready.is_none(),
         "not_ready_reason": not_ready,
         "engine": engine,
+        "changes_under_way": ops.opened.get().map_or(0, |opened| opened.changes.under_way()),
     }))
     .into_response()
 }
@@ -163,10 +164,15 @@ async fn move_shard(
     if shard >= SHARDS {
         return (StatusCode::NOT_FOUND, format!("shards are numbered from 0 to {}\n", SHARDS - 1));
     }
-    match engine.move_shard(ShardId(shard), &wanted.to).await {
-        Ok(()) => (StatusCode::OK, format!("shard {shard} is {}'s\n", wanted.to)),
-        Err(error @ HandoverError::Refused) => (StatusCode::CONFLICT, format!("{error}\n")),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+    let engine = engine.clone();
+    // An operator who no longer waits for it has not taken it back.
+    let moving =
+        tokio::spawn(async move { engine.move_shard(ShardId(shard), &wanted.to).await.map(|()| wanted) });
+    match moving.await {
+        Ok(Ok(wanted)) => (StatusCode::OK, format!("shard {shard} is {}'s\n", wanted.to)),
+        Ok(Err(error @ HandoverError::Refused)) => (StatusCode::CONFLICT, format!("{error}\n")),
+        Ok(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
     }
 }
 

@@ -12,6 +12,7 @@ mod entity_kinds;
 mod fleet;
 mod fleet_on_redis;
 mod full_disk;
+mod gone_clients;
 mod idempotency;
 mod inventory;
 mod openapi;

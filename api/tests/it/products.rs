@@ -86,3 +86,102 @@ async fn an_import_takes_what_it_can_and_lists_the_rest() {
     let again = shop.send(import()).await.is(200).json();
     assert_eq!((&again["written"], &again["unchanged"]), (&json!(0), &json!(2)));
 }
+
+fn cup(amount: i64) -> Value {
+    json!({"name": "Cup", "variants": [{"sku": "CUP", "prices": [{"amount": amount, "currency": "GBP"}]}]})
+}
+
+async fn price(shop: &TestShop) -> Value {
+    shop.get("/v1/products/CUP").await.is(200).json()["variants"][0]["prices"][0]["amount"].clone()
+}
+
+#[tokio::test]
+async fn a_replayed_write_brings_no_old_price_and_no_deleted_product_back() {
+    let shop = TestShop::open().await;
+    let first = || shop.put("/v1/products/CUP").key("first").json(&cup(500));
+    shop.send(first()).await.is(201);
+    shop.send(shop.put("/v1/products/CUP").json(&cup(900))).await.is(200);
+    let again = shop.send(first()).await.is(201);
+    // The outcome of then; what is sold is what the tables have now.
+    assert_eq!(again.json()["variants"][0]["prices"][0]["amount"], 500);
+    assert_eq!(price(&shop).await, 900);
+    let cart = shop.cart().await;
+    shop.post(format!("{cart}/items"), json!({"sku": "CUP", "quantity": 1})).await.is(200);
+    let delete = || Request::new("DELETE", "/v1/products/CUP").bearer(&shop.token).key("gone");
+    shop.send(delete()).await.is(204);
+    shop.send(first()).await.is(201);
+    shop.get("/v1/products/CUP").await.problem(404, "product_not_found");
+    let add = shop.post(format!("{cart}/items"), json!({"sku": "CUP", "quantity": 1})).await;
+    add.problem(422, "unknown_sku");
+    // A replayed deletion does not take what was made since.
+    shop.send(shop.put("/v1/products/CUP").json(&cup(700))).await.is(201);
+    shop.send(delete()).await.is(204);
+    assert_eq!(price(&shop).await, 700);
+}
+
+#[tokio::test]
+async fn an_import_moves_skus_between_its_products_and_is_repeatable() {
+    let shop = TestShop::open().await;
+    let row = |id: &str, skus: &[&str]| {
+        let variants: Vec<Value> = skus.iter().map(|sku| json!({"sku": sku, "prices": []})).collect();
+        json!({"id": id, "name": id, "variants": variants}).to_string()
+    };
+    let import = async |rows: &[String]| {
+        let request = Request::new("POST", "/v1/products/import").bearer(&shop.token);
+        let result = shop.send(request.text("application/x-ndjson", rows.join("\n"))).await.is(200).json();
+        (result["written"].clone(), result["unchanged"].clone(), result["rejected"].clone())
+    };
+    import(&[row("A", &["A1", "A2"]), row("B", &["B1"]), row("C", &["C1"])]).await;
+    // A2 goes to B before A lets go of it, B1 and C1 change places, and one row cannot be.
+    let moved = [
+        row("B", &["C1", "A2"]),
+        row("C", &["B1"]),
+        row("D", &["MUG", "D1"]),
+        row("A", &["A1"]),
+        row("A", &["X"]),
+    ];
+    let (written, unchanged, rejected) = import(&moved).await;
+    assert_eq!((written, unchanged), (json!(3), json!(0)), "{rejected}");
+    let lines = rejected.as_array().unwrap().iter().map(|row| (row["line"].clone(), row["code"].clone()));
+    let expected = [(json!(3), json!("sku_taken")), (json!(5), json!("invalid_field"))];
+    assert_eq!(lines.collect::<Vec<_>>(), expected);
+    let owned = async |shop: &TestShop, id: &str| {
+        let product = shop.get(format!("/v1/products/{id}")).await.is(200).json();
+        let skus = product["variants"].as_array().unwrap().iter().map(|variant| variant["sku"].to_string());
+        skus.collect::<Vec<_>>().join(" ")
+    };
+    let all = [("A", "\"A1\""), ("B", "\"C1\" \"A2\""), ("C", "\"B1\"")];
+    for sku in ["A1", "A2", "B1", "C1"] {
+        shop.get(format!("/v1/products?query={sku}")).await.is(200);
+        let cart = shop.post("/v1/carts", json!({"currency": "EUR"})).await.is(201);
+        let items = format!("{}/items", cart.header("location").unwrap());
+        shop.post(items, json!({"sku": sku, "quantity": 1})).await.problem(422, "no_price");
+    }
+    for (id, skus) in all {
+        assert_eq!(owned(&shop, id).await, skus);
+    }
+    let (written, unchanged, again) = import(&moved).await;
+    assert_eq!((written, unchanged, again), (json!(0), json!(3), rejected));
+    let shop = shop.reopen().await;
+    for (id, skus) in all {
+        assert_eq!(owned(&shop, id).await, skus);
+    }
+}
+
+#[tokio::test]
+async fn writers_of_one_product_leave_the_last_of_them_on_sale() {
+    let shop = TestShop::open().await;
+    for round in 0..5 {
+        let writes = (0..8).map(|writer| {
+            let request = shop.put("/v1/products/CUP").json(&cup(round * 10 + writer));
+            async { shop.send(request).await.status }
+        });
+        futures_util::future::join_all(writes).await;
+        let sold = shop.get("/v1/products/CUP").await.is(200).json();
+        let (generation, stored) = shop.app.engine().store().load_catalog().await.unwrap();
+        let stored = stored.into_iter().find(|product| product.id.as_str() == "CUP").unwrap();
+        assert_eq!(sold["variants"][0]["prices"][0]["amount"], stored.variants[0].prices[0].amount);
+        assert_eq!(sold["version"], stored.version);
+        assert_eq!(shop.app.engine().catalog().generation(), generation);
+    }
+}

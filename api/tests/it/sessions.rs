@@ -86,3 +86,23 @@ async fn sessions_survive_a_restart() {
     me(&shop, &tokens).await.is(200);
     refresh(&shop, &tokens["refresh_token"]).await.is(200);
 }
+
+#[tokio::test]
+async fn a_repeated_sign_out_is_a_replay_and_another_one_is_refused() {
+    let shop = TestShop::open().await;
+    let (token, tokens) = shop.shopper("ada@example.com").await;
+    let leave = |key: &str| Request::new("DELETE", "/v1/sessions/current").bearer(&token).key(key);
+    shop.send(leave("one")).await.is(204);
+    let again = shop.send(leave("one")).await.is(204);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    let shop = shop.reopen().await;
+    shop.send(leave("one")).await.is(204);
+    // The same token ends nothing else.
+    for _ in 0..2 {
+        shop.send(leave("two")).await.problem(401, "invalid_token");
+    }
+    shop.send(Request::new("DELETE", "/v1/sessions/current").bearer(&token))
+        .await
+        .problem(401, "invalid_token");
+    me(&shop, &tokens).await.problem(401, "invalid_token");
+}

@@ -103,3 +103,34 @@ async fn addresses_are_kept_as_they_came() {
     shop.send(delete(&eve)).await.problem(404, "address_not_found");
     shop.send(delete(&ada)).await.is(204);
 }
+
+#[tokio::test]
+async fn a_repeated_change_of_the_password_ends_what_it_ended_and_no_session_of_later() {
+    let shop = TestShop::open().await;
+    let (here, _) = shop.shopper("ada@example.com").await;
+    let before = shop.sign_in("ada@example.com").await.is(201).json();
+    let change = || {
+        let body = json!({"current_password": "correct horse", "new_password": "battery staple"});
+        Request::new("PUT", "/v1/users/me/password").bearer(&here).key("k").json(&body)
+    };
+    let me = async |session: &serde_json::Value| {
+        let token = session["access_token"].as_str().unwrap();
+        shop.send(Request::new("GET", "/v1/users/me").bearer(token)).await.status
+    };
+    shop.send(change()).await.is(204);
+    let credentials = json!({"email": "ada@example.com", "password": "battery staple"});
+    let after = shop.post("/v1/sessions", credentials).await.is(201).json();
+    let again = shop.send(change()).await.is(204);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!((me(&before).await, me(&after).await), (401, 200));
+}
+
+#[tokio::test]
+async fn a_wrong_current_password_is_refused_also_when_the_new_one_is_the_present_one() {
+    let shop = TestShop::open().await;
+    let (here, _) = shop.shopper("ada@example.com").await;
+    let body = json!({"current_password": "wrong horse", "new_password": "correct horse"});
+    let change = Request::new("PUT", "/v1/users/me/password").bearer(&here).json(&body);
+    shop.send(change.clone()).await.problem(401, "invalid_credentials");
+    shop.send(change.key("fresh")).await.problem(401, "invalid_credentials");
+}

@@ -1,11 +1,17 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use parking_lot::Mutex;
 use tokio::{sync::watch, task::AbortHandle, time::Instant};
 
-use crate::payment::PaymentGateway;
 use crate::{
     commit::write_behind::WriteBehind,
     directories::Directories,
@@ -17,8 +23,9 @@ use crate::{
     shed::shed,
     store::{Store, StoreError},
 };
+use crate::{payment::PaymentGateway, published::Answer};
 use smartcart_domain::{
-    cart::{CartCommand, CartRejection, CheckoutTerms},
+    cart::{Cart, CartCommand, CartRejection, CheckoutTerms},
     catalog::Catalog,
     change::EntityKey,
     id::{CartId, OrderId},
@@ -60,6 +67,8 @@ pub(crate) struct Coordinator {
     pub(super) catalog: Arc<ArcSwap<Catalog>>,
     routes: Routes,
     running: Mutex<HashMap<CartId, RunningCheckout>>,
+    /// Carts that were asked to begin and have not answered.
+    starting: AtomicUsize,
 }
 
 #[derive(Clone)]
@@ -78,7 +87,8 @@ impl Coordinator {
         catalog: Arc<ArcSwap<Catalog>>,
         routes: Routes,
     ) -> Self {
-        Self { directories, write_behind, store, gateway, catalog, routes, running: Mutex::default() }
+        let (running, starting) = (Mutex::default(), AtomicUsize::new(0));
+        Self { directories, write_behind, store, gateway, catalog, routes, running, starting }
     }
 
     /// From a client.
@@ -199,8 +209,8 @@ impl Coordinator {
                 expected: request.expected,
                 fresh: false,
             };
-            match self.directories.carts.ask_local(&request.cart, start).await {
-                Ok(answer) => return Ok((answer.outcome, answer.replayed)),
+            match self.start(request.cart, start).await {
+                Ok(begun) => return Ok(begun),
                 // The last checkout's goods are still being handed out: that takes milliseconds.
                 Err(RequestError::Rejected(CartRejection::CheckoutUnderWay)) if Instant::now() < until => {
                     self.wait_for_end(request.cart, until).await;
@@ -208,6 +218,25 @@ impl Coordinator {
                 Err(refusal) => return Err(refusal.map(CheckoutRejection::Cart)),
             }
         }
+    }
+
+    /// Asks the cart to begin; a checkout that has begun is driven, whether or not the caller still waits to hear of it.
+    async fn start(
+        self: &Arc<Self>,
+        cart: CartId,
+        start: Request<Cart>,
+    ) -> Result<(Outcome, bool), RequestError<CartRejection>> {
+        let this = self.clone();
+        self.starting.fetch_add(1, Ordering::AcqRel);
+        let starting = tokio::spawn(async move {
+            let answer = this.directories.carts.ask_local(&cart, start).await;
+            if let Ok(Answer { outcome: Outcome::CheckoutStarted(order), .. }) = &answer {
+                this.resume(cart, *order);
+            }
+            this.starting.fetch_sub(1, Ordering::AcqRel);
+            answer.map(|answer| (answer.outcome, answer.replayed))
+        });
+        starting.await.unwrap_or_else(|error| Err(RequestError::indeterminate(error.to_string())))
     }
 
     /// Waits until the cart's checkout under way has come to its end.
@@ -313,7 +342,7 @@ impl Coordinator {
     }
 
     pub(crate) fn under_way(&self) -> usize {
-        self.running.lock().len()
+        self.starting.load(Ordering::Acquire) + self.running.lock().len()
     }
 
     async fn flush_cart(&self, cart: CartId) -> Result<(), RequestError<CheckoutRejection>> {

@@ -50,7 +50,17 @@ impl Engine {
         if expected.is_some_and(|expected| expected != order.version) {
             return Err(OrderError::Stale { version: order.version });
         }
-        let next = order.transition(to, self.clock.wall())?;
+        let next = match order.transition(to, self.clock.wall()) {
+            Ok(next) => next,
+            Err(forbidden) => {
+                // The same request, sent twice, may have been made since its key was looked up.
+                let made = match key {
+                    Some(key) => self.store.order_of_key(key).await?,
+                    None => None,
+                };
+                return made.map(|value| Written { value, replayed: true }).ok_or(forbidden.into());
+            }
+        };
         let written = self.store.transition_order(&next, key).await?;
         if to == OrderStatus::Cancelled {
             self.restocker.restock(&written.value).await;

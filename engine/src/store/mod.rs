@@ -70,6 +70,30 @@ pub struct Written<T> {
     pub replayed: bool,
 }
 
+/// The same for a change of the catalogue, with the generation that the tables are at: after a change its own, after a replay
+/// whatever it is by now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogWritten<T> {
+    pub value: T,
+    pub replayed: bool,
+    pub generation: u64,
+}
+
+/// What became of an import's products, in their order, and the generation that the tables are at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    pub rows: Vec<ImportedRow>,
+    pub generation: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImportedRow {
+    Written(Product),
+    /// The tables said the same already: its version stays.
+    Unchanged,
+    Refused(Conflict),
+}
+
 /// A snapshot and the changes after it, in order of their versions.
 #[derive(Debug, Clone)]
 pub struct Stored<T> {
@@ -115,15 +139,16 @@ pub trait CatalogStore: Send + Sync + 'static {
         product: &Product,
         expected: Option<u64>,
         key: Option<TableKey>,
-    ) -> Result<Written<Product>, StoreError>;
-    /// Writes many in one transaction: all or none. Raises the generation once.
-    async fn put_products(&self, products: &[Product]) -> Result<Vec<Product>, StoreError>;
+    ) -> Result<CatalogWritten<Product>, StoreError>;
+    /// Writes many, each of them another, in one transaction. A SKU may move between them; those that want another's are refused,
+    /// which keeps none of the others from being written. Raises the generation once, if any of them changes.
+    async fn put_products(&self, products: &[Product]) -> Result<Imported, StoreError>;
     async fn delete_product(
         &self,
         id: &ProductId,
         expected: Option<u64>,
         key: Option<TableKey>,
-    ) -> Result<Written<()>, StoreError>;
+    ) -> Result<CatalogWritten<()>, StoreError>;
 }
 
 #[async_trait]
@@ -156,8 +181,18 @@ pub trait UserStore: Send + Sync + 'static {
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;
     /// Without regard to case.
     async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError>;
+    /// The account, as it is now, that this key has changed; `KeyReused` when it made another change.
+    async fn user_of_key(&self, key: TableKey) -> Result<Option<User>, StoreError>;
     /// Writes the next version (`next.version - 1` must be the stored one).
     async fn update_user(&self, next: &User, key: Option<TableKey>) -> Result<Written<User>, StoreError>;
+    /// The same, and in the same transaction ends the shopper's sessions but one, and tells the other pods. A replay ends none: those
+    /// that began later know the new password.
+    async fn change_password(
+        &self,
+        next: &User,
+        keep: Option<SessionId>,
+        key: Option<TableKey>,
+    ) -> Result<Written<User>, StoreError>;
 
     /// Replayed with the same key: the session that was created then.
     async fn create_session(
@@ -174,13 +209,12 @@ pub trait UserStore: Send + Sync + 'static {
         expires_at: Timestamp,
         key: Option<TableKey>,
     ) -> Result<Written<Session>, StoreError>;
-    async fn revoke_session(&self, id: SessionId) -> Result<(), StoreError>;
-    /// Ends every session of a shopper but one.
-    async fn revoke_sessions_of(
-        &self,
-        user: UserId,
-        but: Option<SessionId>,
-    ) -> Result<Vec<SessionId>, StoreError>;
+    /// Ends a session, and tells the other pods, also when it is not the first time. Whether it was open until now, or until this
+    /// key ended it, which is remembered only then.
+    async fn revoke_session(&self, id: SessionId, key: Option<TableKey>)
+    -> Result<Written<bool>, StoreError>;
+    /// A shopper's sessions that were ended before their time.
+    async fn revoked_sessions_of(&self, user: UserId) -> Result<Vec<SessionId>, StoreError>;
     /// Revoked sessions that have not expired: their access tokens must be refused.
     async fn revoked_sessions(&self, now: Timestamp) -> Result<Vec<SessionId>, StoreError>;
 

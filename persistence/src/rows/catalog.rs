@@ -1,10 +1,11 @@
 use std::collections::HashMap;
 
 use smartcart_domain::{
-    catalog::{Product, Variant},
+    catalog::{Product, Resolution, Variant},
+    id::ProductId,
     time::Timestamp,
 };
-use smartcart_engine::store::StoreError;
+use smartcart_engine::store::{Conflict, ImportedRow, StoreError};
 
 use crate::{
     columns::unsigned,
@@ -60,6 +61,28 @@ pub(crate) fn products(
         })
     };
     rows.into_iter().map(product).collect()
+}
+
+pub(crate) fn product_id(text: &str) -> Result<ProductId, StoreError> {
+    text.parse().map_err(|_| StoreError::Corrupt(format!("'{text}' is not a product's id")))
+}
+
+/// What becomes of an import's rows but for those, by their indices, that are yet to be written.
+pub(crate) fn imported_rows(
+    products: &[Product],
+    resolved: Vec<Resolution>,
+) -> (Vec<ImportedRow>, Vec<usize>) {
+    let mut changed = Vec::new();
+    let row = |(index, (product, resolution)): (usize, (&Product, Resolution))| match resolution {
+        Resolution::Unchanged => ImportedRow::Unchanged,
+        Resolution::SkuTaken { sku, product } => ImportedRow::Refused(Conflict::SkuTaken { sku, product }),
+        Resolution::Write => {
+            changed.push(index);
+            ImportedRow::Written(product.clone())
+        }
+    };
+    let rows = products.iter().zip(resolved).enumerate().map(row).collect();
+    (rows, changed)
 }
 
 /// What an idempotency key remembers of a product, what the database adds to a request: version and time.

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     body::Body,
@@ -8,10 +8,11 @@ use axum::{
 use bytes::Bytes;
 use serde::Serialize;
 use smartcart_domain::{
-    catalog::{Catalog, Product},
+    catalog::{Product, slices},
+    id::ProductId,
     time::Timestamp,
 };
-use smartcart_engine::store::StoreError;
+use smartcart_engine::store::{ImportedRow, StoreError};
 use utoipa::ToSchema;
 
 use super::body::ProductBody;
@@ -49,7 +50,7 @@ pub struct RejectedRow {
 /// Import products
 ///
 /// NDJSON: a product on each line, with its `id`. Each row stands for itself; the answer lists those that were
-/// refused. The same import again changes nothing. Needs a service token.
+/// refused. A SKU may move from one of its products to another. The same import again changes nothing. Needs a service token.
 #[utoipa::path(
     post, path = "/v1/products/import", tag = "products", operation_id = "import_products",
     request_body(content = String, content_type = "application/x-ndjson"),
@@ -65,13 +66,15 @@ pub async fn import_products(
     must_be_ndjson(&headers)?;
     let text = read_body(&headers, body, state.upload_limit).await?;
     let mut result = ImportView::default();
-    let rows = read_rows(&text, state.engine.clock().wall(), &mut result);
-    let (unchanged, changed): (Vec<_>, Vec<_>) =
-        rows.into_iter().partition(|(_, product)| is_known(&state.engine.catalog(), product));
-    result.unchanged = unchanged.len();
-    for slice in changed.chunks(SLICE) {
-        write(&state, slice, &mut result).await?;
+    let (lines, products) = read_rows(&text, state.engine.clock().wall(), &mut result);
+    for slice in slices(&products, &state.engine.catalog(), SLICE) {
+        let some: Vec<Product> = slice.iter().map(|index| products[*index].clone()).collect();
+        let rows = state.engine.put_products(&some).await.map_err(|error| result.ended_by(error))?;
+        for (row, index) in rows.into_iter().zip(slice) {
+            result.add(lines[index], row);
+        }
     }
+    result.rejected.sort_by_key(|row| row.line);
     Ok(Reply::ok(json::encode(&result)).durable(Durability::Committed, false))
 }
 
@@ -87,17 +90,26 @@ fn must_be_ndjson(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(Code::UnsupportedMediaType, "this call takes application/x-ndjson"))
 }
 
-/// The rows that are products, with their lines.
-fn read_rows(text: &Bytes, now: Timestamp, result: &mut ImportView) -> Vec<(usize, Product)> {
-    let lines = text.split(|byte| *byte == b'\n').enumerate();
-    let mut rows = Vec::new();
-    for (index, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
-        match read_row(line, now) {
-            Ok(product) => rows.push((index + 1, product)),
-            Err(problem) => result.reject(index + 1, &problem),
+/// The rows that are products, each another, and their lines.
+fn read_rows(text: &Bytes, now: Timestamp, result: &mut ImportView) -> (Vec<usize>, Vec<Product>) {
+    let lines = text.split(|byte| *byte == b'\n').zip(1..);
+    let (mut line_of, mut products) = (HashMap::<ProductId, usize>::new(), Vec::new());
+    for (text, line) in lines.filter(|(text, _)| !text.trim_ascii().is_empty()) {
+        match read_row(text, now) {
+            Ok(product) => match line_of.get(&product.id) {
+                None => {
+                    line_of.insert(product.id.clone(), line);
+                    products.push(product);
+                }
+                Some(first) => {
+                    let detail = format!("id: line {first} has this product already");
+                    result.reject(line, &Problem::new(Code::InvalidField, detail));
+                }
+            },
+            Err(problem) => result.reject(line, &problem),
         }
     }
-    rows
+    (products.iter().map(|product| line_of[&product.id]).collect(), products)
 }
 
 fn read_row(line: &[u8], now: Timestamp) -> Result<Product, Problem> {
@@ -106,34 +118,15 @@ fn read_row(line: &[u8], now: Timestamp) -> Result<Product, Problem> {
     Ok(body.into_product(id, now)?)
 }
 
-/// The catalogue says the same already.
-fn is_known(catalog: &Catalog, product: &Product) -> bool {
-    catalog.product(&product.id).is_some_and(|known| {
-        let Product { version, updated_at, .. } = **known;
-        Product { version, updated_at, ..product.clone() } == **known
-    })
-}
-
-/// One transaction; when a row of it is refused, row by row, so that the others are written.
-async fn write(state: &AppState, rows: &[(usize, Product)], result: &mut ImportView) -> Result<(), Problem> {
-    let products: Vec<Product> = rows.iter().map(|(_, product)| product.clone()).collect();
-    match state.engine.put_products(&products).await {
-        Ok(written) => result.written += written.len(),
-        Err(StoreError::Conflict(_)) => {
-            for (line, product) in rows {
-                match state.engine.put_product(product, None, None).await {
-                    Ok(_) => result.written += 1,
-                    Err(error @ StoreError::Conflict(_)) => result.reject(*line, &error.into()),
-                    Err(error) => return Err(result.ended_by(error)),
-                }
-            }
-        }
-        Err(error) => return Err(result.ended_by(error)),
-    }
-    Ok(())
-}
-
 impl ImportView {
+    fn add(&mut self, line: usize, row: ImportedRow) {
+        match row {
+            ImportedRow::Written(_) => self.written += 1,
+            ImportedRow::Unchanged => self.unchanged += 1,
+            ImportedRow::Refused(conflict) => self.reject(line, &StoreError::from(conflict).into()),
+        }
+    }
+
     /// The store has failed; what was written before stays.
     fn ended_by(&self, error: StoreError) -> Problem {
         if self.written == 0 { error.into() } else { error.of_later_step().into() }

@@ -45,6 +45,10 @@ pub async fn refresh_session(
     let store = state.engine.store();
     let now = state.engine.clock().wall();
     let session = store.session(id).await?.ok_or_else(invalid)?;
+    if session.revoked {
+        // Also when it was ended by a process that did not live to tell this one.
+        state.auth.end_sessions([id], now);
+    }
     if session.revoked || session.expires_at <= now {
         return Err(invalid());
     }
@@ -68,7 +72,7 @@ pub async fn refresh_session(
 
 async fn end_stolen(state: &AppState, id: SessionId) -> Result<(), Problem> {
     tracing::warn!("a refresh token was used twice; its session was ended");
-    state.engine.store().revoke_session(id).await?;
+    state.engine.store().revoke_session(id, None).await?;
     state.auth.end_sessions([id], state.engine.clock().wall());
     Ok(())
 }

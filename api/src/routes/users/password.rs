@@ -39,35 +39,31 @@ pub async fn change_password(
     change: Change<Json<ChangePassword>>,
 ) -> Result<Reply, Problem> {
     let user = account(&state, change.identity.shopper()?).await?;
-    let caller = change.caller();
+    let (caller, session) = (change.caller(), change.identity.session);
     let Json(ChangePassword { current_password: Secret(current), new_password: Secret(new) }) = change.body;
     must_be_strong("new_password", &new)?;
-    let passwords = &state.auth.passwords;
+    let key = change.key.map(|key| key.for_parts(&["change_password"]).fingerprint(caller));
+    let (store, passwords, key) = (state.engine.store(), &state.auth.passwords, table_key(&state, key));
+    // First of all: a retry of a change that was made finds another password in place.
+    if let Some(key) = key
+        && store.user_of_key(key).await?.is_some()
+    {
+        return changed(&state, user.id, true).await;
+    }
     if !passwords.verify(current, Some(user.password_hash.clone())).await? {
-        // A retry of a change that was made finds the new password in place.
-        if change.key.is_none() || !passwords.verify(new, Some(user.password_hash)).await? {
-            return Err(Problem::plain(Code::InvalidCredentials));
-        }
-        // It may have failed before the sessions had ended.
-        end_other_sessions(&state, user.id, change.identity.session).await?;
-        return Ok(Reply::no_content().durable(Durability::Committed, true));
+        return Err(Problem::plain(Code::InvalidCredentials));
     }
     must_be_at(change.expected, user.version)?;
-    let key = change.key.map(|key| key.for_parts(&["change_password"]).fingerprint(caller));
     let next = User { version: user.version + 1, password_hash: passwords.hash(new).await?, ..user };
-    let written = state.engine.store().update_user(&next, table_key(&state, key)).await?;
-    end_other_sessions(&state, next.id, change.identity.session).await?;
-    Ok(Reply::no_content().durable(Durability::Committed, written.replayed))
+    let written = store.change_password(&next, session, key).await?;
+    changed(&state, next.id, written.replayed).await
 }
 
-async fn end_other_sessions(
-    state: &AppState,
-    user: UserId,
-    but: Option<smartcart_domain::id::SessionId>,
-) -> Result<(), Problem> {
-    let ended = state.engine.store().revoke_sessions_of(user, but).await;
+/// What follows the change, also when it is replayed: what the tables have ended is over on this pod.
+async fn changed(state: &AppState, user: UserId, replayed: bool) -> Result<Reply, Problem> {
+    let ended = state.engine.store().revoked_sessions_of(user).await;
     // The password is another by now.
     let ended = ended.map_err(StoreError::of_later_step)?;
     state.auth.end_sessions(ended, state.engine.clock().wall());
-    Ok(())
+    Ok(Reply::no_content().durable(Durability::Committed, replayed))
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use axum::{body::Body, http, response::Response};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -58,6 +59,15 @@ impl Request {
         self.header("Content-Type", kind)
     }
 
+    /// For who asks the service without a connection.
+    pub(crate) fn http(&self) -> http::Request<Body> {
+        let mut request = http::Request::builder().method(self.method).uri(&self.path);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        request.body(self.body.clone().map_or_else(Body::empty, Body::from)).unwrap()
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = format!("{} {} HTTP/1.1\r\nHost: shop\r\n", self.method, self.path).into_bytes();
         for (name, value) in &self.headers {
@@ -73,6 +83,15 @@ impl Request {
 }
 
 impl Answer {
+    /// What the service said without a connection.
+    pub(crate) async fn read(response: Response) -> Self {
+        let (head, body) = response.into_parts();
+        let text = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();
+        let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
+        Self { status: head.status.as_u16(), headers, body }
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
         found.next().map(|(_, value)| value.as_str())

@@ -58,16 +58,16 @@ impl Catalog {
         catalog
     }
 
-    /// The next generation, with these products put in and those taken out.
+    /// This generation, with these products put in and those taken out: all that has changed since the one before.
     #[must_use]
-    pub fn with(&self, put: impl IntoIterator<Item = Product>, removed: &[ProductId]) -> Self {
+    pub fn with(&self, generation: u64, put: Vec<Product>, removed: &[ProductId]) -> Self {
         let mut next = self.clone();
-        next.generation += 1;
-        for id in removed {
+        next.generation = generation;
+        // First of all, so that a SKU which moves from one product to another is not lost with the former.
+        for id in put.iter().map(|product| &product.id).chain(removed) {
             next.remove(id);
         }
         for product in put {
-            next.remove(&product.id);
             next.insert(Arc::new(product));
         }
         next

@@ -1,4 +1,4 @@
-use smartcart_domain::catalog::{Catalog, InvalidProduct, ProductQuery};
+use smartcart_domain::catalog::{Catalog, InvalidProduct, Product, ProductQuery, Variant, slices};
 
 use crate::given::{catalog, gbp, sku};
 
@@ -26,11 +26,12 @@ fn a_change_is_a_new_generation_and_the_old_one_stays_as_it_was() {
     let old = catalog(&[("mug", Some(250))]);
     let mut product = (**old.product(&"mug".parse().unwrap()).unwrap()).clone();
     product.variants[0].prices[0].amount = 300;
-    let new = old.with([product], &[]);
+    let new = old.with(old.generation() + 1, vec![product], &[]);
     let price = |catalog: &Catalog| catalog.listing(&sku("mug")).unwrap().price_in(gbp());
     assert_eq!((price(&old), price(&new)), (Some(250), Some(300)));
     assert_eq!(new.generation(), old.generation() + 1);
-    assert!(new.with([], &["mug".parse().unwrap()]).listing(&sku("mug")).is_none());
+    let without = new.with(new.generation() + 1, Vec::new(), &["mug".parse().unwrap()]);
+    assert!(without.listing(&sku("mug")).is_none());
 }
 
 #[test]
@@ -38,9 +39,45 @@ fn a_product_without_a_name_or_with_a_sku_twice_is_refused() {
     let shop = catalog(&[("mug", Some(250))]);
     let product = (**shop.product(&"mug".parse().unwrap()).unwrap()).clone();
     assert_eq!(product.validate(), Ok(()));
-    let unnamed = smartcart_domain::catalog::Product { name: " ".into(), ..product.clone() };
+    let unnamed = Product { name: " ".into(), ..product.clone() };
     assert!(matches!(unnamed.validate(), Err(InvalidProduct::Name { .. })));
     let mut twice = product.clone();
     twice.variants.push(twice.variants[0].clone());
     assert_eq!(twice.validate(), Err(InvalidProduct::RepeatedSku(sku("mug"))));
+}
+
+/// A product with these SKUs.
+fn product(id: &str, skus: &[&str]) -> Product {
+    let shop = catalog(&[(id, None)]);
+    let known = &**shop.listing(&sku(id)).map(|listing| &listing.product).expect("the product");
+    let variant = |name: &&str| Variant { sku: sku(name), ..known.variants[0].clone() };
+    Product { variants: skus.iter().map(variant).collect(), ..known.clone() }
+}
+
+#[test]
+fn a_sku_that_moves_is_not_lost_with_the_product_that_had_it() {
+    let shop = catalog(&[("mug", None), ("tin", None)]);
+    let moved = vec![product("tin", &["mug"]), product("mug", &["tin"])];
+    let next = shop.with(7, moved, &[]);
+    let owner = |name: &str| next.listing(&sku(name)).unwrap().product.id.to_string();
+    assert_eq!((owner("mug"), owner("tin"), next.generation()), ("tin".into(), "mug".into(), 7));
+    let gone = next.with(8, vec![product("pot", &["mug"])], &["tin".parse().unwrap()]);
+    assert_eq!(gone.listing(&sku("mug")).unwrap().product.id.to_string(), "pot");
+}
+
+#[test]
+fn rows_between_which_a_sku_may_move_stay_in_one_slice() {
+    let shop = catalog(&[("mug", None), ("tin", None), ("pot", None)]);
+    // The last takes the first one's SKU; the second and the fourth want the same new one.
+    let rows = [
+        product("mug", &["cup"]),
+        product("a", &["new"]),
+        product("pot", &["pot"]),
+        product("b", &["new"]),
+        product("tin", &["mug"]),
+    ];
+    assert_eq!(slices(&rows, &shop, 2), [vec![0, 4], vec![1, 3], vec![2]]);
+    assert_eq!(slices(&rows, &shop, 3), [vec![0, 4], vec![1, 3, 2]]);
+    assert_eq!(slices(&rows, &shop, 1), [vec![0, 4], vec![1, 3], vec![2]]);
+    assert_eq!(slices(&[], &shop, 1), [[0; 0]; 0]);
 }

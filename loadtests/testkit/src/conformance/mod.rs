@@ -53,7 +53,8 @@ macro_rules! conformance {
             a_cancelled_order_waits_to_be_restocked
             products_are_versioned
             a_sku_belongs_to_one_product
-            an_import_is_all_or_nothing
+            an_import_takes_what_it_can
+            an_import_moves_skus_whatever_the_order
             keys_replay_and_guard
             keys_are_forgotten_after_a_day
             an_address_has_one_account

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use smartcart_api::{
     app_state::AppState,
     auth::{Auth, AuthConfig, PasswordConfig, Revoked, ServiceToken},
+    changes::Changes,
     limits::BodyLimit,
     reply::REPLAYED,
     router,
@@ -199,6 +200,7 @@ fn api(engine: &Arc<Engine>, name: &str) -> Router {
     };
     let limit = BodyLimit { bytes: 1 << 20, time: Duration::from_secs(5) };
     let state = AppState {
+        changes: Changes::default(),
         engine: engine.clone(),
         auth: Auth::new(config, engine.secret(), token, Revoked::default()).unwrap(),
         currency: "GBP".parse().unwrap(),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod backend;
+mod catalogue;
 mod faults;
 
 smartcart_testkit::conformance!(journal on [Memory]);

@@ -1,11 +1,13 @@
 //! Products and their variants. Every change raises the catalogue's generation in its own transaction, and begins by
 //! locking it: changes of the catalogue come one after the other.
 
+use std::collections::HashMap;
+
 use smartcart_domain::{
-    catalog::{Product, Variant},
-    id::ProductId,
+    catalog::{Product, Variant, resolve},
+    id::{ProductId, Sku},
 };
-use smartcart_engine::store::{Conflict, StoreError, TableKey, Written};
+use smartcart_engine::store::{CatalogWritten, Conflict, Imported, ImportedRow, StoreError, TableKey};
 use sqlx::{Connection as _, PgConnection};
 
 use super::keys;
@@ -14,17 +16,16 @@ use crate::{
     error::{TableResult, corrupt},
     postgres::notifications::notify,
     rows::{
-        ProductColumns, VariantColumns,
+        ProductColumns, VariantColumns, imported_rows,
         json::{encode_attributes, encode_images, encode_prices},
-        product_replayed, product_subject, products,
+        product_id, product_replayed, product_subject, products,
     },
 };
 
 pub(super) async fn load(connection: &mut PgConnection) -> TableResult<(u64, Vec<Product>)> {
     // Generation, products and variants of one moment.
     let mut snapshot = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    let generation: i64 =
-        sqlx::query_scalar("SELECT catalog_generation FROM shop").fetch_one(&mut *snapshot).await?;
+    let generation = generation(&mut snapshot).await?;
     let variants: Vec<VariantColumns> =
         sqlx::query_as("SELECT sku, product, attributes, prices FROM variant ORDER BY product, position")
             .fetch_all(&mut *snapshot)
@@ -35,15 +36,24 @@ pub(super) async fn load(connection: &mut PgConnection) -> TableResult<(u64, Vec
     .fetch_all(&mut *snapshot)
     .await?;
     snapshot.commit().await?;
-    Ok((unsigned(generation), products(rows, variants)?))
+    Ok((generation, products(rows, variants)?))
 }
 
-/// Locks the catalogue and raises its generation; seen when the transaction commits.
-async fn raise_generation(connection: &mut PgConnection) -> TableResult<()> {
-    sqlx::query("UPDATE shop SET catalog_generation = catalog_generation + 1")
-        .execute(&mut *connection)
-        .await?;
-    notify(connection).await
+async fn generation(connection: &mut PgConnection) -> TableResult<u64> {
+    let generation: i64 =
+        sqlx::query_scalar("SELECT catalog_generation FROM shop").fetch_one(connection).await?;
+    Ok(unsigned(generation))
+}
+
+/// Locks the catalogue and raises its generation, which is seen when the transaction commits.
+async fn raise_generation(connection: &mut PgConnection) -> TableResult<u64> {
+    let generation: i64 = sqlx::query_scalar(
+        "UPDATE shop SET catalog_generation = catalog_generation + 1 RETURNING catalog_generation",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    notify(connection).await?;
+    Ok(unsigned(generation))
 }
 
 pub(super) async fn put(
@@ -51,12 +61,13 @@ pub(super) async fn put(
     product: &Product,
     expected: Option<u64>,
     key: Option<&TableKey>,
-) -> TableResult<Written<Product>> {
+) -> TableResult<CatalogWritten<Product>> {
     let mut transaction = connection.begin().await?;
     if let Some(subject) = keys::seen(&mut transaction, key).await? {
-        return Ok(Written { value: product_replayed(product, &subject)?, replayed: true });
+        let (value, generation) = (product_replayed(product, &subject)?, generation(&mut transaction).await?);
+        return Ok(CatalogWritten { value, replayed: true, generation });
     }
-    raise_generation(&mut transaction).await?;
+    let generation = raise_generation(&mut transaction).await?;
     let version = version(&mut transaction, &product.id).await?.unwrap_or(0);
     if expected.is_some_and(|expected| expected != version) {
         return Err(StoreError::Stale { version }.into());
@@ -64,25 +75,61 @@ pub(super) async fn put(
     let value = write(&mut transaction, product).await?;
     keys::remember(&mut transaction, key, &product_subject(&value)).await?;
     transaction.commit().await?;
-    Ok(Written { value, replayed: false })
+    Ok(CatalogWritten { value, replayed: false, generation })
 }
 
-pub(super) async fn put_many(
-    connection: &mut PgConnection,
-    products: &[Product],
-) -> TableResult<Vec<Product>> {
+pub(super) async fn put_many(connection: &mut PgConnection, products: &[Product]) -> TableResult<Imported> {
     let mut transaction = connection.begin().await?;
-    raise_generation(&mut transaction).await?;
-    // First of all, so that a SKU may move from one product to another of the same import.
-    for product in products {
-        drop_variants(&mut transaction, &product.id).await?;
+    let raised = raise_generation(&mut transaction).await?;
+    let (stored, owners) = concerned(&mut transaction, products).await?;
+    let (mut rows, changed) = imported_rows(products, resolve(products, &stored, &owners));
+    if changed.is_empty() {
+        transaction.rollback().await?;
+        return Ok(Imported { rows, generation: raised - 1 });
     }
-    let mut written = Vec::with_capacity(products.len());
-    for product in products {
-        written.push(write(&mut transaction, product).await?);
+    // First of all, so that a SKU may move from one product to another of the same import.
+    for index in &changed {
+        drop_variants(&mut transaction, &products[*index].id).await?;
+    }
+    for index in changed {
+        rows[index] = ImportedRow::Written(write(&mut transaction, &products[index]).await?);
     }
     transaction.commit().await?;
-    Ok(written)
+    Ok(Imported { rows, generation: raised })
+}
+
+/// These products as they are stored, and the products to which their SKUs belong.
+async fn concerned(
+    connection: &mut PgConnection,
+    wanted: &[Product],
+) -> TableResult<(HashMap<ProductId, Product>, HashMap<Sku, ProductId>)> {
+    let ids: Vec<&str> = wanted.iter().map(|product| product.id.as_str()).collect();
+    let skus = wanted.iter().flat_map(|product| &product.variants).map(|variant| &variant.sku);
+    let skus: HashMap<&str, &Sku> = skus.map(|sku| (sku.as_str(), sku)).collect();
+    let variants: Vec<VariantColumns> = sqlx::query_as(
+        "SELECT sku, product, attributes, prices FROM variant WHERE product = ANY($1) ORDER BY product, position",
+    )
+    .bind(&ids)
+    .fetch_all(&mut *connection)
+    .await?;
+    let rows: Vec<ProductColumns> = sqlx::query_as(
+        "SELECT id, version, name, description, category, images, updated_at FROM product WHERE id = ANY($1)",
+    )
+    .bind(&ids)
+    .fetch_all(&mut *connection)
+    .await?;
+    let owned: Vec<(String, String)> = sqlx::query_as("SELECT sku, product FROM variant WHERE sku = ANY($1)")
+        .bind(skus.keys().copied().collect::<Vec<_>>())
+        .fetch_all(connection)
+        .await?;
+    let stored = products(rows, variants)?.into_iter().map(|product| (product.id.clone(), product)).collect();
+    let mut owners = HashMap::new();
+    for (sku, owner) in owned {
+        if let Some(sku) = skus.get(sku.as_str()) {
+            owners.insert((*sku).clone(), product_id(&owner)?);
+        }
+    }
+    Ok((stored, owners))
 }
 
 pub(super) async fn delete(
@@ -90,12 +137,13 @@ pub(super) async fn delete(
     id: &ProductId,
     expected: Option<u64>,
     key: Option<&TableKey>,
-) -> TableResult<Written<()>> {
+) -> TableResult<CatalogWritten<()>> {
     let mut transaction = connection.begin().await?;
     if keys::seen(&mut transaction, key).await?.is_some() {
-        return Ok(Written { value: (), replayed: true });
+        let generation = generation(&mut transaction).await?;
+        return Ok(CatalogWritten { value: (), replayed: true, generation });
     }
-    raise_generation(&mut transaction).await?;
+    let generation = raise_generation(&mut transaction).await?;
     let version = version(&mut transaction, id).await?.ok_or(StoreError::NotFound)?;
     if expected.is_some_and(|expected| expected != version) {
         return Err(StoreError::Stale { version }.into());
@@ -103,7 +151,7 @@ pub(super) async fn delete(
     sqlx::query("DELETE FROM product WHERE id = $1").bind(id.as_str()).execute(&mut *transaction).await?;
     keys::remember(&mut transaction, key, id.as_str().as_bytes()).await?;
     transaction.commit().await?;
-    Ok(Written { value: (), replayed: false })
+    Ok(CatalogWritten { value: (), replayed: false, generation })
 }
 
 async fn version(connection: &mut PgConnection, id: &ProductId) -> TableResult<Option<u64>> {
@@ -165,8 +213,8 @@ async fn write_variant(
         .bind(sku)
         .fetch_one(connection)
         .await?;
-    let owner = owner.parse().map_err(|_| StoreError::Corrupt(format!("'{owner}' is not a product's id")))?;
-    Err(StoreError::from(Conflict::SkuTaken { sku: variant.sku.clone(), product: owner }).into())
+    let (sku, product) = (variant.sku.clone(), product_id(&owner)?);
+    Err(StoreError::from(Conflict::SkuTaken { sku, product }).into())
 }
 
 async fn drop_variants(connection: &mut PgConnection, product: &ProductId) -> TableResult<()> {

@@ -100,34 +100,52 @@ pub(super) async fn rotate(
     Ok(Written { value: stored, replayed: false })
 }
 
-/// Nothing happens when there is no such session, or when it is revoked.
-pub(super) async fn revoke(connection: &mut PgConnection, id: SessionId) -> TableResult<()> {
+pub(super) async fn revoke(
+    connection: &mut PgConnection,
+    id: SessionId,
+    key: Option<&TableKey>,
+) -> TableResult<Written<bool>> {
     let mut transaction = connection.begin().await?;
-    sqlx::query("UPDATE session SET revoked = TRUE WHERE id = $1")
-        .bind(id_bytes(id.0))
-        .execute(&mut *transaction)
-        .await?;
+    let replayed = keys::seen(&mut transaction, key).await?.is_some();
+    let mut value = replayed;
+    if !replayed {
+        let id = id_bytes(id.0);
+        let revoked = sqlx::query("UPDATE session SET revoked = TRUE WHERE id = $1 AND NOT revoked")
+            .bind(&id)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+        value = revoked == 1;
+        if value {
+            keys::remember(&mut transaction, key, &id).await?;
+        }
+    }
     notify(&mut transaction).await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(Written { value, replayed })
 }
 
-pub(super) async fn revoke_all_of(
+/// In the transaction of whatever ends them.
+pub(super) async fn revoke_others(
     connection: &mut PgConnection,
     user: UserId,
-    but: Option<SessionId>,
-) -> TableResult<Vec<SessionId>> {
-    let mut transaction = connection.begin().await?;
-    let revoked: Vec<Vec<u8>> = sqlx::query_scalar(
-        "UPDATE session SET revoked = TRUE
-         WHERE shopper = $1 AND NOT revoked AND id IS DISTINCT FROM $2 RETURNING id",
+    keep: Option<SessionId>,
+) -> TableResult<()> {
+    sqlx::query(
+        "UPDATE session SET revoked = TRUE WHERE shopper = $1 AND NOT revoked AND id IS DISTINCT FROM $2",
     )
     .bind(id_bytes(user.0))
-    .bind(but.map(|id| id_bytes(id.0)))
-    .fetch_all(&mut *transaction)
+    .bind(keep.map(|id| id_bytes(id.0)))
+    .execute(&mut *connection)
     .await?;
-    notify(&mut transaction).await?;
-    transaction.commit().await?;
+    notify(connection).await
+}
+
+pub(super) async fn revoked_of(connection: &mut PgConnection, user: UserId) -> TableResult<Vec<SessionId>> {
+    let revoked: Vec<Vec<u8>> = sqlx::query_scalar("SELECT id FROM session WHERE shopper = $1 AND revoked")
+        .bind(id_bytes(user.0))
+        .fetch_all(connection)
+        .await?;
     Ok(ids_of(&revoked, SessionId)?)
 }
 

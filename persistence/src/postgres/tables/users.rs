@@ -1,10 +1,13 @@
 //! Accounts.
 
-use smartcart_domain::{id::UserId, users::User};
+use smartcart_domain::{
+    id::{SessionId, UserId},
+    users::User,
+};
 use smartcart_engine::store::{Conflict, StoreError, TableKey, Written};
 use sqlx::{Connection as _, PgConnection};
 
-use super::keys;
+use super::{keys, sessions};
 use crate::{
     columns::{id_bytes, id_of, signed},
     error::TableResult,
@@ -64,19 +67,53 @@ pub(super) async fn create(
     Ok(Written { value: new.clone(), replayed: false })
 }
 
+/// The account that a key has changed.
+pub(super) async fn of_key(connection: &mut PgConnection, key: &TableKey) -> TableResult<Option<User>> {
+    match keys::known(connection, Some(key)).await? {
+        Some(subject) => load(connection, UserId(id_of(&subject)?)).await,
+        None => Ok(None),
+    }
+}
+
 pub(super) async fn update(
     connection: &mut PgConnection,
     next: &User,
     key: Option<&TableKey>,
 ) -> TableResult<Written<User>> {
-    let id = id_bytes(next.id.0);
     let mut transaction = connection.begin().await?;
-    let replayed = keys::seen(&mut transaction, key).await?.is_some();
+    let written = write_next(&mut transaction, next, key).await?;
+    transaction.commit().await?;
+    Ok(written)
+}
+
+pub(super) async fn change_password(
+    connection: &mut PgConnection,
+    next: &User,
+    keep: Option<SessionId>,
+    key: Option<&TableKey>,
+) -> TableResult<Written<User>> {
+    let mut transaction = connection.begin().await?;
+    let written = write_next(&mut transaction, next, key).await?;
+    if !written.replayed {
+        sessions::revoke_others(&mut transaction, next.id, keep).await?;
+    }
+    transaction.commit().await?;
+    Ok(written)
+}
+
+/// In the transaction of whoever asks.
+async fn write_next(
+    connection: &mut PgConnection,
+    next: &User,
+    key: Option<&TableKey>,
+) -> TableResult<Written<User>> {
+    let id = id_bytes(next.id.0);
+    let replayed = keys::seen(connection, key).await?.is_some();
     sqlx::query("SELECT 1 FROM app_user WHERE id = $1 FOR UPDATE")
         .bind(&id)
-        .execute(&mut *transaction)
+        .execute(&mut *connection)
         .await?;
-    let stored = load(&mut transaction, next.id).await?.ok_or(StoreError::NotFound)?;
+    let stored = load(connection, next.id).await?.ok_or(StoreError::NotFound)?;
     if replayed {
         return Ok(Written { value: stored, replayed });
     }
@@ -93,7 +130,7 @@ pub(super) async fn update(
     .bind(email_key(&next.email))
     .bind(&next.name)
     .bind(&next.password_hash)
-    .execute(&mut *transaction)
+    .execute(&mut *connection)
     .await;
     if let Err(sqlx::Error::Database(refused)) = &updated
         && refused.is_unique_violation()
@@ -101,7 +138,6 @@ pub(super) async fn update(
         return Err(StoreError::from(Conflict::EmailTaken).into());
     }
     updated?;
-    keys::remember(&mut transaction, key, &id).await?;
-    transaction.commit().await?;
+    keys::remember(connection, key, &id).await?;
     Ok(Written { value: next.clone(), replayed: false })
 }

@@ -1,10 +1,12 @@
 //! Products and their variants. Every change raises the catalogue's generation in its own transaction.
 
+use std::collections::HashMap;
+
 use smartcart_domain::{
-    catalog::{Product, Variant},
-    id::ProductId,
+    catalog::{Product, Variant, resolve},
+    id::{ProductId, Sku},
 };
-use smartcart_engine::store::{Conflict, StoreError, TableKey, Written};
+use smartcart_engine::store::{CatalogWritten, Conflict, Imported, ImportedRow, StoreError, TableKey};
 use sqlx::{Connection, SqliteConnection};
 
 use super::keys;
@@ -13,17 +15,16 @@ use crate::{
     columns::unsigned,
     error::corrupt,
     rows::{
-        ProductColumns, VariantColumns,
+        ProductColumns, VariantColumns, imported_rows,
         json::{encode_attributes, encode_images, encode_prices},
-        product_replayed, product_subject, products,
+        product_id, product_replayed, product_subject, products,
     },
 };
 
 pub(super) async fn load(connection: &mut SqliteConnection) -> TableResult<(u64, Vec<Product>)> {
     // Generation, products and variants of one moment.
     let mut snapshot = connection.begin().await?;
-    let generation =
-        sqlx::query_scalar!("SELECT catalog_generation FROM shop").fetch_one(&mut *snapshot).await?;
+    let generation = generation(&mut snapshot).await?;
     let variants = sqlx::query_as!(
         VariantColumns,
         "SELECT sku, product, attributes, prices FROM variant ORDER BY product, position"
@@ -36,7 +37,12 @@ pub(super) async fn load(connection: &mut SqliteConnection) -> TableResult<(u64,
     )
     .fetch_all(&mut *snapshot)
     .await?;
-    Ok((unsigned(generation), products(rows, variants)?))
+    Ok((generation, products(rows, variants)?))
+}
+
+async fn generation(connection: &mut SqliteConnection) -> TableResult<u64> {
+    let generation = sqlx::query_scalar!("SELECT catalog_generation FROM shop").fetch_one(connection).await?;
+    Ok(unsigned(generation))
 }
 
 pub(super) async fn put(
@@ -44,38 +50,90 @@ pub(super) async fn put(
     product: &Product,
     expected: Option<u64>,
     key: Option<&TableKey>,
-) -> TableResult<Written<Product>> {
+) -> TableResult<CatalogWritten<Product>> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     if let Some(subject) = keys::seen(&mut transaction, key).await? {
-        return Ok(Written { value: product_replayed(product, &subject)?, replayed: true });
+        let (value, generation) = (product_replayed(product, &subject)?, generation(&mut transaction).await?);
+        return Ok(CatalogWritten { value, replayed: true, generation });
     }
     let version = version(&mut transaction, &product.id).await?.unwrap_or(0);
     if expected.is_some_and(|expected| expected != version) {
         return Err(StoreError::Stale { version }.into());
     }
     let value = write(&mut transaction, product).await?;
-    raise_generation(&mut transaction).await?;
+    let generation = raise_generation(&mut transaction).await?;
     keys::remember(&mut transaction, key, &product_subject(&value)).await?;
     transaction.commit().await?;
-    Ok(Written { value, replayed: false })
+    Ok(CatalogWritten { value, replayed: false, generation })
 }
 
 pub(super) async fn put_many(
     connection: &mut SqliteConnection,
     products: &[Product],
-) -> TableResult<Vec<Product>> {
+) -> TableResult<Imported> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let (stored, owners) = concerned(&mut transaction, products).await?;
+    let (mut rows, changed) = imported_rows(products, resolve(products, &stored, &owners));
+    if changed.is_empty() {
+        return Ok(Imported { rows, generation: generation(&mut transaction).await? });
+    }
     // First of all, so that a SKU may move from one product to another of the same import.
-    for product in products {
-        drop_variants(&mut transaction, &product.id).await?;
+    for index in &changed {
+        drop_variants(&mut transaction, &products[*index].id).await?;
     }
-    let mut written = Vec::with_capacity(products.len());
-    for product in products {
-        written.push(write(&mut transaction, product).await?);
+    for index in changed {
+        rows[index] = ImportedRow::Written(write(&mut transaction, &products[index]).await?);
     }
-    raise_generation(&mut transaction).await?;
+    let generation = raise_generation(&mut transaction).await?;
     transaction.commit().await?;
-    Ok(written)
+    Ok(Imported { rows, generation })
+}
+
+/// These products as they are stored, and the products to which their SKUs belong.
+async fn concerned(
+    connection: &mut SqliteConnection,
+    wanted: &[Product],
+) -> TableResult<(HashMap<ProductId, Product>, HashMap<Sku, ProductId>)> {
+    let (mut stored, mut owners) = (HashMap::new(), HashMap::new());
+    for product in wanted {
+        if let Some(known) = load_one(connection, &product.id).await? {
+            stored.insert(known.id.clone(), known);
+        }
+        for variant in &product.variants {
+            if let Some(owner) = owner(connection, &variant.sku).await? {
+                owners.insert(variant.sku.clone(), owner);
+            }
+        }
+    }
+    Ok((stored, owners))
+}
+
+async fn load_one(connection: &mut SqliteConnection, id: &ProductId) -> TableResult<Option<Product>> {
+    let id = id.as_str();
+    let variants = sqlx::query_as!(
+        VariantColumns,
+        "SELECT sku, product, attributes, prices FROM variant WHERE product = ? ORDER BY position",
+        id
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let rows = sqlx::query_as!(
+        ProductColumns,
+        "SELECT id, version, name, description, category, images, updated_at FROM product WHERE id = ?",
+        id
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(products(rows, variants)?.pop())
+}
+
+/// The product to which a SKU belongs.
+async fn owner(connection: &mut SqliteConnection, sku: &Sku) -> TableResult<Option<ProductId>> {
+    let sku = sku.as_str();
+    let owner = sqlx::query_scalar!("SELECT product FROM variant WHERE sku = ?", sku)
+        .fetch_optional(connection)
+        .await?;
+    Ok(owner.as_deref().map(product_id).transpose()?)
 }
 
 pub(super) async fn delete(
@@ -83,10 +141,11 @@ pub(super) async fn delete(
     id: &ProductId,
     expected: Option<u64>,
     key: Option<&TableKey>,
-) -> TableResult<Written<()>> {
+) -> TableResult<CatalogWritten<()>> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     if keys::seen(&mut transaction, key).await?.is_some() {
-        return Ok(Written { value: (), replayed: true });
+        let generation = generation(&mut transaction).await?;
+        return Ok(CatalogWritten { value: (), replayed: true, generation });
     }
     let version = version(&mut transaction, id).await?.ok_or(StoreError::NotFound)?;
     if expected.is_some_and(|expected| expected != version) {
@@ -94,10 +153,10 @@ pub(super) async fn delete(
     }
     let id = id.as_str();
     sqlx::query!("DELETE FROM product WHERE id = ?", id).execute(&mut *transaction).await?;
-    raise_generation(&mut transaction).await?;
+    let generation = raise_generation(&mut transaction).await?;
     keys::remember(&mut transaction, key, id.as_bytes()).await?;
     transaction.commit().await?;
-    Ok(Written { value: (), replayed: false })
+    Ok(CatalogWritten { value: (), replayed: false, generation })
 }
 
 async fn version(connection: &mut SqliteConnection, id: &ProductId) -> TableResult<Option<u64>> {
@@ -158,9 +217,7 @@ async fn write_variant(
     if written == 1 {
         return Ok(());
     }
-    let owner =
-        sqlx::query_scalar!("SELECT product FROM variant WHERE sku = ?", sku).fetch_one(connection).await?;
-    let owner = owner.parse().map_err(|_| StoreError::Corrupt(format!("'{owner}' is not a product's id")))?;
+    let owner = owner(connection, &variant.sku).await?.ok_or(sqlx::Error::RowNotFound)?;
     Err(StoreError::from(Conflict::SkuTaken { sku: variant.sku.clone(), product: owner }).into())
 }
 
@@ -170,7 +227,10 @@ async fn drop_variants(connection: &mut SqliteConnection, product: &ProductId) -
     Ok(())
 }
 
-async fn raise_generation(connection: &mut SqliteConnection) -> TableResult<()> {
-    sqlx::query!("UPDATE shop SET catalog_generation = catalog_generation + 1").execute(connection).await?;
-    Ok(())
+/// The new generation.
+async fn raise_generation(connection: &mut SqliteConnection) -> TableResult<u64> {
+    sqlx::query!("UPDATE shop SET catalog_generation = catalog_generation + 1")
+        .execute(&mut *connection)
+        .await?;
+    generation(connection).await
 }

@@ -91,27 +91,48 @@ pub(super) async fn rotate(
     Ok(Written { value: stored, replayed: false })
 }
 
-/// Nothing happens when there is no such session, or when it is revoked.
-pub(super) async fn revoke(connection: &mut SqliteConnection, id: SessionId) -> TableResult<()> {
+pub(super) async fn revoke(
+    connection: &mut SqliteConnection,
+    id: SessionId,
+    key: Option<&TableKey>,
+) -> TableResult<Written<bool>> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    if keys::seen(&mut transaction, key).await?.is_some() {
+        return Ok(Written { value: true, replayed: true });
+    }
     let id = id_bytes(id.0);
-    sqlx::query!("UPDATE session SET revoked = 1 WHERE id = ?", id).execute(connection).await?;
+    let revoked = sqlx::query!("UPDATE session SET revoked = 1 WHERE id = ? AND revoked = 0", id)
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+    if revoked == 1 {
+        keys::remember(&mut transaction, key, &id).await?;
+        transaction.commit().await?;
+    }
+    Ok(Written { value: revoked == 1, replayed: false })
+}
+
+/// In the transaction of whatever ends them.
+pub(super) async fn revoke_others(
+    connection: &mut SqliteConnection,
+    user: UserId,
+    keep: Option<SessionId>,
+) -> TableResult<()> {
+    let (user, keep) = (id_bytes(user.0), keep.map(|id| id_bytes(id.0)));
+    sqlx::query!("UPDATE session SET revoked = 1 WHERE user = ? AND revoked = 0 AND id IS NOT ?", user, keep)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
-pub(super) async fn revoke_all_of(
+pub(super) async fn revoked_of(
     connection: &mut SqliteConnection,
     user: UserId,
-    but: Option<SessionId>,
 ) -> TableResult<Vec<SessionId>> {
-    let (user, but) = (id_bytes(user.0), but.map(|id| id_bytes(id.0)));
-    let revoked = sqlx::query_scalar!(
-        r#"UPDATE session SET revoked = 1 WHERE user = ? AND revoked = 0 AND id IS NOT ?
-           RETURNING id AS "id!: Vec<u8>""#,
-        user,
-        but
-    )
-    .fetch_all(connection)
-    .await?;
+    let user = id_bytes(user.0);
+    let revoked = sqlx::query_scalar!("SELECT id FROM session WHERE user = ? AND revoked = 1", user)
+        .fetch_all(connection)
+        .await?;
     Ok(ids_of(&revoked, SessionId)?)
 }
 

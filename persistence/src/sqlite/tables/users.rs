@@ -1,10 +1,13 @@
 //! Accounts.
 
-use smartcart_domain::{id::UserId, users::User};
+use smartcart_domain::{
+    id::{SessionId, UserId},
+    users::User,
+};
 use smartcart_engine::store::{Conflict, StoreError, TableKey, Written};
 use sqlx::{Connection, SqliteConnection};
 
-use super::keys;
+use super::{keys, sessions};
 use crate::columns::{id_bytes, id_of, signed};
 use crate::error::TableResult;
 use crate::rows::{UserColumns, email_key};
@@ -75,20 +78,54 @@ pub(super) async fn create(
     Ok(Written { value: new.clone(), replayed: false })
 }
 
+/// The account that a key has changed.
+pub(super) async fn of_key(connection: &mut SqliteConnection, key: &TableKey) -> TableResult<Option<User>> {
+    match keys::seen(connection, Some(key)).await? {
+        Some(subject) => load(connection, UserId(id_of(&subject)?)).await,
+        None => Ok(None),
+    }
+}
+
 pub(super) async fn update(
     connection: &mut SqliteConnection,
     next: &User,
     key: Option<&TableKey>,
 ) -> TableResult<Written<User>> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let stored = load(&mut transaction, next.id).await?.ok_or(StoreError::NotFound)?;
-    if keys::seen(&mut transaction, key).await?.is_some() {
+    let written = write_next(&mut transaction, next, key).await?;
+    transaction.commit().await?;
+    Ok(written)
+}
+
+pub(super) async fn change_password(
+    connection: &mut SqliteConnection,
+    next: &User,
+    keep: Option<SessionId>,
+    key: Option<&TableKey>,
+) -> TableResult<Written<User>> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let written = write_next(&mut transaction, next, key).await?;
+    if !written.replayed {
+        sessions::revoke_others(&mut transaction, next.id, keep).await?;
+    }
+    transaction.commit().await?;
+    Ok(written)
+}
+
+/// In the transaction of whoever asks.
+async fn write_next(
+    connection: &mut SqliteConnection,
+    next: &User,
+    key: Option<&TableKey>,
+) -> TableResult<Written<User>> {
+    let stored = load(connection, next.id).await?.ok_or(StoreError::NotFound)?;
+    if keys::seen(connection, key).await?.is_some() {
         return Ok(Written { value: stored, replayed: true });
     }
     if stored.version + 1 != next.version {
         return Err(StoreError::Stale { version: stored.version }.into());
     }
-    if email_is_taken(&mut transaction, next).await? {
+    if email_is_taken(connection, next).await? {
         return Err(StoreError::from(Conflict::EmailTaken).into());
     }
     let (id, version, email_key) = (id_bytes(next.id.0), signed(next.version), email_key(&next.email));
@@ -101,9 +138,8 @@ pub(super) async fn update(
         next.password_hash,
         id
     )
-    .execute(&mut *transaction)
+    .execute(&mut *connection)
     .await?;
-    keys::remember(&mut transaction, key, &id).await?;
-    transaction.commit().await?;
+    keys::remember(connection, key, &id).await?;
     Ok(Written { value: next.clone(), replayed: false })
 }

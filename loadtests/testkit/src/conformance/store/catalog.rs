@@ -1,7 +1,7 @@
 use smartcart_domain::{
     catalog::Product, idempotency::KeyFingerprint, limits::KEY_RETENTION, time::Timestamp,
 };
-use smartcart_engine::store::{Conflict, StoreError, TableKey};
+use smartcart_engine::store::{Conflict, ImportedRow, StoreError, TableKey};
 
 use super::super::{
     backend::Shop,
@@ -55,18 +55,55 @@ pub async fn a_sku_belongs_to_one_product(backend: impl Shop) {
     store.put_product(&product("lamp", &["22423", "85123A"]), None, None).await.unwrap();
 }
 
-pub async fn an_import_is_all_or_nothing(backend: impl Shop) {
+pub async fn an_import_takes_what_it_can(backend: impl Shop) {
     let store = backend.store();
-    store.put_products(&[product("heart", &["85123A"]), product("lamp", &["22423"])]).await.unwrap();
-    let clash = [product("bag", &["20725"]), product("box", &["20725"])];
-    let refused = store.put_products(&clash).await;
-    assert!(matches!(refused, Err(StoreError::Conflict(Conflict::SkuTaken { .. }))), "{refused:?}");
-    assert_eq!(store.load_catalog().await.unwrap().0, 1);
-    // The SKUs change places.
-    let swapped = [product("heart", &["22423"]), product("lamp", &["85123A"])];
-    let written = store.put_products(&swapped).await.unwrap();
-    assert_eq!(written.iter().map(|product| product.version).collect::<Vec<_>>(), [2, 2]);
-    assert_eq!(store.load_catalog().await.unwrap(), (2, written));
+    let first =
+        store.put_products(&[product("heart", &["85123A"]), product("lamp", &["22423"])]).await.unwrap();
+    assert_eq!(first.generation, 1);
+    let taken = |sku_name: &str, owner: &str| {
+        ImportedRow::Refused(Conflict::SkuTaken { sku: sku(sku_name), product: owner.parse().unwrap() })
+    };
+    // One wants another's SKU, two want the same, one says nothing new, and one is as it should be.
+    let rows = [
+        product("bag", &["20725"]),
+        product("box", &["20725"]),
+        product("tin", &["21212", "22423"]),
+        product("heart", &["85123A"]),
+    ];
+    let second = store.put_products(&rows).await.unwrap();
+    let bag = Product { version: 1, ..rows[0].clone() };
+    let expected =
+        [ImportedRow::Written(bag), taken("20725", "bag"), taken("22423", "lamp"), ImportedRow::Unchanged];
+    assert_eq!((second.rows.as_slice(), second.generation), (expected.as_slice(), 2));
+    let again = store.put_products(&rows).await.unwrap();
+    let expected = [ImportedRow::Unchanged, expected[1].clone(), expected[2].clone(), ImportedRow::Unchanged];
+    assert_eq!((again.rows.as_slice(), again.generation), (expected.as_slice(), 2));
+    let (generation, products) = store.load_catalog().await.unwrap();
+    let ids: Vec<String> = products.iter().map(|product| product.id.to_string()).collect();
+    assert_eq!((generation, ids), (2, vec!["bag".to_owned(), "heart".to_owned(), "lamp".to_owned()]));
+}
+
+pub async fn an_import_moves_skus_whatever_the_order(backend: impl Shop) {
+    let store = backend.store();
+    let before = [product("a", &["A"]), product("b", &["B"]), product("c", &["C"]), product("d", &["D"])];
+    store.put_products(&before).await.unwrap();
+    // A and B change places, and C follows a chain that ends at a SKU which is not free.
+    let rows = [product("a", &["B"]), product("b", &["A"]), product("c", &["E"]), product("e", &["C", "D"])];
+    let moved = store.put_products(&rows).await.unwrap();
+    let written = |index: usize| ImportedRow::Written(Product { version: 2, ..rows[index].clone() });
+    let refused = Conflict::SkuTaken { sku: sku("D"), product: "d".parse().unwrap() };
+    let expected = [written(0), written(1), written(2), ImportedRow::Refused(refused)];
+    assert_eq!((moved.rows.as_slice(), moved.generation), (expected.as_slice(), 2));
+    // Who is refused keeps what another wants: that one is refused, too, and so is the next.
+    let rows = [product("a", &["A"]), product("b", &["E"]), product("c", &["D"])];
+    let kept = store.put_products(&rows).await.unwrap();
+    let refused = |name: &str, owner: &str| {
+        ImportedRow::Refused(Conflict::SkuTaken { sku: sku(name), product: owner.parse().unwrap() })
+    };
+    assert_eq!(kept.rows, [refused("A", "b"), refused("E", "c"), refused("D", "d")]);
+    let (generation, products) = store.load_catalog().await.unwrap();
+    let skus: Vec<String> = products.iter().map(|product| product.variants[0].sku.to_string()).collect();
+    assert_eq!((generation, skus), (2, ["B", "A", "E", "D"].map(str::to_owned).to_vec()));
 }
 
 pub async fn keys_replay_and_guard(backend: impl Shop) {
@@ -77,13 +114,15 @@ pub async fn keys_replay_and_guard(backend: impl Shop) {
 
     let again = Product { updated_at: Timestamp(9_999), ..heart.clone() };
     let replayed = store.put_product(&again, Some(0), key(1, 10, 5)).await.unwrap();
-    assert_eq!((replayed.value, replayed.replayed), (first.value, true));
+    // The outcome of then, and the generation of now.
+    assert_eq!((replayed.value, replayed.replayed, replayed.generation), (first.value, true, 2));
     let reused = store.put_product(&heart, None, key(1, 11, 5)).await;
     assert!(matches!(reused, Err(StoreError::KeyReused)), "{reused:?}");
 
     let deleted = store.delete_product(&heart.id, None, key(2, 20, 5)).await.unwrap();
-    assert!(!deleted.replayed);
-    assert!(store.delete_product(&heart.id, None, key(2, 20, 6)).await.unwrap().replayed);
+    assert_eq!((deleted.replayed, deleted.generation), (false, 3));
+    let again = store.delete_product(&heart.id, None, key(2, 20, 6)).await.unwrap();
+    assert_eq!((again.replayed, again.generation), (true, 3));
     // A change that was refused does not use up its key.
     let missing = store.delete_product(&heart.id, None, key(3, 30, 6)).await;
     assert!(matches!(missing, Err(StoreError::NotFound)), "{missing:?}");

@@ -31,6 +31,11 @@ pub async fn an_address_has_one_account(backend: impl Shop) {
     let stale = store.update_user(&next, None).await;
     assert!(matches!(stale, Err(StoreError::Stale { version: 2 })), "{stale:?}");
     assert!(store.update_user(&next, key(2, 2)).await.unwrap().replayed);
+    let of_key = |key: Option<TableKey>| store.user_of_key(key.unwrap());
+    assert_eq!(of_key(key(2, 2)).await.unwrap(), Some(next.clone()));
+    assert_eq!(of_key(key(77, 2)).await.unwrap(), None);
+    let reused = of_key(key(2, 3)).await;
+    assert!(matches!(reused, Err(StoreError::KeyReused)), "{reused:?}");
     let hers = User { version: 2, email: "ADA@example.com".to_owned(), ..bob.clone() };
     let taken = store.update_user(&hers, None).await;
     assert!(matches!(taken, Err(StoreError::Conflict(Conflict::EmailTaken))), "{taken:?}");
@@ -62,17 +67,36 @@ pub async fn sessions_rotate_and_end(backend: impl Shop) {
     let theft = store.rotate_session(SessionId(1), 1, Timestamp(2_000), None).await;
     assert!(matches!(theft, Err(StoreError::Stale { version: 2 })), "{theft:?}");
 
-    store.revoke_session(SessionId(2)).await.unwrap();
+    let revoke = async |key| {
+        let written = store.revoke_session(SessionId(2), key).await.unwrap();
+        (written.value, written.replayed)
+    };
+    assert_eq!(revoke(key(10, 1)).await, (true, false));
+    assert_eq!(revoke(key(10, 1)).await, (true, true));
+    // It was over before: no other key has ended it.
+    for other in [None, key(11, 1), key(11, 1)] {
+        assert_eq!(revoke(other).await, (false, false));
+    }
     let ended = store.rotate_session(SessionId(2), 1, Timestamp(2_000), None).await;
     assert!(matches!(ended, Err(StoreError::NotFound)), "{ended:?}");
-    let ended = store.revoke_sessions_of(UserId(1), Some(SessionId(1))).await.unwrap();
-    assert_eq!(ended, [SessionId(3)]);
+    let ada = store.user(UserId(1)).await.unwrap().unwrap();
+    let next = User { version: 2, password_hash: "another".to_owned(), ..ada };
+    let change = || store.change_password(&next, Some(SessionId(1)), key(12, 1));
+    assert!(!change().await.unwrap().replayed);
+    // Whoever signs in later knows the new password, and a retry does not end that session.
+    store.create_session(&session(4, 1), None).await.unwrap();
+    assert!(change().await.unwrap().replayed);
+    let mut ended = store.revoked_sessions_of(UserId(1)).await.unwrap();
+    ended.sort();
+    assert_eq!(ended, [SessionId(2), SessionId(3)]);
     let mut revoked = store.revoked_sessions(Timestamp(500)).await.unwrap();
     revoked.sort();
     assert_eq!(revoked, [SessionId(2), SessionId(3)]);
     assert_eq!(store.revoked_sessions(Timestamp(1_000)).await.unwrap(), []);
     assert_eq!(store.session(SessionId(1)).await.unwrap(), Some(expected));
-    assert_eq!(store.revoke_sessions_of(UserId(1), None).await.unwrap(), [SessionId(1)]);
+    let none = User { version: 3, ..next };
+    store.change_password(&none, None, None).await.unwrap();
+    assert_eq!(store.revoked_sessions_of(UserId(1)).await.unwrap().len(), 4);
     assert_eq!(store.session(SessionId(8)).await.unwrap(), None);
 }
 

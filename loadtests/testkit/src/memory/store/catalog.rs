@@ -1,8 +1,13 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
-use smartcart_domain::{catalog::Product, id::ProductId};
-use smartcart_engine::store::{CatalogStore, Conflict, StoreError, TableKey, Written};
+use smartcart_domain::{
+    catalog::{Product, Resolution, resolve},
+    id::{ProductId, Sku},
+};
+use smartcart_engine::store::{
+    CatalogStore, CatalogWritten, Conflict, Imported, ImportedRow, StoreError, TableKey,
+};
 
 use super::{super::tables::KeySubject, MemoryStore};
 
@@ -23,6 +28,15 @@ fn put(products: &mut Products, product: &Product) -> Result<Product, StoreError
     let written = Product { version: version + 1, ..product.clone() };
     products.insert(product.id.clone(), written.clone());
     Ok(written)
+}
+
+/// The product to which each SKU belongs.
+fn owners(products: &Products) -> HashMap<Sku, ProductId> {
+    let skus = |product: &Product| {
+        let id = product.id.clone();
+        product.variants.iter().map(move |variant| (variant.sku.clone(), id.clone())).collect::<Vec<_>>()
+    };
+    products.values().flat_map(skus).collect()
 }
 
 fn must_be_at(expected: Option<u64>, version: u64) -> Result<(), StoreError> {
@@ -46,37 +60,47 @@ impl CatalogStore for MemoryStore {
         product: &Product,
         expected: Option<u64>,
         key: Option<TableKey>,
-    ) -> Result<Written<Product>, StoreError> {
+    ) -> Result<CatalogWritten<Product>, StoreError> {
         self.write(|state| {
             let tables = &mut state.tables;
             if let Some(KeySubject::Product(value)) = tables.seen(key)? {
-                return Ok(Written { value, replayed: true });
+                return Ok(CatalogWritten { value, replayed: true, generation: tables.catalog_generation });
             }
             must_be_at(expected, tables.products.get(&product.id).map_or(0, |known| known.version))?;
             let value = put(&mut tables.products, product)?;
             tables.catalog_generation += 1;
             tables.remember(key, KeySubject::Product(value.clone()));
             self.database.tell();
-            Ok(Written { value, replayed: false })
+            Ok(CatalogWritten { value, replayed: false, generation: tables.catalog_generation })
         })
         .await
     }
 
-    async fn put_products(&self, products: &[Product]) -> Result<Vec<Product>, StoreError> {
+    async fn put_products(&self, products: &[Product]) -> Result<Imported, StoreError> {
         self.write(|state| {
-            let mut next = state.tables.products.clone();
+            let tables = &mut state.tables;
+            let stored: HashMap<ProductId, Product> =
+                tables.products.iter().map(|(id, product)| (id.clone(), product.clone())).collect();
+            let resolved = resolve(products, &stored, &owners(&tables.products));
             // First of all, so that a SKU may move from one product to another of the same import.
-            for product in products {
-                if let Some(known) = next.get_mut(&product.id) {
+            for (product, _) in products.iter().zip(&resolved).filter(|row| *row.1 == Resolution::Write) {
+                if let Some(known) = tables.products.get_mut(&product.id) {
                     known.variants.clear();
                 }
             }
-            let written: Vec<_> =
-                products.iter().map(|product| put(&mut next, product)).collect::<Result<_, _>>()?;
-            state.tables.products = next;
-            state.tables.catalog_generation += 1;
-            self.database.tell();
-            Ok(written)
+            let row = |(product, resolution)| match resolution {
+                Resolution::Unchanged => Ok(ImportedRow::Unchanged),
+                Resolution::SkuTaken { sku, product } => {
+                    Ok(ImportedRow::Refused(Conflict::SkuTaken { sku, product }))
+                }
+                Resolution::Write => put(&mut tables.products, product).map(ImportedRow::Written),
+            };
+            let rows: Vec<_> = products.iter().zip(resolved).map(row).collect::<Result<_, StoreError>>()?;
+            if rows.iter().any(|row| matches!(row, ImportedRow::Written(_))) {
+                tables.catalog_generation += 1;
+                self.database.tell();
+            }
+            Ok(Imported { rows, generation: tables.catalog_generation })
         })
         .await
     }
@@ -86,11 +110,12 @@ impl CatalogStore for MemoryStore {
         id: &ProductId,
         expected: Option<u64>,
         key: Option<TableKey>,
-    ) -> Result<Written<()>, StoreError> {
+    ) -> Result<CatalogWritten<()>, StoreError> {
         self.write(|state| {
             let tables = &mut state.tables;
             if tables.seen(key)?.is_some() {
-                return Ok(Written { value: (), replayed: true });
+                let generation = tables.catalog_generation;
+                return Ok(CatalogWritten { value: (), replayed: true, generation });
             }
             let version = tables.products.get(id).ok_or(StoreError::NotFound)?.version;
             must_be_at(expected, version)?;
@@ -98,7 +123,7 @@ impl CatalogStore for MemoryStore {
             tables.catalog_generation += 1;
             tables.remember(key, KeySubject::ProductGone);
             self.database.tell();
-            Ok(Written { value: (), replayed: false })
+            Ok(CatalogWritten { value: (), replayed: false, generation: tables.catalog_generation })
         })
         .await
     }

@@ -17,6 +17,23 @@ fn by_email<'a>(tables: &'a Tables, email: &str) -> Option<&'a User> {
     tables.users.values().find(|user| user.email.to_lowercase() == email)
 }
 
+fn update(tables: &mut Tables, next: &User, key: Option<TableKey>) -> Result<Written<User>, StoreError> {
+    let replayed = tables.seen(key)?.is_some();
+    let stored = tables.users.get(&next.id).cloned().ok_or(StoreError::NotFound)?;
+    if replayed {
+        return Ok(Written { value: stored, replayed });
+    }
+    if stored.version + 1 != next.version {
+        return Err(StoreError::Stale { version: stored.version });
+    }
+    if by_email(tables, &next.email).is_some_and(|other| other.id != next.id) {
+        return Err(Conflict::EmailTaken.into());
+    }
+    tables.users.insert(next.id, User { created_at: stored.created_at, ..next.clone() });
+    tables.remember(key, KeySubject::User(next.id));
+    Ok(Written { value: next.clone(), replayed })
+}
+
 #[async_trait]
 impl UserStore for MemoryStore {
     async fn create_user(&self, user: &User, key: Option<TableKey>) -> Result<Written<User>, StoreError> {
@@ -44,23 +61,32 @@ impl UserStore for MemoryStore {
         self.read(|state| by_email(&state.tables, email).cloned()).await
     }
 
+    async fn user_of_key(&self, key: TableKey) -> Result<Option<User>, StoreError> {
+        self.read(|state| match state.tables.seen(Some(key))? {
+            Some(KeySubject::User(id)) => Ok(state.tables.users.get(&id).cloned()),
+            Some(_) | None => Ok(None),
+        })
+        .await?
+    }
+
     async fn update_user(&self, next: &User, key: Option<TableKey>) -> Result<Written<User>, StoreError> {
+        self.write(|state| update(&mut state.tables, next, key)).await
+    }
+
+    async fn change_password(
+        &self,
+        next: &User,
+        keep: Option<SessionId>,
+        key: Option<TableKey>,
+    ) -> Result<Written<User>, StoreError> {
         self.write(|state| {
-            let tables = &mut state.tables;
-            let replayed = tables.seen(key)?.is_some();
-            let stored = tables.users.get(&next.id).cloned().ok_or(StoreError::NotFound)?;
-            if replayed {
-                return Ok(Written { value: stored, replayed });
+            let written = update(&mut state.tables, next, key)?;
+            let sessions = state.tables.sessions.values_mut();
+            for session in sessions.filter(|session| !written.replayed && session.user == next.id) {
+                session.revoked |= Some(session.id) != keep;
             }
-            if stored.version + 1 != next.version {
-                return Err(StoreError::Stale { version: stored.version });
-            }
-            if by_email(tables, &next.email).is_some_and(|other| other.id != next.id) {
-                return Err(Conflict::EmailTaken.into());
-            }
-            tables.users.insert(next.id, User { created_at: stored.created_at, ..next.clone() });
-            tables.remember(key, KeySubject::User(next.id));
-            Ok(Written { value: next.clone(), replayed })
+            self.database.tell();
+            Ok(written)
         })
         .await
     }
@@ -118,32 +144,31 @@ impl UserStore for MemoryStore {
         .await
     }
 
-    async fn revoke_session(&self, id: SessionId) -> Result<(), StoreError> {
+    async fn revoke_session(
+        &self,
+        id: SessionId,
+        key: Option<TableKey>,
+    ) -> Result<Written<bool>, StoreError> {
         self.write(|state| {
-            if let Some(session) = state.tables.sessions.get_mut(&id) {
-                session.revoked = true;
-            }
+            let tables = &mut state.tables;
             self.database.tell();
-            Ok(())
+            if tables.seen(key)?.is_some() {
+                return Ok(Written { value: true, replayed: true });
+            }
+            let open = tables.sessions.get_mut(&id).filter(|session| !session.revoked);
+            let value = open.map(|session| session.revoked = true).is_some();
+            if value {
+                tables.remember(key, KeySubject::Session(id));
+            }
+            Ok(Written { value, replayed: false })
         })
         .await
     }
 
-    async fn revoke_sessions_of(
-        &self,
-        user: UserId,
-        but: Option<SessionId>,
-    ) -> Result<Vec<SessionId>, StoreError> {
-        self.write(|state| {
-            let sessions = state.tables.sessions.values_mut();
-            let open = sessions.filter(|session| session.user == user && !session.revoked);
-            let mut ended = Vec::new();
-            for session in open.filter(|session| Some(session.id) != but) {
-                session.revoked = true;
-                ended.push(session.id);
-            }
-            self.database.tell();
-            Ok(ended)
+    async fn revoked_sessions_of(&self, user: UserId) -> Result<Vec<SessionId>, StoreError> {
+        self.read(|state| {
+            let theirs = state.tables.sessions.values().filter(|session| session.user == user);
+            theirs.filter(|session| session.revoked).map(|session| session.id).collect()
         })
         .await
     }
