@@ -78,15 +78,16 @@ async fn a_read_that_fails_is_unavailable() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_done_in_part_is_unknown_and_a_retry_does_the_rest() {
+async fn a_new_password_and_the_end_of_other_sessions_are_one_and_a_retry_tells_memory() {
     let (_shop, pod) = Shop::open().await;
     let other = account(&pod, "ada@example.com").await;
     let own = sign_in(&pod, "ada@example.com", "a long password").await;
     let body = json!({"current_password": "a long password", "new_password": "a new password"});
     let change = call("PUT", "/v1/users/me/password").bearer(&own.token).key("password").json(&body);
-    // The password is written; ending the other sessions fails.
-    pod.store.faults().spare(1);
     pod.store.faults().inject([StoreFault::Fail]);
+    pod.send(change.clone()).await.is(503, "unavailable");
+    // The password is written and the other sessions have ended, in one transaction; this pod does not know.
+    pod.store.faults().inject([StoreFault::LoseAnswer]);
     pod.send(change.clone()).await.is(503, "outcome_unknown");
     pod.send(call("GET", "/v1/users/me").bearer(&other.token)).await.is(200, "");
     assert!(pod.send(change).await.is(204, "").replayed);
