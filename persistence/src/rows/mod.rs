@@ -11,5 +11,5 @@ mod part;
 pub(crate) use account::{SessionColumns, UserColumns, address_replayed, address_subject, email_key};
 pub(crate) use catalog::{ProductColumns, VariantColumns, product_replayed, product_subject, products};
 pub(crate) use flushed::{CartRow, RowsByKind, StockRow};
-pub(crate) use order::{OrderColumns, OrderRow, order_rows};
+pub(crate) use order::{OrderColumns, OrderRow, RestockColumns, order_rows};
 pub(crate) use part::{Part, assemble};
