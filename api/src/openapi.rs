@@ -99,7 +99,12 @@ fn describe_change(operation: &mut Operation) {
     let parameters = operation.parameters.get_or_insert_default();
     parameters.push(header("Idempotency-Key", "^[!-~]{1,255}$", KEY).into());
     parameters.push(
-        header("If-Match", r#"^("[0-9]+"|\*)$"#, "The `ETag` of the version that is to be changed").into(),
+        header(
+            "If-Match",
+            r#"^("[0-9]+(-[0-9a-f]{16})?"|\*)$"#,
+            "The `ETag` of the version that is to be changed",
+        )
+        .into(),
     );
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response
@@ -125,8 +130,12 @@ fn describe_change(operation: &mut Operation) {
 
 fn describe_read(operation: &mut Operation) {
     operation.parameters.get_or_insert_default().push(
-        header("If-None-Match", r#"^(\*|(W/)?"[0-9]+"(, *(W/)?"[0-9]+")*)$"#, "The `ETag` that you have")
-            .into(),
+        header(
+            "If-None-Match",
+            r#"^(\*|(W/)?"[0-9]+(-[0-9a-f]{16})?"(, *(W/)?"[0-9]+(-[0-9a-f]{16})?")*)$"#,
+            "The `ETag` that you have",
+        )
+        .into(),
     );
     add_failures(operation);
 }

@@ -14,7 +14,7 @@ use tokio::{task::JoinHandle, time::Instant};
 use crate::{
     admission::{AdmissionConfig, AdmissionController},
     background,
-    checkout::coordinator::Coordinator,
+    checkout::{CheckoutConfig, coordinator::Coordinator, payments::Payments},
     clock::{Clock, ShopClock},
     commit::{
         Recovered, RecoveryError, WriteBehindConfig,
@@ -62,6 +62,7 @@ pub struct Config {
     /// Of carts, and of stocks.
     pub residency: ResidencyConfig,
     pub write_behind: WriteBehindConfig,
+    pub checkout: CheckoutConfig,
 }
 
 /// Why an engine has not started.
@@ -250,16 +251,17 @@ impl Engine {
         };
         let directories = Directories::new(&parts, config.admission, config.residency);
         let inventory = &directories.inventory;
-        let coordinator = Arc::new(Coordinator::new(
+        let payments = Arc::new(Payments::new(gateway, config.checkout.payment_timeout));
+        let coordinator = Coordinator::new(
             directories.clone(),
             write_behind.clone(),
             store.clone(),
-            gateway.clone(),
+            payments,
             catalog.clone(),
             routes.clone(),
-        ));
-        let restocker =
-            Arc::new(Restocker::new(inventory.clone(), store.clone(), gateway, routes.shards.clone()));
+        );
+        let coordinator = Arc::new(coordinator.deciding_within(config.checkout.decide_within));
+        let restocker = Arc::new(Restocker::beside(coordinator.clone(), clock.clone()));
         let worker = write_behind.start();
         tasks.extend(directories.sweep(&admission));
         tasks.extend(background::start(&admission, inventory, &coordinator, &restocker, &clock));

@@ -18,7 +18,9 @@ pub enum PaymentError {
     Failed(#[from] Failure),
 }
 
-/// Where the money comes from. Every call is idempotent by the order's id: a step may be repeated after a crash.
+/// Where the money comes from. Every call is idempotent by the order's id: a step may be repeated after a crash. A call that
+/// takes too long is given up and may still arrive: so a void must be final, and a capture or an authorisation that comes
+/// after it must do nothing.
 #[async_trait]
 pub trait PaymentGateway: Send + Sync + 'static {
     async fn authorize(
@@ -28,6 +30,7 @@ pub trait PaymentGateway: Send + Sync + 'static {
         by: &PaymentMethod,
     ) -> Result<Authorization, PaymentError>;
     async fn capture(&self, order: OrderId, authorization: &Authorization) -> Result<(), PaymentError>;
+    /// Gives back what was authorised, or what was captured already.
     async fn void(&self, order: OrderId) -> Result<(), PaymentError>;
 }
 

@@ -20,7 +20,15 @@ pub struct Published<E: Resident> {
 struct Encoded {
     /// Of the catalogue whose names and prices are in it.
     generation: u64,
-    body: Bytes,
+    encoding: Encoding,
+}
+
+/// An entity as a client reads it.
+#[derive(Debug, Clone)]
+pub struct Encoding {
+    pub body: Bytes,
+    /// Tells encodings of one version apart, which show other prices.
+    pub rendition: u64,
 }
 
 impl<E: Resident> Published<E> {
@@ -37,13 +45,13 @@ impl<E: Resident> Published<E> {
     }
 
     /// The encoding, made at the first call and again when the catalogue's generation has moved.
-    pub fn encoded(&self, generation: u64, encode: impl FnOnce(&E::View) -> Bytes) -> Bytes {
+    pub fn encoded(&self, generation: u64, encode: impl FnOnce(&E::View) -> Encoding) -> Encoding {
         if let Some(encoded) = self.encoded.lock().as_deref().filter(|kept| kept.generation == generation) {
-            return encoded.body.clone();
+            return encoded.encoding.clone();
         }
-        let body = encode(&self.view);
-        *self.encoded.lock() = Some(Box::new(Encoded { generation, body: body.clone() }));
-        body
+        let encoding = encode(&self.view);
+        *self.encoded.lock() = Some(Box::new(Encoded { generation, encoding: encoding.clone() }));
+        encoding
     }
 
     pub(crate) fn forget_encoding(&self) {

@@ -36,7 +36,7 @@ export function purchase({ listed, sku, currency }) {
   expectStatus(read, 200);
   check(read, {
     'the cart adds up': (r) => r.json('totals.quantity') === 3 && r.json('totals.subtotal.amount') === 3 * 499,
-    'the cart has an ETag': (r) => r.headers.Etag === `"${r.json('version')}"`,
+    'the cart has an ETag': (r) => (r.headers.Etag || '').startsWith(`"${r.json('version')}-`),
   });
 
   const hold = inventory.hold(sku, 1);

@@ -19,8 +19,8 @@ macro_rules! implement_table_stores {
                 users::{Address, Session, User},
             };
             use smartcart_engine::store::{
-                CatalogStore, CatalogWritten, EntityStore, Imported, OrderStore, StoreError, Stored,
-                TableBatch, TableKey, UserStore, Written,
+                CatalogStore, CatalogWritten, DueRestock, EntityStore, Imported, OrderStore, StoreError,
+                Stored, TableBatch, TableKey, UserStore, Written,
             };
 
             #[async_trait]
@@ -118,8 +118,21 @@ macro_rules! implement_table_stores {
                     $read!(self, connection => orders::of_key(connection, &key))
                 }
 
-                async fn orders_to_restock(&self, limit: usize) -> Result<Vec<Order>, StoreError> {
-                    $read!(self, connection => orders::to_restock(connection, limit))
+                async fn orders_to_restock(
+                    &self,
+                    now: ShopTime,
+                    after: Option<(ShopTime, OrderId)>,
+                    limit: usize,
+                ) -> Result<Vec<DueRestock>, StoreError> {
+                    $read!(self, connection => orders::to_restock(connection, now, after, limit))
+                }
+
+                async fn postpone_restock(&self, id: OrderId, until: ShopTime) -> Result<(), StoreError> {
+                    $write!(self, connection => orders::postpone_restock(connection, id, until))
+                }
+
+                async fn mark_units_returned(&self, id: OrderId) -> Result<(), StoreError> {
+                    $write!(self, connection => orders::mark_units_returned(connection, id))
                 }
 
                 async fn mark_restocked(&self, id: OrderId) -> Result<(), StoreError> {

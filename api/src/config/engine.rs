@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use smartcart_domain::limits::Limits;
 use smartcart_engine::{
-    admission::AdmissionConfig, commit::WriteBehindConfig, directory::ResidencyConfig, engine::Config,
+    admission::AdmissionConfig, checkout::CheckoutConfig, commit::WriteBehindConfig,
+    directory::ResidencyConfig, engine::Config,
 };
 
 use super::setting::{ConfigError, positive, settings};
@@ -18,6 +19,10 @@ settings! {
         max_in_flight_per_sku: u32 = "SMARTCART_MAX_IN_FLIGHT_PER_SKU",
         /// Milliseconds after which a waiting change is not begun any more [5000]
         change_deadline_ms: u64 = "SMARTCART_CHANGE_DEADLINE_MS",
+        /// Milliseconds after which a checkout without every hold and the payment's promise is given up [6000]
+        checkout_deadline_ms: u64 = "SMARTCART_CHECKOUT_DEADLINE_MS",
+        /// Milliseconds of one call of the payment gateway [4000]
+        payment_timeout_ms: u64 = "SMARTCART_PAYMENT_TIMEOUT_MS",
         /// MiB for carts in memory, and as much again for stock [1024]
         memory_mib: usize = "SMARTCART_MEMORY_MIB",
         /// Seconds without work after which an actor is passivated [10]
@@ -46,6 +51,7 @@ impl EngineSettings {
         };
         let (admission, residency, tables) =
             (AdmissionConfig::default(), ResidencyConfig::default(), WriteBehindConfig::default());
+        let checkout = CheckoutConfig::default();
         Ok(Config {
             limits,
             admission: AdmissionConfig {
@@ -59,6 +65,18 @@ impl EngineSettings {
                     self.max_in_flight_per_sku.unwrap_or(admission.per_stock),
                 )?,
                 deadline: millis("change_deadline_ms", self.change_deadline_ms, admission.deadline)?,
+            },
+            checkout: CheckoutConfig {
+                decide_within: millis(
+                    "checkout_deadline_ms",
+                    self.checkout_deadline_ms,
+                    checkout.decide_within,
+                )?,
+                payment_timeout: millis(
+                    "payment_timeout_ms",
+                    self.payment_timeout_ms,
+                    checkout.payment_timeout,
+                )?,
             },
             residency: ResidencyConfig {
                 passivate_after: seconds(

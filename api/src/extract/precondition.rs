@@ -6,7 +6,7 @@ use axum::{
 };
 
 use crate::{
-    etag::KnownVersions,
+    etag::{KnownVersions, version_named},
     problem::{Code, Problem},
 };
 
@@ -25,13 +25,9 @@ pub fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     if text == "*" {
         return Ok(None);
     }
-    text.strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .and_then(|version| version.parse().ok())
-        .map(Some)
-        .ok_or_else(|| {
-            Problem::new(Code::InvalidHeader, "If-Match: one ETag as this API gave it, such as \"7\", or *")
-        })
+    version_named(text).map(Some).ok_or_else(|| {
+        Problem::new(Code::InvalidHeader, "If-Match: one ETag as this API gave it, such as \"7\", or *")
+    })
 }
 
 #[cfg(test)]
@@ -46,6 +42,7 @@ mod tests {
             expected_version(&HeaderMap::from_iter([(header::IF_MATCH, HeaderValue::from_static(tag))])).ok()
         };
         assert_eq!(read("\"7\""), Some(Some(7)));
+        assert_eq!(read("\"7-00000000000000ab\""), Some(Some(7)), "a cart's, whatever it showed");
         assert_eq!(read("*"), Some(None));
         for tag in ["7", "W/\"7\"", "\"7\", \"8\"", "\"x\"", ""] {
             assert_eq!(read(tag), None, "{tag}");

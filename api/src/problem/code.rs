@@ -56,6 +56,8 @@ codes! {
     CartExists = CONFLICT, "cart_exists", "The cart exists";
     CartExpired = CONFLICT, "cart_expired", "The cart has expired";
     CheckoutInProgress = CONFLICT, "checkout_in_progress", "The cart is being checked out";
+    CartOrdered = CONFLICT, "cart_ordered", "The cart was ordered";
+    ProductUnavailable = CONFLICT, "product_unavailable", "Some of it is no longer sold";
     PriceChanged = CONFLICT, "price_changed", "Prices have changed";
     InsufficientStock = CONFLICT, "insufficient_stock", "There is not enough in stock";
     HoldExists = CONFLICT, "hold_exists", "The hold's id is taken by another hold";
@@ -83,6 +85,7 @@ codes! {
     IdempotencyKeyTooShort = UNPROCESSABLE_ENTITY, "idempotency_key_too_short", "A guest's key has 32 characters or more";
 
     Overloaded = SERVICE_UNAVAILABLE, "overloaded", "Too much work at the moment";
+    PaymentUnavailable = SERVICE_UNAVAILABLE, "payment_unavailable", "The payment gateway gave no answer; nothing was bought";
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The shop cannot do this at the moment; nothing was changed";
     OutcomeUnknown = SERVICE_UNAVAILABLE, "outcome_unknown", "It is not known whether this was done: try again with the same key";
     DeadlineExceeded = SERVICE_UNAVAILABLE, "deadline_exceeded", "It took too long; whether it was done is not known: try again with the same key";

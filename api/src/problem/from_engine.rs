@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 use smartcart_domain::{
     cart::CartRejection,
-    checkout::{PriceChange, Shortage},
+    checkout::{AbortReason, ChangedPrices, PriceChange, Shortage, TotalChange},
     failure::{Effect, Failure},
     inventory::StockRejection,
+    money::Money,
     request::{CheckoutRejection, ReadError, RequestError, Shed},
 };
 use smartcart_engine::{
@@ -76,14 +77,24 @@ impl From<CartRejection> for Problem {
                 problem
             }
             CartRejection::CartEmpty => Self::plain(Code::CartEmpty),
-            CartRejection::PriceChanged(changes) => Self::plain(Code::PriceChanged)
-                .with("changes", changes.iter().map(price_change).collect::<Value>()),
+            CartRejection::CartOrdered { order } => {
+                Self::plain(Code::CartOrdered).with("order_id", order.to_string())
+            }
+            CartRejection::PriceChanged(prices) => price_changed(*prices),
+            CartRejection::ProductUnavailable(lines) => Self::plain(Code::ProductUnavailable)
+                .with("skus", lines.iter().map(|line| line.sku.as_str()).collect::<Value>()),
         }
     }
 }
 
-fn price_change(change: &PriceChange) -> Value {
-    json!({ "sku": change.sku, "was": change.was, "now": change.now })
+fn price_changed(prices: ChangedPrices) -> Problem {
+    let ChangedPrices { changes, total: TotalChange { currency, was, now } } = prices;
+    let money = |amount| json!(Money::new(amount, currency));
+    let change = |one: &PriceChange| json!({ "sku": one.sku, "was": money(one.was), "now": money(one.now) });
+    let detail = "send the total that the shopper agrees to as expected_total";
+    Problem::new(Code::PriceChanged, detail)
+        .with("changes", changes.iter().map(change).collect::<Value>())
+        .with("total", json!({ "was": money(was), "now": money(now) }))
 }
 
 fn shortage(shortage: &Shortage) -> Value {
@@ -94,9 +105,20 @@ impl From<CheckoutRejection> for Problem {
     fn from(rejection: CheckoutRejection) -> Self {
         match rejection {
             CheckoutRejection::Cart(rejection) => rejection.into(),
-            CheckoutRejection::InsufficientStock(items) => Self::plain(Code::InsufficientStock)
+            CheckoutRejection::Aborted { reason, replayed: true } => Self::from(reason).replayed(),
+            CheckoutRejection::Aborted { reason, replayed: false } => reason.into(),
+        }
+    }
+}
+
+impl From<AbortReason> for Problem {
+    fn from(reason: AbortReason) -> Self {
+        match reason {
+            AbortReason::InsufficientStock(items) => Self::plain(Code::InsufficientStock)
                 .with("items", items.iter().map(shortage).collect::<Value>()),
-            CheckoutRejection::PaymentDeclined { reason } => Self::new(Code::PaymentDeclined, reason),
+            AbortReason::PaymentDeclined { reason } => Self::new(Code::PaymentDeclined, reason),
+            AbortReason::PaymentUnavailable { reason } => Self::new(Code::PaymentUnavailable, reason),
+            AbortReason::Unavailable { reason } => Self::new(Code::Unavailable, reason),
         }
     }
 }

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 
 pub use code::Code;
 
-use crate::{etag::etag, json};
+use crate::{etag::etag, json, reply::REPLAYED};
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 /// Told to a client when the failure itself suggests no delay.
@@ -36,6 +36,7 @@ struct Parts {
     fields: Map<String, Value>,
     retry_after: Option<Duration>,
     version: Option<u64>,
+    replayed: bool,
 }
 
 /// The body of every answer with a status of 400 or more.
@@ -66,6 +67,7 @@ impl Problem {
             fields: Map::new(),
             retry_after: None,
             version: None,
+            replayed: false,
         }))
     }
 
@@ -84,6 +86,13 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
+        self
+    }
+
+    /// The key's earlier request had this outcome.
+    #[must_use]
+    pub fn replayed(mut self) -> Self {
+        self.0.replayed = true;
         self
     }
 
@@ -112,7 +121,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Parts { code, detail, fields, retry_after, version } = *self.0;
+        let Parts { code, detail, fields, retry_after, version, replayed } = *self.0;
         let status = code.status();
         let retries = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
         let retry_after = retries.then(|| retry_after.unwrap_or(DEFAULT_RETRY));
@@ -135,6 +144,9 @@ impl IntoResponse for Problem {
         }
         if let Some(version) = version {
             headers.insert(header::ETAG, etag(version));
+        }
+        if replayed {
+            headers.insert(REPLAYED, HeaderValue::from_static("true"));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

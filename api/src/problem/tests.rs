@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use smartcart_domain::{
     cart::CartRejection,
+    checkout::{AbortReason, ChangedPrices, TotalChange},
     failure::{Effect, Failure},
-    id::Sku,
+    id::{OrderId, Sku},
     inventory::StockRejection,
     request::{CheckoutRejection, ReadError, RequestError},
 };
@@ -34,6 +35,10 @@ fn sku() -> Sku {
     "MUG".parse().unwrap()
 }
 
+fn aborted(reason: AbortReason) -> CheckoutRejection {
+    CheckoutRejection::Aborted { reason, replayed: false }
+}
+
 rejections! { cart: CartRejection {
     // A batch is refused with the code of its operation.
     CartRejection::NotFound | CartRejection::Batch { .. } => CartNotFound [
@@ -55,7 +60,12 @@ rejections! { cart: CartRejection {
     CartRejection::QuantityOutOfRange { .. } => QuantityOutOfRange [CartRejection::QuantityOutOfRange { limit: 999 }];
     CartRejection::TotalTooLarge => TotalTooLarge [CartRejection::TotalTooLarge];
     CartRejection::CartEmpty => CartEmpty [CartRejection::CartEmpty];
-    CartRejection::PriceChanged(_) => PriceChanged [CartRejection::PriceChanged(Vec::new())];
+    CartRejection::CartOrdered { .. } => CartOrdered [CartRejection::CartOrdered { order: OrderId(1) }];
+    CartRejection::PriceChanged(_) => PriceChanged [CartRejection::PriceChanged(Box::new(ChangedPrices {
+        changes: Vec::new(),
+        total: TotalChange { currency: "GBP".parse().unwrap(), was: 1, now: 2 }
+    }))];
+    CartRejection::ProductUnavailable(_) => ProductUnavailable [CartRejection::ProductUnavailable(Vec::new())];
 }}
 
 rejections! { stock: StockRejection {
@@ -72,10 +82,15 @@ rejections! { stock: StockRejection {
 rejections! { checkout: CheckoutRejection {
     // A checkout that did not begin has the code of the cart's refusal.
     CheckoutRejection::Cart(_) => CartEmpty [CheckoutRejection::Cart(CartRejection::CartEmpty)];
-    CheckoutRejection::InsufficientStock(_) => InsufficientStock [CheckoutRejection::InsufficientStock(Vec::new())];
-    CheckoutRejection::PaymentDeclined { .. } => PaymentDeclined [
-        CheckoutRejection::PaymentDeclined { reason: String::new() }
+    CheckoutRejection::Aborted { reason: AbortReason::InsufficientStock(_), .. } => InsufficientStock [
+        aborted(AbortReason::InsufficientStock(Vec::new()))
     ];
+    CheckoutRejection::Aborted { reason: AbortReason::PaymentDeclined { .. }, .. } => PaymentDeclined [
+        aborted(AbortReason::PaymentDeclined { reason: String::new() })
+    ];
+    // What was out of reach is no refusal of a rule; see below.
+    CheckoutRejection::Aborted { reason: AbortReason::PaymentUnavailable { .. }, .. } => PaymentUnavailable [];
+    CheckoutRejection::Aborted { reason: AbortReason::Unavailable { .. }, .. } => Unavailable [];
 }}
 
 fn check<R>(lines: Vec<(Code, Vec<R>)>)
@@ -85,7 +100,10 @@ where
     let mut seen = HashSet::new();
     for (code, rejections) in lines {
         assert!(seen.insert(code.as_str()), "two reasons share the code {code:?}");
-        assert!(code.status().is_client_error(), "{code:?}: a rule's refusal is no failure of ours");
+        assert!(
+            code.status().is_client_error() || rejections.is_empty(),
+            "{code:?}: a rule's refusal is no failure of ours"
+        );
         for rejection in rejections {
             assert_eq!(Problem::from(RequestError::Rejected(rejection)).code(), code);
         }
@@ -97,6 +115,19 @@ fn every_rejection_has_a_code_of_its_own() {
     check(cart());
     check(stock());
     check(checkout());
+}
+
+#[test]
+fn what_was_out_of_reach_may_be_tried_again() {
+    let reason = String::new;
+    for (out_of_reach, code) in [
+        (AbortReason::PaymentUnavailable { reason: reason() }, Code::PaymentUnavailable),
+        (AbortReason::Unavailable { reason: reason() }, Code::Unavailable),
+    ] {
+        assert!(!out_of_reach.is_final());
+        assert!(code.status().is_server_error());
+        assert_eq!(Problem::from(aborted(out_of_reach)).code(), code);
+    }
 }
 
 #[test]

@@ -1,13 +1,14 @@
 use serde::{Serialize, Serializer, ser::SerializeSeq as _};
 use serde_json::value::RawValue;
 use smartcart_domain::{
-    cart::{Cart, CartStatus, Line},
+    cart::{Cart, CartStatus, LastOrder, Line},
     catalog::Catalog,
-    id::{CartId, UserId},
+    id::{CartId, OrderId, UserId},
     money::line_total,
     time::Timestamp,
 };
 use utoipa::ToSchema;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{json_object::json_object, money::MoneyView, time::Rfc3339};
 
@@ -25,6 +26,10 @@ pub struct CartView<'a> {
     pub(super) owner: Option<UserId>,
     #[schema(value_type = Vec<LineView>)]
     pub(super) items: Lines<'a>,
+    /// The order that the cart has become; null once something is put in again.
+    #[schema(value_type = Option<String>)]
+    pub(super) order_id: Option<OrderId>,
+    pub(super) last_order: Option<LastOrderView>,
     /// Lines saved for later.
     #[schema(value_type = Vec<LineView>)]
     pub(super) saved: [(); 0],
@@ -39,6 +44,20 @@ pub struct CartView<'a> {
     pub(super) updated_at: Rfc3339,
     #[schema(value_type = String, format = DateTime)]
     pub(super) expires_at: Rfc3339,
+}
+
+/// The last order that was placed from a cart.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = LastOrder)]
+pub struct LastOrderView {
+    #[schema(value_type = String)]
+    pub(super) id: OrderId,
+    /// What people call it.
+    #[schema(example = "7ZK3-0Q9D-VX2M")]
+    pub(super) number: String,
+    /// Null when an earlier version of the shop placed it.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(super) placed_at: Option<Rfc3339>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -136,7 +155,34 @@ impl From<CartStatus> for CartStatusView {
     }
 }
 
+impl LastOrderView {
+    fn new(last: &LastOrder) -> Self {
+        let LastOrder { id, placed_at, is_current: _ } = *last;
+        Self { id, number: id.number(), placed_at: placed_at.map(Rfc3339) }
+    }
+}
+
+impl CartStatusView {
+    /// Where a cart's rendition begins.
+    pub(super) const fn rendition(self) -> u64 {
+        self as u64
+    }
+}
+
+impl LineView<'_> {
+    /// The rendition of the lines so far, with what this line shows beside its cart's version: today's name and price.
+    pub(super) fn rendition(&self, before: u64) -> u64 {
+        let price = self.current_price.map_or(u64::MAX, |price| price.amount.cast_unsigned());
+        xxh3_64_with_seed(self.name.as_bytes(), xxh3_64_with_seed(&price.to_le_bytes(), before))
+    }
+}
+
 impl<'a> CartView<'a> {
+    /// Tells apart what is shown of one version: its status, which time changes, and today's names and prices.
+    pub fn rendition(&self) -> u64 {
+        self.items.views().fold(self.status.rendition(), |before, line| line.rendition(before))
+    }
+
     pub fn new(cart: &'a Cart, catalog: &'a Catalog, now: Timestamp) -> Self {
         // By name, so that a new field is shown or left out on purpose.
         let Cart {
@@ -151,7 +197,7 @@ impl<'a> CartView<'a> {
             expires_at,
             lifetime: _,
             checkout: _,
-            last_order: _,
+            last_order,
         } = cart;
         let currency = currency.as_str();
         Self {
@@ -161,6 +207,8 @@ impl<'a> CartView<'a> {
             currency,
             owner: *owner,
             items: Lines { cart, catalog },
+            order_id: cart.order(),
+            last_order: last_order.as_deref().map(LastOrderView::new),
             saved: [],
             coupons: [],
             totals: TotalsView::plain(cart.quantity(), cart.subtotal().unwrap_or(i64::MAX), currency),

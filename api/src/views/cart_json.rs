@@ -1,9 +1,9 @@
 //! A cart's JSON, written by hand: every change is answered with it, and the derived form took a third of what a change
 //! costs. `CartView` stays the description. The compiler names a field that is not written here, and a test compares the two byte by byte.
 
-use bytes::Bytes;
 use serde::Serialize;
 use smartcart_domain::{cart::Cart, catalog::Catalog, time::Timestamp};
+use smartcart_engine::published::Encoding;
 
 use super::{
     cart::{CartView, LineView, TotalsView},
@@ -12,13 +12,15 @@ use super::{
 };
 use crate::json;
 
-pub fn cart_json(cart: &Cart, catalog: &Catalog, now: Timestamp) -> Bytes {
+pub fn cart_json(cart: &Cart, catalog: &Catalog, now: Timestamp) -> Encoding {
     let view = CartView::new(cart, catalog, now);
-    json::written(|text| write(&view, text))
+    let mut rendition = 0;
+    let body = json::written(|text| rendition = write(&view, text));
+    Encoding { body, rendition }
 }
 
-/// Ids, SKUs, currencies and times need no escaping; a product's name does.
-fn write(view: &CartView, text: &mut Vec<u8>) {
+/// Ids, SKUs, currencies and times need no escaping; a product's name does. Returns the rendition of what it wrote.
+fn write(view: &CartView, text: &mut Vec<u8>) -> u64 {
     // By name, so that a new field of the view cannot be forgotten here.
     let CartView {
         id: cart,
@@ -27,6 +29,8 @@ fn write(view: &CartView, text: &mut Vec<u8>) {
         currency,
         owner,
         items,
+        order_id,
+        last_order,
         saved: [],
         coupons: [],
         totals: sums,
@@ -46,20 +50,19 @@ fn write(view: &CartView, text: &mut Vec<u8>) {
     put(text, ",\"currency\":\"");
     put(text, currency);
     put(text, "\",\"owner\":");
-    match owner {
-        Some(owner) => {
-            put(text, "\"");
-            id(text, owner.0);
-            put(text, "\"");
-        }
-        None => put(text, "null"),
-    }
+    id_or_null(text, owner.map(|owner| owner.0));
     put(text, ",\"items\":[");
+    let mut rendition = status.rendition();
     for (index, item) in items.views().enumerate() {
         put(text, if index == 0 { "" } else { "," });
         line(text, &item, &end);
+        rendition = item.rendition(rendition);
     }
-    put(text, "],\"saved\":[],\"coupons\":[],\"totals\":");
+    put(text, "],\"order_id\":");
+    id_or_null(text, order_id.map(|order| order.0));
+    put(text, ",\"last_order\":");
+    value(text, last_order);
+    put(text, ",\"saved\":[],\"coupons\":[],\"totals\":");
     totals(text, sums, &end);
     put(text, ",\"metadata\":");
     put(text, metadata.get());
@@ -70,6 +73,14 @@ fn write(view: &CartView, text: &mut Vec<u8>) {
     put(text, "\",\"expires_at\":\"");
     time(text, *expires_at);
     put(text, "\"}");
+    rendition
+}
+
+fn id_or_null(text: &mut Vec<u8>, known: Option<u128>) {
+    let Some(known) = known else { return put(text, "null") };
+    put(text, "\"");
+    id(text, known);
+    put(text, "\"");
 }
 
 fn line(text: &mut Vec<u8>, line: &LineView, end: &str) {
@@ -138,9 +149,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use smartcart_domain::{
-        cart::Line,
+        cart::{LastOrder, Line},
         catalog::{Product, Variant},
-        id::{CartId, UserId},
+        id::{CartId, OrderId, UserId},
         money::Money,
         time::Seconds,
     };
@@ -183,7 +194,7 @@ mod tests {
             last_order: None,
         };
         let json: serde_json::Value =
-            serde_json::from_slice(&cart_json(&cart, &catalog, Timestamp(0))).unwrap();
+            serde_json::from_slice(&cart_json(&cart, &catalog, Timestamp(0)).body).unwrap();
         assert_eq!(json["status"], "open");
         assert_eq!(json["items"][0]["name"], "Mug \"Ö\"\n, red");
         assert_eq!(json["items"][0]["unit_price"], serde_json::json!({"amount": 700, "currency": "GBP"}));
@@ -193,11 +204,19 @@ mod tests {
         assert_eq!(json["totals"]["quantity"], 3);
         assert_eq!(json["totals"]["total"]["amount"], 1450);
         assert_eq!(json["metadata"]["note"], "gift");
-        for (owner, metadata) in [(None, None), (Some(UserId(7)), cart.metadata.clone())] {
-            let cart = Cart { owner, metadata, ..cart.clone() };
+        let last = |placed_at| LastOrder { id: OrderId(9), placed_at, is_current: true };
+        for (owner, metadata, last_order) in [
+            (None, None, None),
+            (Some(UserId(7)), cart.metadata.clone(), Some(last(Some(Timestamp(5))))),
+            (None, None, Some(last(None))),
+        ] {
+            let cart = Cart { owner, metadata, last_order: last_order.map(Box::new), ..cart.clone() };
             for catalog in [&catalog, &Catalog::default()] {
-                let derived = serde_json::to_vec(&CartView::new(&cart, catalog, Timestamp(0))).unwrap();
-                assert_eq!(cart_json(&cart, catalog, Timestamp(0)), derived, "written by hand and by serde");
+                let view = CartView::new(&cart, catalog, Timestamp(0));
+                let derived = serde_json::to_vec(&view).unwrap();
+                let Encoding { body, rendition } = cart_json(&cart, catalog, Timestamp(0));
+                assert_eq!(body, derived, "written by hand and by serde");
+                assert_eq!(rendition, view.rendition());
             }
         }
     }

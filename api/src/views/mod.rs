@@ -11,7 +11,7 @@ mod stock;
 mod time;
 mod user;
 
-pub use cart::{CartStatusView, CartView, LineView, TotalsView};
+pub use cart::{CartStatusView, CartView, LastOrderView, LineView, TotalsView};
 pub use cart_json::cart_json;
 pub use list::{ListView, Page};
 pub use money::MoneyView;

@@ -258,7 +258,9 @@ async fn somebody_elses_cart() {
             Request::new("DELETE", &cart),
             Request::new("POST", format!("{cart}/items")).json(&add),
             Request::new("PUT", format!("{cart}/items/MUG")).json(&json!({"quantity": 1})),
-            Request::new("POST", format!("{cart}/checkout")).key("k"),
+            Request::new("POST", format!("{cart}/checkout"))
+                .key("k")
+                .json(&json!({"email": "eve@example.com"})),
         ];
         for request in requests {
             let request = match stranger {

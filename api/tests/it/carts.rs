@@ -1,13 +1,14 @@
 use serde_json::json;
+use smartcart_api::etag::version_named;
 
-use crate::support::{Request, TestShop};
+use crate::support::{Answer, Request, TestShop};
 
 #[tokio::test]
 async fn a_cart_is_filled_changed_and_emptied() {
     let shop = TestShop::open().await;
     let created =
         shop.post("/v1/carts", json!({"currency": "EUR", "metadata": {"note": "gift"}})).await.is(201);
-    assert_eq!(created.header("etag"), Some("\"1\""));
+    assert_eq!(version_of(&created), Some(1));
     assert_eq!(created.header("smartcart-durability"), Some("journaled"));
     let cart = created.header("location").unwrap().to_owned();
     let created = created.json();
@@ -17,7 +18,7 @@ async fn a_cart_is_filled_changed_and_emptied() {
 
     shop.post(format!("{cart}/items"), json!({"sku": "MUG", "quantity": 2})).await.is(200);
     let added = shop.post(format!("{cart}/items"), json!({"sku": "MUG", "quantity": 3})).await.is(200);
-    assert_eq!(added.header("etag"), Some("\"3\""));
+    assert_eq!(version_of(&added), Some(3));
     let line = &added.json()["items"][0];
     assert_eq!((&line["name"], &line["quantity"]), (&json!("Mug"), &json!(5)));
     assert_eq!(line["line_total"], json!({"amount": 4000, "currency": "EUR"}));
@@ -63,7 +64,7 @@ async fn a_cart_that_was_read_is_not_sent_again() {
     shop.post(format!("{cart}/items"), json!({"sku": "MUG", "quantity": 1})).await.is(200);
     shop.send(Request::new("GET", &cart).header("If-None-Match", tag)).await.is(200);
     let head = shop.send(Request::new("HEAD", &cart)).await.is(200);
-    assert_eq!(head.header("etag"), Some("\"3\""));
+    assert_eq!(version_of(&head), Some(3));
 }
 
 #[tokio::test]
@@ -94,9 +95,9 @@ async fn an_atomic_batch_is_done_whole_or_not_at_all() {
     };
     let problem = shop.post(format!("{cart}/batch"), batch("NOPE")).await.problem(422, "unknown_sku");
     assert_eq!(problem["operation"], 2);
-    assert_eq!(shop.get(&cart).await.header("etag"), Some("\"2\""));
+    assert_eq!(version_of(&shop.get(&cart).await), Some(2));
     let done = shop.post(format!("{cart}/batch"), batch("TEE-M")).await.is(200);
-    assert_eq!(done.header("etag"), Some("\"3\""));
+    assert_eq!(version_of(&done), Some(3));
     let done = done.json();
     assert_eq!(done["cart"]["totals"]["quantity"], 7);
     assert_eq!(
@@ -153,4 +154,50 @@ async fn a_shopper_has_one_cart_of_their_own_on_every_device() {
     assert!(first["owner"].is_string());
     assert_eq!(shop.send(mine(laptop)).await.is(200).json(), first);
     shop.get("/v1/carts/mine").await.problem(401, "authentication_required");
+}
+
+/// The version that a cart's tag names.
+fn version_of(answer: &Answer) -> Option<u64> {
+    let tag = answer.header("etag")?;
+    assert!(tag.contains('-'), "a cart shows prices, which its version does not cover: {tag}");
+    version_named(tag)
+}
+
+#[tokio::test]
+async fn a_conditional_read_sees_a_new_price_and_a_new_name() {
+    let shop = TestShop::open().await;
+    let cart = shop.cart_with_mugs().await;
+    let mug = |name: &str, amount: u32| {
+        let price = json!({"amount": amount, "currency": "GBP"});
+        let mug = json!({"name": name, "variants": [{"sku": "MUG", "prices": [price]}]});
+        shop.put("/v1/products/MUG").json(&mug)
+    };
+    let before = shop.get(&cart).await.is(200).header("etag").unwrap().to_owned();
+    let read = |tag: &str| shop.send(Request::new("GET", &cart).header("If-None-Match", tag));
+    read(&before).await.is(304);
+    // Somebody else's product: nothing that this cart shows.
+    let tee = json!({"name": "Tee 2", "variants": [{"sku": "TEE-S", "prices": [{"amount": 1, "currency": "GBP"}]}]});
+    shop.send(shop.put("/v1/products/TEE").json(&tee)).await.is(200);
+    read(&before).await.is(304);
+    let mut seen = vec![before.clone()];
+    for (name, amount) in [("Mug", 900), ("Cup", 900), ("Cup", 750)] {
+        shop.send(mug(name, amount)).await.is(200);
+        let now = read(seen.last().unwrap()).await.is(200);
+        assert_eq!(now.json()["items"][0]["current_price"]["amount"], amount);
+        assert_eq!(version_of(&now), version_named(&before), "the cart has not changed");
+        seen.push(now.header("etag").unwrap().to_owned());
+    }
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 4, "four contents have four tags");
+    // What was read at an old price can still be changed: the version is what counts.
+    let change = Request::new("PUT", format!("{cart}/items/MUG")).header("If-Match", &before);
+    let changed = shop.send(change.json(&json!({"quantity": 3}))).await.is(200);
+    let change = Request::new("PUT", format!("{cart}/items/MUG")).header("If-Match", &before);
+    shop.send(change.json(&json!({"quantity": 4}))).await.problem(412, "version_mismatch");
+    // A change and a read of the same state have the same tag.
+    assert_eq!(changed.header("etag"), shop.get(&cart).await.header("etag"));
+    let batch = json!({"mode": "atomic", "operations": [{"op": "set", "sku": "MUG", "quantity": 5}]});
+    let batch = shop.post(format!("{cart}/batch"), batch).await.is(200);
+    assert_eq!(batch.header("etag"), shop.get(&cart).await.header("etag"));
 }

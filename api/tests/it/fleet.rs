@@ -7,7 +7,7 @@ use std::sync::{
 use std::time::Duration;
 
 use serde_json::json;
-use smartcart_api::target::Target;
+use smartcart_api::{reply::REPLAYED, target::Target};
 use smartcart_domain::time::Timestamp;
 use smartcart_engine::clock::{Clock, SystemClock};
 
@@ -53,6 +53,13 @@ async fn a_checkout_crosses_pods_and_its_key_is_known_to_all() {
         let again = a.send(checkout).await.is(201);
         assert_eq!(again.header("idempotency-replayed"), Some("true"));
         assert_eq!(order.json(), again.json());
+        let second = Request::new("POST", format!("{cart}/checkout"))
+            .key(&format!("again-{number}"))
+            .json(&json!({"email": "ada@example.com"}));
+        for pod in [&a, &b] {
+            let problem = pod.send(second.clone()).await.problem(409, "cart_ordered");
+            assert_eq!(problem["order_id"], order.json()["id"]);
+        }
         let shown = Request::new("GET", order.header("location").unwrap()).bearer(TOKEN);
         assert_eq!(a.send(shown.clone()).await.is(200).json()["id"], order.json()["id"]);
         assert_eq!(b.send(shown).await.is(200).json()["id"], order.json()["id"]);
@@ -64,9 +71,15 @@ async fn a_checkout_crosses_pods_and_its_key_is_known_to_all() {
     .await;
     let few = b.cart().await;
     b.post(format!("{few}/items"), mugs(85)).await.is(200);
-    let checkout = Request::new("POST", format!("{few}/checkout")).key("too-many").json(&json!({}));
-    let short = a.send(checkout).await.problem(409, "insufficient_stock");
-    assert_eq!(short["items"][0]["available"], 84);
+    let checkout = Request::new("POST", format!("{few}/checkout"))
+        .key("too-many")
+        .json(&json!({"email": "ada@example.com"}));
+    for replayed in [None, Some("true")] {
+        let short = a.send(checkout.clone()).await;
+        assert_eq!(short.header(REPLAYED.as_str()), replayed, "a refusal that is given again says so");
+        let short = short.problem(409, "insufficient_stock");
+        assert_eq!(short["items"][0]["available"], 84);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

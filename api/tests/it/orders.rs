@@ -5,7 +5,8 @@ use crate::support::{Answer, Request, TestShop};
 /// A guest's order of two mugs: its path.
 async fn order(shop: &TestShop) -> String {
     let cart = shop.cart_with_mugs().await;
-    let placed = shop.send(Request::new("POST", format!("{cart}/checkout")).key("k")).await.is(201);
+    let checkout = Request::new("POST", format!("{cart}/checkout")).key("k");
+    let placed = shop.send(checkout.json(&json!({"email": "ada@example.com"}))).await.is(201);
     placed.header("location").unwrap().to_owned()
 }
 
@@ -81,4 +82,20 @@ async fn the_shop_sees_all_orders_page_by_page() {
     let mut found = seen.clone();
     found.sort();
     assert_eq!(found, placed);
+}
+
+#[tokio::test]
+async fn money_that_comes_after_the_goods_have_gone_enters_the_history() {
+    let shop = TestShop::open().await;
+    let order = order(&shop).await;
+    for to in ["packed", "shipped"] {
+        transition(&shop, &order, to).await.is(200);
+    }
+    let paid = transition(&shop, &order, "paid").await.is(200).json();
+    assert_eq!((&paid["status"], &paid["version"]), (&json!("shipped"), &json!(4)));
+    let read = shop.get(&order).await.is(200).json();
+    let steps: Vec<&Value> = read["history"].as_array().unwrap().iter().map(|step| &step["status"]).collect();
+    assert_eq!(steps, ["placed", "packed", "shipped", "paid"]);
+    transition(&shop, &order, "paid").await.problem(409, "forbidden_transition");
+    transition(&shop, &order, "delivered").await.is(200);
 }

@@ -70,6 +70,21 @@ pub enum Outcome {
     CheckoutsToAsk(Box<[(OrderId, CartId)]>),
 }
 
+impl Outcome {
+    /// Whether its key stands for it. Otherwise nothing was reached, and the same key may try again.
+    pub const fn is_final(&self) -> bool {
+        match self {
+            Self::CheckoutRefused(_, reason) => reason.is_final(),
+            Self::Applied
+            | Self::Hold { .. }
+            | Self::Batch(_)
+            | Self::CheckoutStarted(_)
+            | Self::Ordered(_)
+            | Self::CheckoutsToAsk(_) => true,
+        }
+    }
+}
+
 /// How one operation of a batch went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OperationOutcome {

@@ -15,6 +15,8 @@ pub const KEY_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 pub const MAX_ON_HAND: i64 = 1_000_000_000_000;
 /// Minor units of one price: a full cart's total fits an `i64`.
 pub const MAX_PRICE: i64 = 1_000_000_000_000;
+/// The largest amount that is shown or charged, in minor units: what every JSON reader keeps exactly.
+pub const MAX_AMOUNT: i64 = (1 << 53) - 1;
 /// Operations of one batch.
 pub const MAX_BATCH_OPERATIONS: usize = 200;
 /// Holds that one message expires, so that no message takes long; more only when it wants what they give back.
@@ -30,6 +32,7 @@ pub const CHECKOUT_HOLD_PATIENCE: Duration = Duration::from_secs(30);
 
 const _: () = assert!(SHARDS.is_power_of_two());
 const _: () = assert!(MAX_PRICE.checked_mul(999 * 100).is_some());
+const _: () = assert!(MAX_PRICE <= MAX_AMOUNT && MAX_ON_HAND <= MAX_AMOUNT);
 const _: () = assert!(DEFAULT_HOLD_TTL.as_secs() <= MAX_HOLD_TTL.as_secs());
 
 /// The limits of a cart that the shop may set.

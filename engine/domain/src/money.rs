@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::limits;
+
 /// The active codes of ISO 4217, without funds, metals and test codes.
 const ISO_4217: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF \
 CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR \
@@ -75,6 +77,12 @@ impl Money {
     }
 }
 
+/// The sum in minor units, or nothing when a part is nothing or the sum is more than is ever charged.
+pub fn sum(amounts: impl IntoIterator<Item = Option<i64>>) -> Option<i64> {
+    let sum = amounts.into_iter().try_fold(0_i64, |sum, amount| sum.checked_add(amount?));
+    sum.filter(|sum| *sum <= limits::MAX_AMOUNT)
+}
+
 /// `price * quantity` in minor units, or nothing when it does not fit.
 pub fn line_total(unit_price: i64, quantity: u32) -> Option<i64> {
     unit_price.checked_mul(i64::from(quantity))
@@ -90,6 +98,15 @@ mod tests {
         for text in ["", "gbp", "XXX", "GB", "GBPP", "A B", "ED "] {
             assert_eq!(text.parse::<Currency>(), Err(InvalidCurrency), "{text}");
         }
+    }
+
+    #[test]
+    fn a_sum_that_json_readers_would_round_is_nothing() {
+        let most = limits::MAX_AMOUNT;
+        assert_eq!(sum([Some(most - 1), Some(1)]), Some(most));
+        assert_eq!(sum([Some(most), Some(1)]), None);
+        assert_eq!(sum([Some(i64::MAX), Some(i64::MAX)]), None);
+        assert_eq!(sum([Some(1), None]), None);
     }
 
     #[test]

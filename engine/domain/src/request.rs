@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     cart::CartRejection,
-    checkout::{AbortReason, Shortage},
+    checkout::AbortReason,
     entity::{Context, Entity},
     failure::Failure,
     id::CartId,
     idempotency::{Caller, KeyFingerprint},
     limits::Limits,
+    money::Money,
     orders::{CheckoutDetails, Order},
     payment::PaymentMethod,
     time::Moment,
@@ -47,7 +48,8 @@ pub struct CheckoutRequest {
     pub key: KeyFingerprint,
     /// The cart's version that the shopper saw.
     pub expected: Option<u64>,
-    pub accept_changes: bool,
+    /// What the shopper agrees to pay, whatever the cart showed.
+    pub expected_total: Option<Money>,
     pub details: CheckoutDetails,
     pub payment: PaymentMethod,
 }
@@ -64,19 +66,8 @@ pub struct Ordered {
 pub enum CheckoutRejection {
     /// It did not begin.
     Cart(CartRejection),
-    /// It began and was given up; the same key answers the same again.
-    InsufficientStock(Vec<Shortage>),
-    /// The same.
-    PaymentDeclined { reason: String },
-}
-
-impl From<AbortReason> for CheckoutRejection {
-    fn from(reason: AbortReason) -> Self {
-        match reason {
-            AbortReason::InsufficientStock(shortages) => Self::InsufficientStock(shortages),
-            AbortReason::PaymentDeclined { reason } => Self::PaymentDeclined { reason },
-        }
-    }
+    /// It began and was given up; `replayed`: an earlier request with the key began it.
+    Aborted { reason: AbortReason, replayed: bool },
 }
 
 /// Why a request was not admitted. Nothing of it was done.

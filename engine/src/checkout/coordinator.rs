@@ -12,6 +12,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use parking_lot::Mutex;
 use tokio::{sync::watch, task::AbortHandle, time::Instant};
 
+use super::{config::CheckoutConfig, payments::Payments};
 use crate::{
     commit::write_behind::WriteBehind,
     directories::Directories,
@@ -20,12 +21,12 @@ use crate::{
         routes::{ForwardError, RouteContext, Routes},
         shard_map::{Owner, Route},
     },
+    published::{Answer, Published},
     shed::shed,
     store::{Store, StoreError},
 };
-use crate::{payment::PaymentGateway, published::Answer};
 use smartcart_domain::{
-    cart::{Cart, CartCommand, CartRejection, CheckoutTerms},
+    cart::{Cart, CartCommand, CartRejection, Checkout, CheckoutPhase, CheckoutTerms},
     catalog::Catalog,
     change::EntityKey,
     id::{CartId, OrderId},
@@ -45,6 +46,8 @@ const RESUMED_AT_ONCE: usize = 32;
 
 /// How long a caller waits for a checkout; the checkout itself goes on until it is decided.
 const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a new checkout waits for the gateway to void the payment of the one before.
+const VOID_PATIENCE: Duration = Duration::from_secs(2);
 /// When whoever wants to check out may ask again, while the tables do not answer.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -54,18 +57,19 @@ pub(super) enum Progress {
     Undecided,
     /// The tables have the order.
     Placed(Arc<Order>),
-    /// Its holds are released.
+    /// Its holds are released, as far as their SKUs answer.
     Aborted(AbortReason),
 }
 
 /// Drives checkouts: at most one task for each cart.
 pub(crate) struct Coordinator {
-    pub(super) directories: Directories,
+    pub(crate) directories: Directories,
     pub(super) write_behind: Arc<WriteBehind>,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) gateway: Arc<dyn PaymentGateway>,
-    pub(super) catalog: Arc<ArcSwap<Catalog>>,
-    routes: Routes,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) payments: Arc<Payments>,
+    catalog: Arc<ArcSwap<Catalog>>,
+    pub(crate) routes: Routes,
+    pub(super) decide_within: Duration,
     running: Mutex<HashMap<CartId, RunningCheckout>>,
     /// Carts that were asked to begin and have not answered.
     starting: AtomicUsize,
@@ -83,12 +87,18 @@ impl Coordinator {
         directories: Directories,
         write_behind: Arc<WriteBehind>,
         store: Arc<dyn Store>,
-        gateway: Arc<dyn PaymentGateway>,
+        payments: Arc<Payments>,
         catalog: Arc<ArcSwap<Catalog>>,
         routes: Routes,
     ) -> Self {
+        let decide_within = CheckoutConfig::default().decide_within;
         let (running, starting) = (Mutex::default(), AtomicUsize::new(0));
-        Self { directories, write_behind, store, gateway, catalog, routes, running, starting }
+        Self { directories, write_behind, store, payments, catalog, routes, decide_within, running, starting }
+    }
+
+    pub(crate) const fn deciding_within(mut self, decide_within: Duration) -> Self {
+        self.decide_within = decide_within;
+        self
     }
 
     /// From a client.
@@ -159,13 +169,20 @@ impl Coordinator {
         if self.write_behind.tables_away() {
             return Err(shed("tables_away", RETRY_AFTER).into());
         }
-        let (outcome, replayed) = self.begin(request, until).await?;
+        let begun = self.begin(request, until).await;
+        if let Err(RequestError::Rejected(CheckoutRejection::Cart(CartRejection::CartOrdered { .. }))) =
+            &begun
+        {
+            // Whoever is led to the order finds it.
+            self.flush_cart(request.cart).await?;
+        }
+        let (outcome, replayed) = begun?;
         match outcome {
             Outcome::Ordered(order) => {
                 self.flush_cart(request.cart).await?;
                 self.placed(order, replayed).await
             }
-            Outcome::CheckoutRefused(_, refusal) => Err(refused(*refusal)),
+            Outcome::CheckoutRefused(_, refusal) => Err(refused(*refusal, replayed)),
             Outcome::CheckoutStarted(order) => {
                 let mut progress = self.resume(request.cart, order);
                 let decided = progress.wait_for(|progress| !matches!(progress, Progress::Undecided));
@@ -176,7 +193,7 @@ impl Coordinator {
                 };
                 match decided {
                     Ok(Ok(Progress::Placed(order))) => Ok(Ordered { order, replayed }),
-                    Ok(Ok(Progress::Aborted(reason))) => Err(refused(reason)),
+                    Ok(Ok(Progress::Aborted(reason))) => Err(refused(reason, replayed)),
                     // Given up here, because the cart's shard goes to another pod.
                     Ok(Err(_)) => Err(RequestError::NotOwner),
                     Ok(Ok(Progress::Undecided)) | Err(_) => {
@@ -194,12 +211,13 @@ impl Coordinator {
         request: &CheckoutRequest,
         until: Instant,
     ) -> Result<(Outcome, bool), RequestError<CheckoutRejection>> {
+        let voided_by = until.min(Instant::now() + VOID_PATIENCE);
         loop {
             let terms = CheckoutTerms {
                 order: OrderId::random(),
                 details: request.details.clone(),
                 payment: request.payment.clone(),
-                accept_changes: request.accept_changes,
+                expected_total: request.expected_total,
                 catalog: self.catalog.load_full(),
             };
             let start = Request {
@@ -213,7 +231,12 @@ impl Coordinator {
                 Ok(begun) => return Ok(begun),
                 // The last checkout's goods are still being handed out: that takes milliseconds.
                 Err(RequestError::Rejected(CartRejection::CheckoutUnderWay)) if Instant::now() < until => {
-                    self.wait_for_end(request.cart, until).await;
+                    let patient = Instant::now() < voided_by;
+                    self.wait_for_end(request.cart, if patient { voided_by } else { until }).await;
+                    if Instant::now() >= voided_by && self.awaits_void(request.cart).await {
+                        let reason = "the payment gateway has not voided the last payment yet".to_owned();
+                        return Err(refused(AbortReason::PaymentUnavailable { reason }, false));
+                    }
                 }
                 Err(refusal) => return Err(refusal.map(CheckoutRejection::Cart)),
             }
@@ -239,7 +262,27 @@ impl Coordinator {
         starting.await.unwrap_or_else(|error| Err(RequestError::indeterminate(error.to_string())))
     }
 
-    /// Waits until the cart's checkout under way has come to its end.
+    /// Whether all that the cart's aborted checkout lacks is the gateway's word.
+    async fn awaits_void(&self, cart: CartId) -> bool {
+        let published = self.directories.carts.read_local(&cart).await.ok().flatten();
+        let aborted = |checkout: &Checkout| checkout.phase == CheckoutPhase::Aborted;
+        published.is_some_and(|cart| cart.view().checkout.as_deref().is_some_and(aborted))
+    }
+
+    /// Whether the cart has come to the end with this order: it asks the payment gateway for nothing more.
+    pub(crate) async fn is_settled(self: &Arc<Self>, cart: CartId, order: OrderId) -> Result<bool, String> {
+        let published = self.directories.carts.read(&cart).await.map_err(|error| error.to_string())?;
+        let works_on = |cart: &Published<Cart>| {
+            cart.view().checkout.as_deref().is_some_and(|checkout| checkout.order == order)
+        };
+        let settled = !published.is_some_and(|cart| works_on(&cart));
+        if !settled {
+            self.resume_cart(cart).await;
+        }
+        Ok(settled)
+    }
+
+    /// Waits until the cart's checkout under way has come to its end, at most until then.
     async fn wait_for_end(self: &Arc<Self>, cart: CartId, until: Instant) {
         let running = self.running.lock().get(&cart).cloned();
         match running {
@@ -361,6 +404,6 @@ impl Coordinator {
     }
 }
 
-fn refused(reason: AbortReason) -> RequestError<CheckoutRejection> {
-    RequestError::Rejected(reason.into())
+const fn refused(reason: AbortReason, replayed: bool) -> RequestError<CheckoutRejection> {
+    RequestError::Rejected(CheckoutRejection::Aborted { reason, replayed })
 }

@@ -1,19 +1,22 @@
 //! The steps of one checkout, each repeated until it is acknowledged.
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{fmt::Debug, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout, timeout_at},
+};
 
 use super::coordinator::{Coordinator, Progress};
-use crate::{backoff::Backoff, payment::PaymentError};
+use crate::backoff::Backoff;
 use smartcart_domain::{
     cart::{CartCommand, Checkout, CheckoutPhase},
     change::EntityKey,
     id::{CartId, OrderId, Sku},
     inventory::{StockCommand, StockRejection},
     money::Money,
-    orders::{Order, OrderLine},
+    orders::{Order, OrderLine, OrderStatus},
     request::RequestError,
 };
 use smartcart_domain::{
@@ -21,8 +24,10 @@ use smartcart_domain::{
     payment::Authorization,
 };
 
-/// How often a gateway that does not answer is asked before the checkout is given up.
-const PAYMENT_TRIES: u32 = 5;
+/// A SKU that has not released an aborted checkout's hold by then does so when it asks the cart.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(1);
+/// A payment that is not voided by then is voided behind the answer.
+const VOID_BEFORE_ANSWER: Duration = Duration::from_secs(1);
 /// Between two attempts at a step.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -42,6 +47,7 @@ impl Coordinator {
         report: &watch::Sender<Progress>,
     ) {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let decide_by = Instant::now() + self.decide_within;
         loop {
             let checkout = match self.directories.carts.read_local(&cart).await {
                 Ok(Some(published)) => {
@@ -57,23 +63,34 @@ impl Coordinator {
             };
             let Some(checkout) = checkout else { return };
             let step = match checkout.phase {
-                CheckoutPhase::Started => self.decide(cart, &checkout).await,
+                CheckoutPhase::Started => self.decide(cart, &checkout, decide_by).await,
                 CheckoutPhase::Placed => self.finish_placed(cart, &checkout, report).await,
                 CheckoutPhase::Aborted => self.finish_aborted(cart, &checkout, report).await,
             };
             if let Err(error) = step {
                 tracing::warn!(%order, error, "a step of a checkout is tried again");
-                backoff.wait().await;
+                if checkout.phase == CheckoutPhase::Started && Instant::now() < decide_by {
+                    // When its time is up, it is given up at once.
+                    let _time_is_up = timeout_at(decide_by, backoff.wait()).await;
+                } else {
+                    backoff.wait().await;
+                }
             }
         }
     }
 
     /// Holds and payment, and then the one decision.
-    async fn decide(&self, cart: CartId, checkout: &Checkout) -> Result<(), String> {
+    async fn decide(&self, cart: CartId, checkout: &Checkout, by: Instant) -> Result<(), String> {
         let order = checkout.order;
-        let decision = match self.hold_all(cart, checkout).await? {
-            Holds::Short(shortages) => Err(AbortReason::InsufficientStock(shortages)),
-            Holds::All => self.authorize(cart, checkout).await?,
+        let held = timeout_at(by, self.hold_all(cart, checkout)).await;
+        let decision = match held {
+            Ok(Ok(Holds::Short(shortages))) => Err(AbortReason::InsufficientStock(shortages)),
+            Ok(Ok(Holds::All)) => self.authorize(cart, checkout, by).await?,
+            Ok(Err(error)) if Instant::now() < by => return Err(error),
+            Ok(Err(_)) | Err(_) => {
+                let reason = "not every SKU has answered in time; nothing was bought".to_owned();
+                Err(AbortReason::Unavailable { reason })
+            }
         };
         let command = match decision {
             Ok(payment) => CartCommand::PlaceOrder { order, payment },
@@ -133,26 +150,13 @@ impl Coordinator {
         &self,
         cart: CartId,
         checkout: &Checkout,
+        by: Instant,
     ) -> Result<Result<Authorization, AbortReason>, String> {
         let published =
             self.directories.carts.read_local(&cart).await.map_err(|refusal| describe(&refusal))?;
         let currency = published.ok_or("the cart is gone")?.view().currency;
         let total = Money::new(checkout.total, currency);
-        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-        for _ in 0..PAYMENT_TRIES {
-            match self.gateway.authorize(checkout.order, total, &checkout.payment).await {
-                Ok(authorization) => return Ok(Ok(authorization)),
-                Err(PaymentError::Declined(reason)) => {
-                    return Ok(Err(AbortReason::PaymentDeclined { reason }));
-                }
-                Err(PaymentError::Failed(failure)) => {
-                    tracing::warn!(order = %checkout.order, %failure, "the payment gateway failed; trying again");
-                    backoff.wait().await;
-                }
-            }
-        }
-        let reason = "the payment gateway does not answer".to_owned();
-        Ok(Err(AbortReason::PaymentDeclined { reason }))
+        Ok(self.payments.authorize(checkout.order, total, &checkout.payment, by).await)
     }
 
     async fn finish_placed(
@@ -171,7 +175,12 @@ impl Coordinator {
         };
         report.send_replace(Progress::Placed(order.clone()));
         self.each_sku(checkout, |_| StockCommand::SellForCheckout { order: id }).await?;
-        self.gateway.capture(id, &order.payment).await.map_err(|error| error.to_string())?;
+        if let Err(error) = self.payments.capture(id, &order.payment).await
+            && self.stored(id).await?.status != OrderStatus::Cancelled
+        {
+            return Err(error);
+        }
+        // Captured, or cancelled meanwhile: then its payment is voided once this has settled.
         self.directories
             .carts
             .step_local(&cart, CartCommand::SettleCheckout { order: id })
@@ -191,18 +200,56 @@ impl Coordinator {
         checkout: &Checkout,
         report: &watch::Sender<Progress>,
     ) -> Result<(), String> {
-        let order = checkout.order;
-        self.each_sku(checkout, |_| StockCommand::ReleaseForCheckout { order }).await?;
-        self.gateway.void(order).await.map_err(|error| error.to_string())?;
+        let tell = || {
+            if let Some(refusal) = &checkout.refusal {
+                report.send_replace(Progress::Aborted(refusal.clone()));
+            }
+        };
+        self.release(checkout).await;
+        let mut end = pin!(self.void_and_settle(cart, checkout.order));
+        let ended = match timeout(VOID_BEFORE_ANSWER, &mut end).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                tell();
+                end.await
+            }
+        };
+        tell();
+        ended
+    }
+
+    async fn void_and_settle(&self, cart: CartId, order: OrderId) -> Result<(), String> {
+        self.payments.void(order).await?;
+        let settle = CartCommand::SettleCheckout { order };
         self.directories
             .carts
-            .step_local(&cart, CartCommand::SettleCheckout { order })
+            .step_local(&cart, settle)
             .await
-            .map_err(|refusal| describe(&refusal))?;
-        if let Some(refusal) = &checkout.refusal {
-            report.send_replace(Progress::Aborted(refusal.clone()));
+            .map(|_| ())
+            .map_err(|refusal| describe(&refusal))
+    }
+
+    /// An aborted checkout's holds, as far as their SKUs answer.
+    async fn release(&self, checkout: &Checkout) {
+        let order = checkout.order;
+        let until = Instant::now() + RELEASE_PATIENCE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut held: Vec<&Sku> = checkout.lines.iter().map(|line| &line.sku).collect();
+        loop {
+            let release = |sku| {
+                let step = self.directories.inventory.step(sku, StockCommand::ReleaseForCheckout { order });
+                async move { timeout_at(until, step).await.is_ok_and(|step| step.is_ok()) }
+            };
+            let released = join_all(held.iter().map(|sku| release(sku))).await;
+            held = held.into_iter().zip(released).filter(|(_, done)| !done).map(|(sku, _)| sku).collect();
+            if held.is_empty() {
+                return;
+            }
+            if timeout_at(until, backoff.wait()).await.is_err() {
+                tracing::warn!(%order, ?held, "holds of an aborted checkout stay until their SKUs ask the cart");
+                return;
+            }
         }
-        Ok(())
     }
 
     async fn each_sku(
@@ -225,17 +272,12 @@ impl Coordinator {
         order: OrderId,
         cart: CartId,
     ) -> Result<(), String> {
-        let published = self.directories.carts.read(&cart).await.map_err(|error| error.to_string())?;
-        let lives = published.is_some_and(|cart| {
-            cart.view().checkout.as_ref().is_some_and(|checkout| checkout.order == order)
-        });
-        let command = if lives {
-            self.resume_cart(cart).await;
-            StockCommand::KeepForCheckout { order }
-        } else {
-            // It was given up, or it was settled, which it is only once every SKU has sold: then this hold was asked for
-            // a second time, by a message that was long under way.
+        let command = if self.is_settled(cart, order).await? {
+            // It was given up, or every SKU has sold: then this hold was asked for a second time, by a message that was long
+            // under way.
             StockCommand::ReleaseForCheckout { order }
+        } else {
+            StockCommand::KeepForCheckout { order }
         };
         self.directories.inventory.step(sku, command).await.map(|_| ()).map_err(|refusal| describe(&refusal))
     }

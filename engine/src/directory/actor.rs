@@ -106,7 +106,7 @@ impl<E: Resident> Live<E> {
         moment: Moment,
     ) -> Result<Considered<E>, RequestError<E::Rejection>> {
         if let Some(guard) = request.key
-            && let Some(record) = self.keys.get(guard.key)
+            && let Some(record) = self.keys.get(guard.key).filter(|record| record.outcome.is_final())
         {
             if record.request != guard.request {
                 return Err(RequestError::KeyReused);

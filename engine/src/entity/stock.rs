@@ -72,7 +72,7 @@ impl Resident for Stock {
     }
 
     fn weight(&self) -> usize {
-        self.holds().len()
+        self.holds().len() + self.restocked().len()
     }
 
     fn footprint(&self) -> usize {

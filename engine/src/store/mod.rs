@@ -101,6 +101,18 @@ pub struct Stored<T> {
     pub tail: Vec<Change>,
 }
 
+/// A cancelled order whose units go back on their shelves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueRestock {
+    pub order: Order,
+    /// When its turn came.
+    pub at: ShopTime,
+    /// Attempts that failed.
+    pub tries: u32,
+    /// All are back: what is left is to forget it.
+    pub units_returned: bool,
+}
+
 /// A key for a change of the tables' own resources, remembered in the same transaction until `now` + 24 h (wall time).
 #[derive(Debug, Clone, Copy)]
 pub struct TableKey {
@@ -169,8 +181,19 @@ pub trait OrderStore: Send + Sync + 'static {
     ) -> Result<Written<Order>, StoreError>;
     /// The order, as it is now, whose transition this key made; `KeyReused` when it made another.
     async fn order_of_key(&self, key: TableKey) -> Result<Option<Order>, StoreError>;
-    /// Cancelled orders whose units are not all back on their shelves.
-    async fn orders_to_restock(&self, limit: usize) -> Result<Vec<Order>, StoreError>;
+    /// Cancelled orders that are not restocked and whose turn has come, in the order of their turns and ids. `after` is the
+    /// last one of the page before.
+    async fn orders_to_restock(
+        &self,
+        now: ShopTime,
+        after: Option<(ShopTime, OrderId)>,
+        limit: usize,
+    ) -> Result<Vec<DueRestock>, StoreError>;
+    /// An attempt failed: the order's next turn.
+    async fn postpone_restock(&self, id: OrderId, until: ShopTime) -> Result<(), StoreError>;
+    /// All units of the order are back on their shelves.
+    async fn mark_units_returned(&self, id: OrderId) -> Result<(), StoreError>;
+    /// Nothing is left to do for the order.
     async fn mark_restocked(&self, id: OrderId) -> Result<(), StoreError>;
 }
 

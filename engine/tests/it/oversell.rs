@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use smartcart_domain::checkout::AbortReason;
 use smartcart_domain::{
     inventory::StockCommand,
     request::{CheckoutRejection, RequestError},
@@ -21,7 +22,10 @@ async fn sixty_four_buyers_of_a_thousand_units_buy_exactly_a_thousand() {
                 shop.add(cart, "mug", wanted).await.unwrap();
                 match shop.checkout(cart, &format!("{buyer}-{turn}")).await {
                     Ok(_) => bought += i64::from(wanted),
-                    Err(RequestError::Rejected(CheckoutRejection::InsufficientStock(_))) => {
+                    Err(RequestError::Rejected(CheckoutRejection::Aborted {
+                        reason: AbortReason::InsufficientStock(_),
+                        replayed: false,
+                    })) => {
                         if shop.level("mug").await.on_hand == 0 {
                             break;
                         }
@@ -51,8 +55,10 @@ async fn a_checkout_that_falls_short_says_of_what_and_keeps_nothing() {
     for name in ["mug", "pot", "tin"] {
         shop.add(cart, name, 2).await.unwrap();
     }
-    let Err(RequestError::Rejected(CheckoutRejection::InsufficientStock(short))) =
-        shop.checkout(cart, "k").await
+    let Err(RequestError::Rejected(CheckoutRejection::Aborted {
+        reason: AbortReason::InsufficientStock(short),
+        replayed: false,
+    })) = shop.checkout(cart, "k").await
     else {
         panic!("sold what is not there")
     };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use smartcart_domain::checkout::AbortReason;
 use smartcart_domain::{
     id::OrderId,
     money::Money,
@@ -94,9 +95,9 @@ async fn a_declined_payment_is_told_gives_the_goods_back_and_stays_declined_unde
     let shop = shop_paid_by(&gateway).await;
     let cart = shop.cart().await;
     shop.add(cart, "mug", 3).await.unwrap();
-    let declined =
-        RequestError::Rejected(CheckoutRejection::PaymentDeclined { reason: "no funds".to_owned() });
-    for _ in 0..2 {
+    for replayed in [false, true] {
+        let reason = AbortReason::PaymentDeclined { reason: "no funds".to_owned() };
+        let declined = RequestError::Rejected(CheckoutRejection::Aborted { reason, replayed });
         assert_eq!(shop.checkout(cart, "first").await.unwrap_err(), declined);
     }
     assert_eq!((shop.level("mug").await.held, shop.quantity(cart, "mug").await), (0, 3));
@@ -127,11 +128,17 @@ async fn a_gateway_that_stays_away_ends_the_checkout_and_voids_what_it_may_have_
     let cart = shop.cart().await;
     shop.add(cart, "mug", 1).await.unwrap();
     let refused = shop.checkout(cart, "buy").await.unwrap_err();
-    let RequestError::Rejected(CheckoutRejection::PaymentDeclined { .. }) = refused else {
+    let RequestError::Rejected(CheckoutRejection::Aborted {
+        reason: AbortReason::PaymentUnavailable { .. },
+        replayed: false,
+    }) = refused
+    else {
         panic!("{refused:?}")
     };
     assert_eq!(gateway.asked().last(), Some(&"void"));
     assert_eq!(shop.level("mug").await.held, 0);
+    let ordered = shop.checkout(cart, "buy").await.unwrap();
+    assert!(!ordered.replayed, "the same key may try again: nothing was decided");
     shop.close_and_audit().await;
 }
 

@@ -179,7 +179,7 @@ impl Shop {
             caller: Caller::Guest,
             key: key(text),
             expected: None,
-            accept_changes: false,
+            expected_total: None,
             details: CheckoutDetails::default(),
             payment: PaymentMethod { method: "invoice".to_owned(), token: None },
         };

@@ -13,5 +13,5 @@ pub(crate) use catalog::{
     ProductColumns, VariantColumns, imported_rows, product_id, product_replayed, product_subject, products,
 };
 pub(crate) use flushed::{CartRow, RowsByKind, StockRow};
-pub(crate) use order::{OrderColumns, OrderRow, order_rows};
+pub(crate) use order::{OrderColumns, OrderRow, RestockColumns, order_rows};
 pub(crate) use part::{Part, assemble};

@@ -4,9 +4,9 @@ use smartcart_domain::{
     id::{CartId, OrderId, UserId},
     orders::{CheckoutDetails, Order, OrderStatus},
     payment::Authorization,
-    time::Timestamp,
+    time::{ShopTime, Timestamp},
 };
-use smartcart_engine::store::StoreError;
+use smartcart_engine::store::{DueRestock, StoreError};
 
 use crate::{
     columns::{id_of, unsigned},
@@ -50,6 +50,28 @@ pub(crate) struct OrderColumns {
     pub(crate) payment_reference: String,
     pub(crate) history: String,
     pub(crate) placed_at: i64,
+}
+
+/// A row of `shop_order` that is to be restocked.
+#[derive(sqlx::FromRow)]
+pub(crate) struct RestockColumns {
+    #[sqlx(flatten)]
+    pub(crate) order: OrderColumns,
+    pub(crate) restock_at: i64,
+    pub(crate) restock_tries: i64,
+    pub(crate) units_returned: bool,
+}
+
+impl TryFrom<RestockColumns> for DueRestock {
+    type Error = StoreError;
+    fn try_from(row: RestockColumns) -> Result<Self, StoreError> {
+        Ok(Self {
+            order: row.order.try_into()?,
+            at: ShopTime(row.restock_at),
+            tries: u32::try_from(row.restock_tries).unwrap_or(u32::MAX),
+            units_returned: row.units_returned,
+        })
+    }
 }
 
 impl TryFrom<OrderColumns> for Order {

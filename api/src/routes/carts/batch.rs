@@ -98,8 +98,9 @@ pub async fn batch(
     };
     let cart = answer.published.view();
     let cart_view = CartView::new(cart, &catalog, state.engine.clock().wall());
+    let rendition = cart_view.rendition();
     Ok(Reply::ok(json::encode(&BatchView { cart: cart_view, results }))
-        .version(cart.version)
+        .rendition(cart.version, rendition)
         .durable(Durability::Journaled, answer.replayed))
 }
 

@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use smartcart_domain::{
-    id::CartId, orders::CheckoutDetails, payment::PaymentMethod, request::CheckoutRequest,
+    id::CartId, idempotency::Caller, money::Money, orders::CheckoutDetails, payment::PaymentMethod,
+    request::CheckoutRequest,
 };
 use utoipa::ToSchema;
 
@@ -13,22 +14,32 @@ use crate::{
     json,
     problem::{Code, Problem},
     reply::{Durability, Reply},
-    routes::users::{email_address, must_be_short},
-    views::OrderView,
+    routes::users::{account, email_address, must_be_short},
+    views::{MoneyView, OrderView},
 };
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Checkout {
+    /// Required of a guest; defaults to the account's.
     #[schema(example = "ada@example.com")]
     email: Option<String>,
     /// The storefront's own JSON object, up to 4 KiB.
     shipping_address: Option<JsonObject>,
     /// On invoice when not said.
     payment: Option<PaymentBody>,
-    /// Buy at today's prices even where they are not those in the cart.
-    #[serde(default)]
-    accept_changes: bool,
+    /// What the shopper agrees to pay. Without it, the prices must be those in the cart.
+    #[schema(value_type = Option<MoneyView>)]
+    expected_total: Option<Money>,
+    /// The name of an earlier version, for any price whatever.
+    #[serde(default, deserialize_with = "replaced")]
+    #[schema(ignore)]
+    #[expect(dead_code, reason = "whoever sends it is told the new name")]
+    accept_changes: (),
+}
+
+fn replaced<'de, D: Deserializer<'de>>(_: D) -> Result<(), D::Error> {
+    Err(D::Error::custom("it was replaced by `expected_total`: the total that the shopper agrees to"))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -51,8 +62,10 @@ pub struct PaymentBody {
     responses(
         (status = 201, description = "The order", body = OrderView),
         (status = 402, description = "`payment_declined`"),
-        (status = 409, description = "`price_changed` with `changes`, or `insufficient_stock` with `items`"),
+        (status = 409, description = "`price_changed` with `changes` and `total`, `product_unavailable` with `skus`, \
+            `insufficient_stock` with `items`, or `cart_ordered` with `order_id`"),
         (status = 422, description = "`cart_empty`"),
+        (status = 503, description = "`payment_unavailable`: nothing was bought, and the same key may try again"),
     ),
 )]
 pub async fn check_out(
@@ -68,10 +81,10 @@ pub async fn check_out(
         caller,
         key,
         expected,
-        accept_changes: body.accept_changes,
+        expected_total: body.expected_total,
         payment: payment(body.payment)?,
         details: CheckoutDetails {
-            email: body.email.map(email_address).transpose()?,
+            email: email(&state, caller, body.email).await?,
             shipping_address: body.shipping_address.map(address).transpose()?,
             metadata: None,
         },
@@ -81,6 +94,19 @@ pub async fn check_out(
     Ok(Reply::created(json, format!("/v1/orders/{}", ordered.order.id))
         .version(ordered.order.version)
         .durable(Durability::Committed, ordered.replayed))
+}
+
+/// Somebody must be there to be answered. A service knows its own customers.
+async fn email(state: &AppState, caller: Caller, given: Option<String>) -> Result<Option<String>, Problem> {
+    match (given, caller) {
+        (Some(given), _) => email_address(given).map(Some),
+        (None, Caller::User(user)) => Ok(Some(account(state, user).await?.email)),
+        (None, Caller::Service | Caller::Engine) => Ok(None),
+        (None, Caller::Guest) => {
+            let detail = "email: whoever orders as a guest gives an address to be answered at";
+            Err(Problem::new(Code::InvalidField, detail).with("field", "email"))
+        }
+    }
 }
 
 fn payment(body: Option<PaymentBody>) -> Result<PaymentMethod, Problem> {

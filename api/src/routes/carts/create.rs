@@ -5,6 +5,7 @@ use serde::Deserialize;
 use smartcart_domain::{
     cart::CartCommand, id::CartId, idempotency::Caller, money::Currency, request::Request,
 };
+use smartcart_engine::published::Encoding;
 use utoipa::ToSchema;
 
 use super::fresh_json;
@@ -58,9 +59,9 @@ pub async fn create_cart(
     };
     let request = Request { command, caller, key, expected: None, fresh };
     let answer = state.engine.carts().ask(&id, request).await?;
-    let json = fresh_json(&state, &answer);
-    Ok(Reply::created(json, format!("/v1/carts/{id}"))
-        .version(answer.published.view().version)
+    let Encoding { body, rendition } = fresh_json(&state, &answer);
+    Ok(Reply::created(body, format!("/v1/carts/{id}"))
+        .rendition(answer.published.view().version, rendition)
         .durable(Durability::Journaled, answer.replayed))
 }
 

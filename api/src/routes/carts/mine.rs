@@ -32,7 +32,7 @@ pub async fn read_my_cart(
     known: KnownVersions,
 ) -> Result<Reply, Problem> {
     let cart = of_user(&state, identity.shopper()?).await?;
-    Ok(Reply::read(&known, cart.view().version, || kept_json(&state, &cart)))
+    Ok(Reply::read_rendition(&known, cart.view().version, kept_json(&state, &cart)))
 }
 
 async fn of_user(state: &AppState, user: UserId) -> Result<Arc<Published<Cart>>, Problem> {

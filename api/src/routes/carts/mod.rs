@@ -8,13 +8,12 @@ pub mod read;
 pub mod remove_item;
 pub mod set_item;
 
-use bytes::Bytes;
 use smartcart_domain::{
     cart::{Cart, CartCommand},
     id::CartId,
     request::Request,
 };
-use smartcart_engine::published::{Answer, Published};
+use smartcart_engine::published::{Answer, Encoding, Published};
 
 use crate::{
     app_state::AppState,
@@ -43,18 +42,19 @@ async fn ask<P>(
 
 /// The cart after a change.
 fn changed(state: &AppState, answer: &Answer<Cart>) -> Reply {
-    Reply::ok(fresh_json(state, answer))
-        .version(answer.published.view().version)
+    let Encoding { body, rendition } = fresh_json(state, answer);
+    Reply::ok(body)
+        .rendition(answer.published.view().version, rendition)
         .durable(Durability::Journaled, answer.replayed)
 }
 
 /// Not kept: most states of a cart are asked for once, by whoever made them.
-fn fresh_json(state: &AppState, answer: &Answer<Cart>) -> Bytes {
+fn fresh_json(state: &AppState, answer: &Answer<Cart>) -> Encoding {
     cart_json(answer.published.view(), &state.engine.glance_at_catalog(), state.engine.clock().wall())
 }
 
 /// Kept for the next reader.
-fn kept_json(state: &AppState, published: &Published<Cart>) -> Bytes {
+fn kept_json(state: &AppState, published: &Published<Cart>) -> Encoding {
     let (cart, catalog, now) =
         (published.view(), state.engine.glance_at_catalog(), state.engine.clock().wall());
     if cart.expires_at <= now {

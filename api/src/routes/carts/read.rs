@@ -30,5 +30,5 @@ pub async fn read_cart(
     let cart = cart
         .filter(|cart| cart.view().may_be_changed_by(identity.caller))
         .ok_or_else(|| Problem::plain(Code::CartNotFound))?;
-    Ok(Reply::read(&known, cart.view().version, || kept_json(&state, &cart)))
+    Ok(Reply::read_rendition(&known, cart.view().version, kept_json(&state, &cart)))
 }

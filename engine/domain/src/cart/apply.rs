@@ -1,6 +1,6 @@
 //! What an event does to a cart.
 
-use super::{Cart, CartCommand, CartEvent, CartRejection, Checkout, CheckoutPhase, Line};
+use super::{Cart, CartCommand, CartEvent, CartRejection, Checkout, CheckoutPhase, LastOrder, Line};
 use crate::{
     checkout::AbortReason,
     entity::{Context, Decision, Entity},
@@ -32,7 +32,8 @@ impl Cart {
             CartEvent::CheckoutStarted(checkout) => self.checkout = Some(checkout.clone()),
             CartEvent::CheckoutPlaced { order } => {
                 self.lines = Box::default();
-                self.last_order = Some(order.id);
+                let last = LastOrder { id: order.id, placed_at: Some(order.placed_at), is_current: true };
+                self.last_order = Some(Box::new(last));
                 self.turn(order.id, CheckoutPhase::Placed, None);
             }
             CartEvent::CheckoutAborted { order, refusal } => {
@@ -45,6 +46,9 @@ impl Cart {
     }
 
     fn put_line(&mut self, sku: &Sku, quantity: u32, unit_price: i64) {
+        if let Some(last) = self.last_order.as_deref_mut() {
+            last.is_current = false;
+        }
         match self.lines.iter_mut().find(|line| line.sku == *sku) {
             Some(line) => {
                 line.quantity = quantity;

@@ -4,7 +4,7 @@ use crate::{
     catalog::Catalog,
     checkout::AbortReason,
     id::{OrderId, Sku, UserId},
-    money::Currency,
+    money::{Currency, Money},
     orders::CheckoutDetails,
     payment::{Authorization, PaymentMethod},
 };
@@ -81,7 +81,7 @@ pub struct CheckoutTerms {
     pub order: OrderId,
     pub details: CheckoutDetails,
     pub payment: PaymentMethod,
-    /// Buy at today's prices even where they are not those the shopper saw.
-    pub accept_changes: bool,
+    /// What the shopper agrees to pay, whatever the cart showed: nothing else is charged.
+    pub expected_total: Option<Money>,
     pub catalog: Arc<Catalog>,
 }

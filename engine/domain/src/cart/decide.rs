@@ -5,15 +5,15 @@ use std::sync::Arc;
 use super::{
     command::{BatchMode, CartCommand, CheckoutTerms, Operation, OperationKind},
     event::CartEvent,
-    state::{Cart, CartStatus, Checkout, CheckoutPhase},
+    state::{Cart, CartStatus, Checkout, CheckoutPhase, Line},
 };
 use crate::{
     catalog::Catalog,
-    checkout::{AbortReason, PriceChange},
+    checkout::{AbortReason, ChangedPrices, PriceChange, TotalChange, Withdrawn},
     entity::{Context, Decision},
     id::{OrderId, Sku, UserId},
     idempotency::{Caller, OperationOutcome, Outcome},
-    money::line_total,
+    money::{self, Money, line_total},
     orders::{Order, OrderLine, OrderStatus, StatusChange},
     payment::Authorization,
 };
@@ -49,8 +49,12 @@ pub enum CartRejection {
     Batch { index: usize, reason: Box<CartRejection> },
     #[error("the cart is empty")]
     CartEmpty,
-    #[error("prices have changed")]
-    PriceChanged(Vec<PriceChange>),
+    #[error("the cart was ordered: order {order}")]
+    CartOrdered { order: OrderId },
+    #[error("the total is {}, not what the shopper has agreed to", .0.total.now)]
+    PriceChanged(Box<ChangedPrices>),
+    #[error("some of it is no longer sold")]
+    ProductUnavailable(Vec<Withdrawn>),
 }
 
 type Verdict = Result<Decision<CartEvent>, CartRejection>;
@@ -182,10 +186,8 @@ impl Cart {
             return Err(CartRejection::CartFull { limit: context.limits.cart_lines });
         }
         let others = self.lines.iter().filter(|line| line.sku != *sku);
-        others
-            .map(|line| line_total(line.unit_price, line.quantity))
-            .chain([line_total(unit_price, quantity)])
-            .try_fold(0_i64, |sum, line| sum.checked_add(line?))
+        let totals = others.map(|line| line_total(line.unit_price, line.quantity));
+        money::sum(totals.chain([line_total(unit_price, quantity)]))
             .map(|_| ())
             .ok_or(CartRejection::TotalTooLarge)
     }
@@ -233,21 +235,16 @@ impl Cart {
     }
 
     fn start_checkout(&self, terms: &CheckoutTerms, context: &Context) -> Verdict {
+        if let Some(order) = self.order() {
+            return Err(CartRejection::CartOrdered { order });
+        }
         if self.checkout.is_some() {
             return Err(CartRejection::CheckoutUnderWay);
         }
         if self.lines.is_empty() {
             return Err(CartRejection::CartEmpty);
         }
-        let (lines, changes) = self.quote(&terms.catalog)?;
-        let unsold = changes.iter().any(|change| change.now.is_none());
-        if unsold || (!changes.is_empty() && !terms.accept_changes) {
-            return Err(CartRejection::PriceChanged(changes));
-        }
-        let total = lines
-            .iter()
-            .try_fold(0_i64, |sum, line| sum.checked_add(line.line_total))
-            .ok_or(CartRejection::TotalTooLarge)?;
+        let (lines, total) = self.quote(&terms.catalog, terms.expected_total)?;
         let mut details = terms.details.clone();
         details.metadata = self.metadata.as_deref().map(str::to_owned);
         let checkout = Checkout {
@@ -257,6 +254,10 @@ impl Cart {
             total,
             details,
             payment: terms.payment.clone(),
+            user: match context.caller {
+                Caller::User(user) => Some(user),
+                Caller::Guest | Caller::Service | Caller::Engine => None,
+            },
             refusal: None,
             key: context.key,
         };
@@ -264,28 +265,49 @@ impl Cart {
             .answering(Outcome::CheckoutStarted(terms.order)))
     }
 
-    /// The lines at today's prices, sorted by SKU, and where those are not the prices the shopper saw.
-    fn quote(&self, catalog: &Catalog) -> Result<(Vec<OrderLine>, Vec<PriceChange>), CartRejection> {
+    /// The lines at today's prices, sorted by SKU, and their total. Refused unless the shopper has agreed to that total, or
+    /// named none and saw these prices.
+    fn quote(
+        &self,
+        catalog: &Catalog,
+        expected: Option<Money>,
+    ) -> Result<(Vec<OrderLine>, i64), CartRejection> {
         let mut lines = Vec::with_capacity(self.lines.len());
-        let mut changes = Vec::new();
-        for line in &self.lines {
-            let listing = catalog.listing(&line.sku);
-            let now = listing.and_then(|listing| listing.price_in(self.currency));
-            if now != Some(line.unit_price) {
-                changes.push(PriceChange { sku: line.sku.clone(), was: line.unit_price, now });
+        let (mut changes, mut withdrawn) = (Vec::new(), Vec::new());
+        for Line { sku, quantity, unit_price: was } in &self.lines {
+            let listed =
+                catalog.listing(sku).and_then(|listing| Some((listing, listing.price_in(self.currency)?)));
+            let Some((listing, now)) = listed else {
+                withdrawn.push(Withdrawn { sku: sku.clone(), was: *was });
+                continue;
+            };
+            if now != *was {
+                changes.push(PriceChange { sku: sku.clone(), was: *was, now });
             }
-            if let (Some(listing), Some(unit_price)) = (listing, now) {
-                lines.push(OrderLine {
-                    sku: line.sku.clone(),
-                    name: listing.name.to_string(),
-                    quantity: line.quantity,
-                    unit_price,
-                    line_total: line_total(unit_price, line.quantity).ok_or(CartRejection::TotalTooLarge)?,
-                });
-            }
+            lines.push(OrderLine {
+                sku: sku.clone(),
+                name: listing.name.to_string(),
+                quantity: *quantity,
+                unit_price: now,
+                line_total: line_total(now, *quantity).ok_or(CartRejection::TotalTooLarge)?,
+            });
+        }
+        if !withdrawn.is_empty() {
+            return Err(CartRejection::ProductUnavailable(withdrawn));
+        }
+        let total =
+            money::sum(lines.iter().map(|line| Some(line.line_total))).ok_or(CartRejection::TotalTooLarge)?;
+        let agreed = match expected {
+            Some(expected) => expected == Money::new(total, self.currency),
+            None => changes.is_empty(),
+        };
+        if !agreed {
+            let was = self.subtotal().ok_or(CartRejection::TotalTooLarge)?;
+            let total = TotalChange { currency: self.currency, was, now: total };
+            return Err(CartRejection::PriceChanged(Box::new(ChangedPrices { changes, total })));
         }
         lines.sort_by(|a, b| a.sku.cmp(&b.sku));
-        Ok((lines, changes))
+        Ok((lines, total))
     }
 
     fn place_order(&self, order: OrderId, payment: &Authorization, context: &Context) -> Verdict {
@@ -300,7 +322,7 @@ impl Cart {
             version: 1,
             status: OrderStatus::Placed,
             cart: self.id,
-            user: self.owner,
+            user: checkout.user.or(self.owner),
             currency: self.currency,
             lines: checkout.lines.clone(),
             total: checkout.total,

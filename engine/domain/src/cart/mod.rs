@@ -9,4 +9,4 @@ mod state;
 pub use command::{BatchMode, CartCommand, CheckoutTerms, Operation, OperationKind};
 pub use decide::CartRejection;
 pub use event::CartEvent;
-pub use state::{Cart, CartStatus, Checkout, CheckoutPhase, Line};
+pub use state::{Cart, CartStatus, Checkout, CheckoutPhase, LastOrder, Line};

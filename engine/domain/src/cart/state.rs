@@ -26,8 +26,17 @@ pub struct Cart {
     /// How long it lives untouched.
     pub lifetime: Seconds,
     pub checkout: Option<Box<Checkout>>,
-    /// The last order placed from this cart.
-    pub last_order: Option<OrderId>,
+    /// The last order placed from this cart. Boxed, since most carts have none.
+    pub last_order: Option<Box<LastOrder>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastOrder {
+    pub id: OrderId,
+    /// Nothing: an earlier version, which did not keep it, placed the order.
+    pub placed_at: Option<Timestamp>,
+    /// Nothing was put into the cart since: it stands for this order.
+    pub is_current: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +58,8 @@ pub struct Checkout {
     pub total: i64,
     pub details: CheckoutDetails,
     pub payment: PaymentMethod,
+    /// The shopper who checks out, whose order it will be; nothing: the cart's owner's.
+    pub user: Option<UserId>,
     /// Why it was given up, once it was.
     pub refusal: Option<AbortReason>,
     /// The key of the request, so that its outcome is remembered when it is known.
@@ -100,10 +111,15 @@ impl Cart {
     pub fn status(&self, now: Timestamp) -> CartStatus {
         match &self.checkout {
             Some(checkout) if checkout.phase == CheckoutPhase::Started => CartStatus::CheckingOut,
-            _ if self.lines.is_empty() && self.last_order.is_some() => CartStatus::Ordered,
+            _ if self.order().is_some() => CartStatus::Ordered,
             _ if now >= self.expires_at => CartStatus::Expired,
             _ => CartStatus::Open,
         }
+    }
+
+    /// The order that the cart stands for, while nothing was put in since.
+    pub fn order(&self) -> Option<OrderId> {
+        self.last_order.as_deref().filter(|last| last.is_current).map(|last| last.id)
     }
 
     pub fn line(&self, sku: &Sku) -> Option<&Line> {
@@ -125,6 +141,7 @@ impl Cart {
     pub fn footprint(&self) -> usize {
         let texts = self.metadata.as_deref().map_or(0, str::len);
         let checkout = self.checkout.as_deref().map_or(0, |checkout| 512 + checkout.lines.len() * 128);
-        320 + self.lines.len() * size_of::<Line>() + texts + checkout
+        let last_order = self.last_order.as_deref().map_or(0, size_of_val);
+        320 + self.lines.len() * size_of::<Line>() + texts + checkout + last_order
     }
 }

@@ -58,9 +58,15 @@ impl Entity for Stock {
                 self.level.on_hand -= quantity;
                 self.level.sold += quantity;
             }
-            StockEvent::Restocked { quantity, .. } => {
+            StockEvent::Restocked { order, quantity, remembered } => {
                 self.level.on_hand += i64::from(*quantity);
                 self.level.sold -= i64::from(*quantity);
+                if *remembered {
+                    self.restocked.insert(*order);
+                }
+            }
+            StockEvent::RestockForgotten { order } => {
+                self.restocked.remove(order);
             }
         }
     }

@@ -40,10 +40,14 @@ pub enum StockCommand {
     ReleaseForCheckout {
         order: OrderId,
     },
-    /// A cancelled order's units come back; also when its hold was not sold yet.
+    /// A cancelled order's units come back, once, until the order is forgotten; also when its hold was not sold yet.
     RestockCancelled {
         order: OrderId,
         quantity: u32,
+    },
+    /// The tables know that the cancelled order's units are back: it will not be restocked again.
+    ForgetRestock {
+        order: OrderId,
     },
     /// Lets go of holds whose time has passed.
     ExpireDue,

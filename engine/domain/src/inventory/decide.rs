@@ -98,6 +98,11 @@ impl Fresh<'_> {
                 Ok(Decision::of(self.of_checkout(*order, |id| StockEvent::HoldReleased { id })))
             }
             StockCommand::RestockCancelled { order, quantity } => self.restock(*order, *quantity),
+            StockCommand::ForgetRestock { order } => {
+                let known = self.stock.restocked.contains(order);
+                let forgotten = known.then_some(StockEvent::RestockForgotten { order: *order });
+                Ok(Decision::of(forgotten.into_iter().collect()))
+            }
             StockCommand::ExpireDue => Ok(Decision::nothing(self.checkouts_to_ask())),
             StockCommand::KeepForCheckout { order } => {
                 let deadline = self.now.plus(limits::CHECKOUT_HOLD_PATIENCE);
@@ -122,6 +127,7 @@ impl Fresh<'_> {
             .on_hand
             .checked_add(delta)
             .filter(|on_hand| (0..=max).contains(on_hand))
+            .filter(|on_hand| on_hand + self.stock.level.sold <= limits::MAX_AMOUNT)
             .ok_or(StockRejection::OnHandOutOfRange { max })?;
         if on_hand < self.held() {
             return Err(StockRejection::BelowHeld { held: self.held() });
@@ -203,15 +209,19 @@ impl Fresh<'_> {
     }
 
     fn restock(&self, order: OrderId, quantity: u32) -> Verdict {
-        let unsold = self.of_checkout(order, |id| StockEvent::HoldReleased { id });
-        if !unsold.is_empty() {
-            return Ok(Decision::of(unsold));
+        if self.stock.restocked.contains(&order) {
+            return Ok(Decision::nothing(Outcome::Applied));
         }
-        let sold = self.stock.level.sold;
+        // What is held still is sold first, so that it is remembered in the same way.
+        let id = HoldId::of_checkout(order);
+        let held = self.stock.hold(id).filter(|hold| hold.checkout.is_some());
+        let sold = self.stock.level.sold + held.map_or(0, |hold| i64::from(hold.quantity));
         if sold < i64::from(quantity) {
             return Err(StockRejection::NotSold { sold });
         }
-        Ok(Decision::of(vec![StockEvent::Restocked { order, quantity }]))
+        let sale = held.map(|_| StockEvent::HoldSold { id });
+        let restock = StockEvent::Restocked { order, quantity, remembered: true };
+        Ok(Decision::of(sale.into_iter().chain([restock]).collect()))
     }
 
     fn checkouts_to_ask(&self) -> Outcome {

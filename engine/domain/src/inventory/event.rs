@@ -35,6 +35,11 @@ pub enum StockEvent {
     Restocked {
         order: OrderId,
         quantity: u32,
+        /// Until the restock is forgotten, so that it is never done again. Earlier versions did not remember.
+        remembered: bool,
+    },
+    RestockForgotten {
+        order: OrderId,
     },
 }
 

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    id::{CartId, HoldId, Sku},
+    id::{CartId, HoldId, OrderId, Sku},
     time::ShopTime,
 };
 
@@ -14,6 +14,8 @@ pub struct Stock {
     holds: BTreeMap<HoldId, Hold>,
     /// The same holds by their deadline.
     deadlines: BTreeSet<(ShopTime, HoldId)>,
+    /// Cancelled orders whose units are back here, while the tables do not know that all of their units are.
+    pub(super) restocked: BTreeSet<OrderId>,
 }
 
 /// The figures of a SKU. Always `0 <= held <= on_hand`, and `on_hand + sold == stocked`.
@@ -60,7 +62,17 @@ impl Stock {
     pub fn restore(sku: Sku, level: StockLevel, holds: impl IntoIterator<Item = (HoldId, Hold)>) -> Self {
         let holds: BTreeMap<_, _> = holds.into_iter().collect();
         let deadlines = holds.iter().map(|(id, hold)| (hold.deadline, *id)).collect();
-        Self { sku, level, holds, deadlines }
+        Self { sku, level, holds, deadlines, restocked: BTreeSet::new() }
+    }
+
+    #[must_use]
+    pub fn remembering(mut self, restocked: impl IntoIterator<Item = OrderId>) -> Self {
+        self.restocked = restocked.into_iter().collect();
+        self
+    }
+
+    pub fn restocked(&self) -> impl ExactSizeIterator<Item = OrderId> {
+        self.restocked.iter().copied()
     }
 
     pub fn hold(&self, id: HoldId) -> Option<&Hold> {
@@ -99,6 +111,6 @@ impl Stock {
 
     /// Bytes in memory, about.
     pub fn footprint(&self) -> usize {
-        512 + self.holds.len() * 112
+        512 + self.holds.len() * 112 + self.restocked.len() * 32
     }
 }

@@ -32,7 +32,7 @@ impl OrderStatus {
         Self::Refunded,
     ];
 
-    /// Which states may follow this one.
+    /// Which statuses may follow this one.
     pub const fn next(self) -> &'static [Self] {
         match self {
             Self::Placed => &[Self::Paid, Self::Packed, Self::Cancelled],
@@ -41,6 +41,17 @@ impl OrderStatus {
             Self::Shipped => &[Self::Delivered],
             Self::Delivered => &[Self::Refunded],
             Self::Cancelled | Self::Refunded => &[],
+        }
+    }
+
+    /// What an order of this status is after `to`; nothing when `to` may not follow. Money may come after the goods have
+    /// gone: a payment then counts, once, and the status stays.
+    pub fn after(self, to: Self, was_paid: bool) -> Option<Self> {
+        let late = to == Self::Paid && matches!(self, Self::Packed | Self::Shipped | Self::Delivered);
+        match to {
+            Self::Paid if was_paid => None,
+            _ if late => Some(self),
+            _ => self.next().contains(&to).then_some(to),
         }
     }
 
@@ -112,28 +123,44 @@ pub struct ForbiddenTransition {
     pub to: OrderStatus,
 }
 
-impl Order {
+/// The status that a history leads to; nothing when it cannot have happened.
+pub fn status_after(history: &[StatusChange]) -> Option<OrderStatus> {
+    let (first, rest) = history.split_first()?;
+    let mut was_paid = first.status == OrderStatus::Paid;
+    rest.iter().try_fold(first.status, |status, change| {
+        let next = status.after(change.status, was_paid);
+        was_paid |= change.status == OrderStatus::Paid;
+        next
+    })
+}
+
+impl OrderId {
     /// What people call the order: 60 of its id's bits in Crockford's base 32, in groups of four.
-    pub fn number(&self) -> String {
+    pub fn number(self) -> String {
         const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
         let mut number = String::with_capacity(14);
         for group in 0..12 {
             if group > 0 && group % 4 == 0 {
                 number.push('-');
             }
-            let digit = (self.id.0 >> (128 - 5 * (group + 1))) & 31;
+            let digit = (self.0 >> (128 - 5 * (group + 1))) & 31;
             number.push(char::from(DIGITS[usize::try_from(digit).unwrap_or_default()]));
         }
         number
     }
+}
+
+impl Order {
+    pub fn number(&self) -> String {
+        self.id.number()
+    }
 
     /// The order after a transition.
     pub fn transition(&self, to: OrderStatus, at: Timestamp) -> Result<Self, ForbiddenTransition> {
-        if !self.status.next().contains(&to) {
-            return Err(ForbiddenTransition { from: self.status, to });
-        }
+        let was_paid = self.history.iter().any(|change| change.status == OrderStatus::Paid);
+        let status = self.status.after(to, was_paid).ok_or(ForbiddenTransition { from: self.status, to })?;
         let mut next = self.clone();
-        next.status = to;
+        next.status = status;
         next.version += 1;
         next.history.push(StatusChange { status: to, at });
         Ok(next)

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-use smartcart_domain::limits;
+use smartcart_domain::limits::{self, MAX_AMOUNT};
 use smartcart_domain::{
     entity::Entity,
     id::{CartId, HoldId, OrderId},
     idempotency::Outcome,
-    inventory::{Adjustment, Stock, StockCommand, StockEvent, StockRejection},
+    inventory::{Adjustment, Stock, StockCommand, StockEvent, StockLevel, StockRejection},
     time::ShopTime,
 };
 
@@ -172,4 +172,35 @@ fn a_cancelled_orders_units_come_back_sold_or_not() {
     let back = stock(sold).when(&restock).and_then();
     assert_eq!((back.level.on_hand, back.level.sold, back.level.stocked), (5, 0, 5));
     stock([stocked(5)]).when(&restock).then_rejected(&StockRejection::NotSold { sold: 0 });
+    for back in [unsold, back] {
+        assert!(back.decide(&restock, &context()).unwrap().events.is_empty(), "they come back once");
+    }
+}
+
+#[test]
+fn a_restock_is_remembered_until_it_is_forgotten() {
+    let restock = StockCommand::RestockCancelled { order: ORDER, quantity: 2 };
+    let forget = StockCommand::ForgetRestock { order: ORDER };
+    let sold = || [stocked(5), held_for_checkout(2), StockEvent::HoldSold { id: HoldId::of_checkout(ORDER) }];
+    let restocked = StockEvent::Restocked { order: ORDER, quantity: 2, remembered: true };
+    stock(sold()).when(&restock).then([restocked.clone()]);
+    let year = Duration::from_secs(365 * 24 * 60 * 60);
+    let back = || stock(sold().into_iter().chain([restocked.clone()]));
+    back().after(year).when(&restock).then_nothing();
+    let forgotten = back().when(&forget).then([StockEvent::RestockForgotten { order: ORDER }]).and_then();
+    assert_eq!(forgotten.restocked().len(), 0);
+    assert!(forgotten.decide(&forget, &context()).unwrap().events.is_empty());
+}
+
+#[test]
+fn no_more_is_stocked_than_every_json_reader_can_count() {
+    let most = MAX_AMOUNT - 3;
+    let sold = Stock::restore(
+        sku("mug"),
+        StockLevel { version: 1, on_hand: 0, held: 0, sold: most, stocked: most },
+        [],
+    );
+    let adjust = |delta| StockCommand::Adjust { delta, reason: "delivery".into() };
+    assert!(sold.decide(&adjust(3), &context()).is_ok());
+    assert!(sold.decide(&adjust(4), &context()).is_err());
 }

@@ -2,7 +2,8 @@
 
 use smartcart_domain::{
     cart::CartRejection,
-    checkout::{self, PriceChange},
+    checkout::{ChangedPrices, PriceChange, TotalChange, Withdrawn},
+    id::OrderId,
     inventory::StockRejection,
     request::CheckoutRejection,
 };
@@ -10,7 +11,7 @@ use smartcart_domain::{
 use crate::{
     malformed::Malformed,
     v1::{
-        field::{required, sku},
+        field::{Id, currency, required, sku},
         outcome::AbortReason,
     },
 };
@@ -31,6 +32,25 @@ pub(super) struct Rejection {
     prices: Vec<Price>,
     #[prost(message, optional, tag = "6")]
     refusal: Option<AbortReason>,
+    /// With changed prices.
+    #[prost(message, optional, tag = "7")]
+    total: Option<Total>,
+    /// With an empty cart: the order that it has become.
+    #[prost(message, optional, tag = "8")]
+    order: Option<Id>,
+    /// The refusal of a checkout that an earlier request began.
+    #[prost(bool, tag = "9")]
+    replayed: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Total {
+    #[prost(string, tag = "1")]
+    currency: String,
+    #[prost(int64, tag = "2")]
+    was: i64,
+    #[prost(int64, tag = "3")]
+    now: i64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -39,6 +59,7 @@ struct Price {
     sku: String,
     #[prost(int64, tag = "2")]
     was: i64,
+    /// Nothing: it is no longer sold.
     #[prost(int64, optional, tag = "3")]
     now: Option<i64>,
 }
@@ -114,10 +135,25 @@ impl From<&CartRejection> for Rejection {
                 ..Self::numbered(Reason::Batch, *index)
             },
             CartRejection::CartEmpty => Self::of(Reason::CartEmpty),
-            CartRejection::PriceChanged(changes) => {
+            // As the version before says it: to that one, the cart is empty.
+            CartRejection::CartOrdered { order } => {
+                Self { order: Some(Id::new(order.0)), ..Self::of(Reason::CartEmpty) }
+            }
+            CartRejection::PriceChanged(prices) => {
+                let ChangedPrices { changes, total } = prices.as_ref();
                 let price =
-                    |one: &PriceChange| Price { sku: one.sku.to_string(), was: one.was, now: one.now };
-                Self { prices: changes.iter().map(price).collect(), ..Self::of(Reason::PriceChanged) }
+                    |one: &PriceChange| Price { sku: one.sku.to_string(), was: one.was, now: Some(one.now) };
+                let TotalChange { currency, was, now } = *total;
+                Self {
+                    prices: changes.iter().map(price).collect(),
+                    total: Some(Total { currency: currency.to_string(), was, now }),
+                    ..Self::of(Reason::PriceChanged)
+                }
+            }
+            // As the version before says it: to that one, there is no price now.
+            CartRejection::ProductUnavailable(lines) => {
+                let price = |one: &Withdrawn| Price { sku: one.sku.to_string(), was: one.was, now: None };
+                Self { prices: lines.iter().map(price).collect(), ..Self::of(Reason::PriceChanged) }
             }
         }
     }
@@ -143,16 +179,31 @@ impl TryFrom<Rejection> for CartRejection {
                 index: rejection.number()?,
                 reason: Box::new((*required(rejection.cause, "a batch's rejection")?).try_into()?),
             },
-            Reason::CartEmpty => Self::CartEmpty,
-            Reason::PriceChanged => {
-                let price = |one: Price| {
-                    Ok::<_, Malformed>(PriceChange { sku: sku(&one.sku)?, was: one.was, now: one.now })
-                };
-                Self::PriceChanged(rejection.prices.into_iter().map(price).collect::<Result<_, _>>()?)
-            }
+            Reason::CartEmpty => match rejection.order {
+                Some(order) => Self::CartOrdered { order: OrderId(order.get()) },
+                None => Self::CartEmpty,
+            },
+            Reason::PriceChanged => prices_changed(rejection.prices, rejection.total)?,
             _ => return Err(Malformed::Missing("a cart's rejection")),
         })
     }
+}
+
+fn prices_changed(prices: Vec<Price>, total: Option<Total>) -> Result<CartRejection, Malformed> {
+    let (mut changes, mut withdrawn) = (Vec::new(), Vec::new());
+    for Price { sku: text, was, now } in prices {
+        let sku = sku(&text)?;
+        match now {
+            Some(now) => changes.push(PriceChange { sku, was, now }),
+            None => withdrawn.push(Withdrawn { sku, was }),
+        }
+    }
+    if !withdrawn.is_empty() {
+        return Ok(CartRejection::ProductUnavailable(withdrawn));
+    }
+    let Total { currency: text, was, now } = required(total, "what the total has become")?;
+    let total = TotalChange { currency: currency(&text)?, was, now };
+    Ok(CartRejection::PriceChanged(Box::new(ChangedPrices { changes, total })))
 }
 
 impl From<&StockRejection> for Rejection {
@@ -193,16 +244,14 @@ impl TryFrom<Rejection> for StockRejection {
 
 impl From<&CheckoutRejection> for Rejection {
     fn from(rejection: &CheckoutRejection) -> Self {
-        let aborted = match rejection {
-            CheckoutRejection::Cart(rejection) => return rejection.into(),
-            CheckoutRejection::InsufficientStock(shortages) => {
-                checkout::AbortReason::InsufficientStock(shortages.clone())
-            }
-            CheckoutRejection::PaymentDeclined { reason } => {
-                checkout::AbortReason::PaymentDeclined { reason: reason.clone() }
-            }
-        };
-        Self { refusal: Some((&aborted).into()), ..Self::of(Reason::CheckoutRefused) }
+        match rejection {
+            CheckoutRejection::Cart(rejection) => rejection.into(),
+            CheckoutRejection::Aborted { reason, replayed } => Self {
+                refusal: Some(reason.into()),
+                replayed: *replayed,
+                ..Self::of(Reason::CheckoutRefused)
+            },
+        }
     }
 }
 
@@ -210,7 +259,7 @@ impl TryFrom<Rejection> for CheckoutRejection {
     type Error = Malformed;
     fn try_from(rejection: Rejection) -> Result<Self, Malformed> {
         match rejection.refusal {
-            Some(refusal) => checkout::AbortReason::try_from(refusal).map(Self::from),
+            Some(refusal) => Ok(Self::Aborted { reason: refusal.try_into()?, replayed: rejection.replayed }),
             None => rejection.try_into().map(Self::Cart),
         }
     }

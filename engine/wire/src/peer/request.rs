@@ -8,6 +8,7 @@ use smartcart_domain::{
     id::{CartId, HoldId, OrderId, UserId},
     idempotency,
     inventory::StockCommand,
+    money::Money,
     payment::PaymentMethod,
     request::{CheckoutRequest, Request},
 };
@@ -141,7 +142,7 @@ enum OperationVerb {
 struct StockRequest {
     #[prost(string, tag = "1")]
     sku: String,
-    #[prost(oneof = "StockAct", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
+    #[prost(oneof = "StockAct", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14")]
     act: Option<StockAct>,
 }
 
@@ -172,6 +173,9 @@ enum StockAct {
     ExpireDue(Nothing),
     #[prost(message, tag = "13")]
     KeepForCheckout(Id),
+    /// The order.
+    #[prost(message, tag = "14")]
+    ForgetRestock(Id),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -206,14 +210,24 @@ struct CheckoutHold {
 struct Checkout {
     #[prost(message, optional, tag = "1")]
     cart: Option<Id>,
-    #[prost(bool, tag = "2")]
-    accept_changes: bool,
+    // Tag 2 was `accept_changes`: whatever the price had become.
     #[prost(message, optional, tag = "3")]
     details: Option<CheckoutDetails>,
     #[prost(string, tag = "4")]
     payment_method: String,
     #[prost(string, optional, tag = "5")]
     payment_token: Option<String>,
+    #[prost(message, optional, tag = "6")]
+    expected_total: Option<Amount>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Amount {
+    /// Minor units.
+    #[prost(int64, tag = "1")]
+    amount: i64,
+    #[prost(string, tag = "2")]
+    currency: String,
 }
 
 impl PeerRequest {
@@ -238,10 +252,12 @@ impl PeerRequest {
                 }),
                 Kind::Checkout(Checkout {
                     cart: Some(Id::new(request.cart.0)),
-                    accept_changes: request.accept_changes,
                     details: Some((&request.details).into()),
                     payment_method: request.payment.method.clone(),
                     payment_token: request.payment.token.clone(),
+                    expected_total: request
+                        .expected_total
+                        .map(|money| Amount { amount: money.amount, currency: money.currency.to_string() }),
                 }),
             ),
         };
@@ -269,12 +285,19 @@ impl PeerRequest {
                     caller: required(terms.caller, "a caller")?.into(),
                     key: required(terms.key, "a checkout's key")?.try_into()?,
                     expected: terms.expected,
-                    accept_changes: checkout.accept_changes,
+                    expected_total: checkout.expected_total.map(TryInto::try_into).transpose()?,
                     details: required(checkout.details, "a checkout's details")?.into(),
                     payment: PaymentMethod { method: checkout.payment_method, token: checkout.payment_token },
                 })
             }
         })
+    }
+}
+
+impl TryFrom<Amount> for Money {
+    type Error = Malformed;
+    fn try_from(Amount { amount, currency: text }: Amount) -> Result<Self, Malformed> {
+        Ok(Self::new(amount, currency(&text)?))
     }
 }
 
@@ -433,6 +456,7 @@ impl StockAct {
             }
             StockCommand::ExpireDue => Self::ExpireDue(Nothing {}),
             StockCommand::KeepForCheckout { order } => Self::KeepForCheckout(Id::new(order.0)),
+            StockCommand::ForgetRestock { order } => Self::ForgetRestock(Id::new(order.0)),
         }
     }
 }
@@ -467,6 +491,7 @@ impl TryFrom<StockAct> for StockCommand {
             }
             StockAct::ExpireDue(Nothing {}) => Self::ExpireDue,
             StockAct::KeepForCheckout(order) => Self::KeepForCheckout { order: OrderId(order.get()) },
+            StockAct::ForgetRestock(order) => Self::ForgetRestock { order: OrderId(order.get()) },
         })
     }
 }

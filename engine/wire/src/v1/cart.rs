@@ -42,6 +42,11 @@ pub(crate) struct CartSnapshot {
     last_order: Option<Id>,
     #[prost(message, repeated, tag = "13")]
     keys: Vec<KeyRecord>,
+    #[prost(int64, optional, tag = "14")]
+    last_order_placed_at: Option<i64>,
+    /// Something was put in after the last order.
+    #[prost(bool, tag = "15")]
+    reopened: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -74,6 +79,8 @@ struct Checkout {
     key: Option<KeyFingerprint>,
     #[prost(message, optional, tag = "9")]
     refusal: Option<AbortReason>,
+    #[prost(message, optional, tag = "10")]
+    user: Option<Id>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Enumeration)]
@@ -146,6 +153,7 @@ fn whole_seconds(millis: u64) -> Seconds {
 impl From<&snapshot::CartSnapshot> for CartSnapshot {
     fn from(snapshot: &snapshot::CartSnapshot) -> Self {
         let cart = &snapshot.cart;
+        let last_order = cart.last_order.as_deref();
         Self {
             id: Some(Id::new(cart.id.0)),
             version: cart.version,
@@ -158,8 +166,10 @@ impl From<&snapshot::CartSnapshot> for CartSnapshot {
             expires_at: cart.expires_at.0,
             lifetime_ms: millis(cart.lifetime),
             checkout: cart.checkout.as_deref().map(|checkout| Box::new(checkout.into())),
-            last_order: cart.last_order.map(|order| Id::new(order.0)),
+            last_order: last_order.map(|last| Id::new(last.id.0)),
             keys: snapshot.keys.iter().map(Into::into).collect(),
+            last_order_placed_at: last_order.and_then(|last| last.placed_at).map(|at| at.0),
+            reopened: last_order.is_some_and(|last| !last.is_current),
         }
     }
 }
@@ -168,6 +178,12 @@ impl TryFrom<CartSnapshot> for snapshot::CartSnapshot {
     type Error = Malformed;
     fn try_from(snapshot: CartSnapshot) -> Result<Self, Malformed> {
         let checkout = snapshot.checkout.map(|checkout| cart::Checkout::try_from(*checkout)).transpose()?;
+        let last_order = snapshot.last_order.map(|order| cart::LastOrder {
+            id: OrderId(order.get()),
+            placed_at: snapshot.last_order_placed_at.map(Timestamp),
+            // Earlier versions did not say it: what is in the cart was put in since.
+            is_current: !snapshot.reopened && snapshot.lines.is_empty(),
+        });
         let cart = cart::Cart {
             id: CartId(id(snapshot.id, "a cart's id")?),
             version: snapshot.version,
@@ -180,7 +196,7 @@ impl TryFrom<CartSnapshot> for snapshot::CartSnapshot {
             expires_at: Timestamp(snapshot.expires_at),
             lifetime: whole_seconds(snapshot.lifetime_ms),
             checkout: checkout.map(Box::new),
-            last_order: snapshot.last_order.map(|order| OrderId(order.get())),
+            last_order: last_order.map(Box::new),
         };
         let keys = snapshot.keys.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
         Ok(Self { cart: Arc::new(cart), keys })
@@ -217,6 +233,7 @@ impl From<&cart::Checkout> for Checkout {
             payment_token: checkout.payment.token.clone(),
             key: checkout.key.as_ref().map(Into::into),
             refusal: checkout.refusal.as_ref().map(Into::into),
+            user: checkout.user.map(|user| Id::new(user.0)),
         }
     }
 }
@@ -242,6 +259,7 @@ impl TryFrom<Checkout> for cart::Checkout {
             },
             key: checkout.key.map(TryInto::try_into).transpose()?,
             refusal: checkout.refusal.map(TryInto::try_into).transpose()?,
+            user: checkout.user.map(|user| UserId(user.get())),
         })
     }
 }

@@ -88,6 +88,17 @@ pub(crate) struct RefusedOutcome {
 pub(crate) struct AbortReason {
     #[prost(oneof = "RefusalKind", tags = "1, 2")]
     kind: Option<RefusalKind>,
+    /// What gave no answer. A version that does not know this reads a declined payment, as it would have said itself.
+    #[prost(enumeration = "Unanswered", tag = "3")]
+    unanswered: i32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Enumeration)]
+#[repr(i32)]
+enum Unanswered {
+    Nothing = 0,
+    Gateway = 1,
+    Other = 2,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
@@ -255,24 +266,34 @@ impl TryFrom<OperationOutcome> for LiveOperation {
 
 impl From<&checkout::AbortReason> for AbortReason {
     fn from(refusal: &checkout::AbortReason) -> Self {
-        let kind = match refusal {
+        let (kind, unanswered) = match refusal {
             checkout::AbortReason::InsufficientStock(items) => {
                 let item = |one: &checkout::Shortage| Shortage {
                     sku: one.sku.to_string(),
                     requested: one.requested,
                     available: one.available,
                 };
-                RefusalKind::InsufficientStock(Shortages { items: items.iter().map(item).collect() })
+                let items = items.iter().map(item).collect();
+                (RefusalKind::InsufficientStock(Shortages { items }), Unanswered::Nothing)
             }
-            checkout::AbortReason::PaymentDeclined { reason } => RefusalKind::PaymentDeclined(reason.clone()),
+            checkout::AbortReason::PaymentDeclined { reason } => {
+                (RefusalKind::PaymentDeclined(reason.clone()), Unanswered::Nothing)
+            }
+            checkout::AbortReason::PaymentUnavailable { reason } => {
+                (RefusalKind::PaymentDeclined(reason.clone()), Unanswered::Gateway)
+            }
+            checkout::AbortReason::Unavailable { reason } => {
+                (RefusalKind::PaymentDeclined(reason.clone()), Unanswered::Other)
+            }
         };
-        Self { kind: Some(kind) }
+        Self { kind: Some(kind), unanswered: unanswered.into() }
     }
 }
 
 impl TryFrom<AbortReason> for checkout::AbortReason {
     type Error = Malformed;
     fn try_from(refusal: AbortReason) -> Result<Self, Malformed> {
+        let unanswered = refusal.unanswered();
         Ok(match required(refusal.kind, "a refusal")? {
             RefusalKind::InsufficientStock(shortages) => {
                 let item = |one: Shortage| {
@@ -282,7 +303,11 @@ impl TryFrom<AbortReason> for checkout::AbortReason {
                 };
                 Self::InsufficientStock(shortages.items.into_iter().map(item).collect::<Result<_, _>>()?)
             }
-            RefusalKind::PaymentDeclined(reason) => Self::PaymentDeclined { reason },
+            RefusalKind::PaymentDeclined(reason) => match unanswered {
+                Unanswered::Nothing => Self::PaymentDeclined { reason },
+                Unanswered::Gateway => Self::PaymentUnavailable { reason },
+                Unanswered::Other => Self::Unavailable { reason },
+            },
         })
     }
 }

@@ -30,6 +30,9 @@ pub(crate) struct StockSnapshot {
     holds: Vec<Hold>,
     #[prost(message, repeated, tag = "8")]
     keys: Vec<KeyRecord>,
+    /// Cancelled orders whose restock is remembered, in order.
+    #[prost(message, repeated, tag = "9")]
+    restocked: Vec<Id>,
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
@@ -98,6 +101,11 @@ struct Restocked {
     order: Option<Id>,
     #[prost(uint32, tag = "2")]
     quantity: u32,
+    #[prost(bool, tag = "3")]
+    remembered: bool,
+    /// Nothing came back: the order is forgotten. A version that does not know this adds nothing to the shelf.
+    #[prost(bool, tag = "4")]
+    forgotten: bool,
 }
 
 impl From<&snapshot::StockSnapshot> for StockSnapshot {
@@ -115,7 +123,9 @@ impl From<&snapshot::StockSnapshot> for StockSnapshot {
             })
             .collect();
         let keys = snapshot.keys.iter().map(Into::into).collect();
-        Self { sku: snapshot.stock.sku.to_string(), version, on_hand, held, sold, stocked, holds, keys }
+        let restocked = snapshot.stock.restocked().map(|order| Id::new(order.0)).collect();
+        let sku = snapshot.stock.sku.to_string();
+        Self { sku, version, on_hand, held, sold, stocked, holds, keys, restocked }
     }
 }
 
@@ -134,7 +144,8 @@ impl TryFrom<StockSnapshot> for snapshot::StockSnapshot {
         };
         let holds = snapshot.holds.into_iter().map(hold).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            stock: inventory::Stock::restore(sku(&snapshot.sku)?, level, holds),
+            stock: inventory::Stock::restore(sku(&snapshot.sku)?, level, holds)
+                .remembering(snapshot.restocked.into_iter().map(|order| OrderId(order.get()))),
             keys: snapshot.keys.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
         })
     }
@@ -162,9 +173,18 @@ impl From<&LiveEvent> for StockEvent {
             LiveEvent::HoldReleased { id } => Kind::HoldReleased(Id::new(id.0)),
             LiveEvent::HoldExpired { id } => Kind::HoldExpired(Id::new(id.0)),
             LiveEvent::HoldSold { id } => Kind::HoldSold(Id::new(id.0)),
-            LiveEvent::Restocked { order, quantity } => {
-                Kind::Restocked(Restocked { order: Some(Id::new(order.0)), quantity: *quantity })
-            }
+            LiveEvent::Restocked { order, quantity, remembered } => Kind::Restocked(Restocked {
+                order: Some(Id::new(order.0)),
+                quantity: *quantity,
+                remembered: *remembered,
+                forgotten: false,
+            }),
+            LiveEvent::RestockForgotten { order } => Kind::Restocked(Restocked {
+                order: Some(Id::new(order.0)),
+                quantity: 0,
+                remembered: false,
+                forgotten: true,
+            }),
         };
         Self { kind: Some(kind) }
     }
@@ -194,10 +214,15 @@ impl TryFrom<StockEvent> for LiveEvent {
             Kind::HoldReleased(hold) => Self::HoldReleased { id: HoldId(hold.get()) },
             Kind::HoldExpired(hold) => Self::HoldExpired { id: HoldId(hold.get()) },
             Kind::HoldSold(hold) => Self::HoldSold { id: HoldId(hold.get()) },
-            Kind::Restocked(restocked) => Self::Restocked {
-                order: OrderId(id(restocked.order, "an order's id")?),
-                quantity: restocked.quantity,
-            },
+            Kind::Restocked(restocked) => {
+                let Restocked { order, quantity, remembered, forgotten } = restocked;
+                let order = OrderId(id(order, "an order's id")?);
+                if forgotten {
+                    Self::RestockForgotten { order }
+                } else {
+                    Self::Restocked { order, quantity, remembered }
+                }
+            }
         })
     }
 }

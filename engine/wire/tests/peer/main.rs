@@ -5,7 +5,14 @@
 
 use std::sync::Arc;
 
-use smartcart_domain::catalog::Catalog;
+use smartcart_domain::{
+    cart::CartRejection,
+    catalog::Catalog,
+    checkout::{AbortReason, ChangedPrices, PriceChange, TotalChange, Withdrawn},
+    id::{OrderId, Sku},
+    peer::{PeerReply, PeerRequest},
+    request::{CheckoutRejection, RequestError},
+};
 use smartcart_wire::peer::{decode_reply, decode_request, encode_reply, encode_request};
 
 fn samples(prefix: &str) -> Vec<(&'static str, Vec<u8>)> {
@@ -22,7 +29,7 @@ fn samples(prefix: &str) -> Vec<(&'static str, Vec<u8>)> {
 fn requests_of_the_version_before_are_read_and_written_alike() {
     let catalog = Arc::new(Catalog::new(1, []));
     let samples = samples("request_");
-    assert_eq!(samples.len(), 21);
+    assert_eq!(samples.len(), 23);
     for (name, bytes) in samples {
         let request = decode_request(&bytes, &catalog).unwrap();
         assert_eq!(encode_request(&request), Some(bytes), "{name}: {request:?}");
@@ -32,11 +39,52 @@ fn requests_of_the_version_before_are_read_and_written_alike() {
 #[test]
 fn replies_of_the_version_before_are_read_and_written_alike() {
     let samples = samples("reply_");
-    assert_eq!(samples.len(), 17);
+    assert_eq!(samples.len(), 21);
     for (name, bytes) in samples {
         let reply = decode_reply(&bytes).unwrap();
         assert_eq!(encode_reply(&reply), bytes, "{name}: {reply:?}");
     }
+}
+
+#[test]
+fn what_a_version_before_called_any_price_is_read_as_no_agreement() {
+    let catalog = Arc::new(Catalog::new(1, []));
+    for (name, bytes) in samples("retired_request_checkout") {
+        let PeerRequest::Checkout(request) = decode_request(&bytes, &catalog).unwrap() else {
+            panic!("{name}")
+        };
+        assert_eq!(request.expected_total, None, "{name}");
+    }
+}
+
+#[test]
+fn what_is_new_reads_as_what_it_says() {
+    let rejection = |name: &str| {
+        let (_, bytes) = samples(name).into_iter().find(|(found, _)| *found == name).unwrap();
+        let PeerReply::Checkout(Err(RequestError::Rejected(rejection))) = decode_reply(&bytes).unwrap()
+        else {
+            panic!("{name}")
+        };
+        rejection
+    };
+    let sku: Sku = "85123A".parse().unwrap();
+    let cart = CheckoutRejection::Cart;
+    let withdrawn = vec![Withdrawn { sku: sku.clone(), was: 295 }];
+    assert_eq!(rejection("reply_price_changed"), cart(CartRejection::ProductUnavailable(withdrawn)));
+    let changed = ChangedPrices {
+        changes: vec![PriceChange { sku, was: 295, now: 300 }],
+        total: TotalChange { currency: "GBP".parse().unwrap(), was: 295, now: 300 },
+    };
+    let changed = CartRejection::PriceChanged(Box::new(changed));
+    assert_eq!(rejection("reply_price_changed_in_all"), cart(changed));
+    let ordered = CartRejection::CartOrdered { order: OrderId(5) };
+    assert_eq!(rejection("reply_cart_ordered"), cart(ordered));
+    let declined = AbortReason::PaymentDeclined { reason: "no".to_owned() };
+    let again = CheckoutRejection::Aborted { reason: declined, replayed: true };
+    assert_eq!(rejection("reply_refused_again"), again);
+    let unavailable = AbortReason::PaymentUnavailable { reason: "no".to_owned() };
+    let unavailable = CheckoutRejection::Aborted { reason: unavailable, replayed: false };
+    assert_eq!(rejection("reply_payment_unavailable"), unavailable);
 }
 
 /// The version after this one may add a field: field 2047, a varint.

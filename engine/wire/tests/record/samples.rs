@@ -61,6 +61,7 @@ pub(crate) fn cart(order: &Order) -> Life<Cart> {
         total: 1475,
         details: CheckoutDetails::default(),
         payment: PaymentMethod { method: "invoice".to_owned(), token: None },
+        user: None,
         refusal: None,
         key: None,
     };

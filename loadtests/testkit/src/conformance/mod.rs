@@ -51,6 +51,7 @@ macro_rules! conformance {
             orders_are_paged_newest_first
             an_order_goes_through_its_states
             a_cancelled_order_waits_to_be_restocked
+            cancelled_orders_take_turns
             products_are_versioned
             a_sku_belongs_to_one_product
             an_import_takes_what_it_can

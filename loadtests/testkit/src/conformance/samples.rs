@@ -108,6 +108,7 @@ impl Life<Cart> {
             total: 1475,
             details: CheckoutDetails::default(),
             payment: PaymentMethod { method: "invoice".to_owned(), token: None },
+            user: None,
             refusal: None,
             key: None,
         };

@@ -13,7 +13,7 @@ use smartcart_domain::{
     limits::KEY_RETENTION,
     orders::Order,
     snapshot::Snapshot,
-    time::millis,
+    time::{ShopTime, millis},
     users::{Address, Session, User},
 };
 use smartcart_engine::store::{Conflict, IndexedColumns, Row, StoreError, TableBatch, TableKey};
@@ -46,6 +46,21 @@ pub(super) struct EntityRow {
 pub(super) struct OrderRow {
     pub(super) order: Order,
     pub(super) restock_due: bool,
+    pub(super) restock_at: ShopTime,
+    pub(super) restock_tries: u32,
+    pub(super) units_returned: bool,
+}
+
+impl OrderRow {
+    fn placed(order: &Order) -> Self {
+        Self {
+            order: order.clone(),
+            restock_due: false,
+            restock_at: ShopTime(0),
+            restock_tries: 0,
+            units_returned: false,
+        }
+    }
 }
 
 /// What the answer to a key's change was about.
@@ -120,7 +135,7 @@ impl Tables {
             self.put(row);
         }
         for order in &batch.orders {
-            let row = || OrderRow { order: Order::clone(order), restock_due: false };
+            let row = || OrderRow::placed(order);
             self.orders.entry(order.id).or_insert_with(row);
         }
         for Watermark { incarnation, lane, sequence } in &batch.watermarks {

@@ -56,7 +56,9 @@ async fn a_checkout_that_has_begun_is_unknown_when_its_new_owner_cannot_be_asked
     a.engine.carts().ask(&cart, create).await.unwrap();
     let line = json!({"sku": "MUG", "quantity": 1});
     a.send(call("POST", format!("/v1/carts/{cart}/items")).json(&line)).await.is(200, "");
-    let checkout = call("POST", format!("/v1/carts/{cart}/checkout")).key("checkout").json(&json!({}));
+    let checkout = call("POST", format!("/v1/carts/{cart}/checkout"))
+        .key("checkout")
+        .json(&json!({"email": "ada@example.com"}));
     let moving = async {
         gateway.asked.notified().await;
         a.peers.faults().inject([PeerFault::Refuse; 64]);

@@ -69,7 +69,7 @@ async fn a_single_process_says_that_it_is_read_only_until_it_is_restarted() {
         adjustment("too-late"),
         call("POST", "/v1/carts").key("cart"),
         call("POST", format!("{cart}/items")).key("line").json(&line),
-        call("POST", format!("{cart}/checkout")).key("checkout").json(&json!({})),
+        call("POST", format!("{cart}/checkout")).key("checkout").json(&json!({"email": "ada@example.com"})),
     ] {
         pod.send(change).await.is(503, "unavailable");
     }

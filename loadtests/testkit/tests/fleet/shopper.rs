@@ -113,7 +113,7 @@ impl Shopper {
             caller: Caller::Guest,
             key,
             expected: None,
-            accept_changes: false,
+            expected_total: None,
             details: CheckoutDetails::default(),
             payment: PaymentMethod { method: "invoice".to_owned(), token: None },
         }
@@ -204,9 +204,12 @@ impl Shopper {
     async fn checkout(&mut self) {
         let key = self.next_key();
         let request = self.order(key);
-        let busy = |rejection: &CheckoutRejection| {
-            let CheckoutRejection::Cart(rejection) = rejection else { return false };
-            matches!(rejection, CartRejection::CheckoutUnderWay | CartRejection::CheckingOut)
+        let busy = |rejection: &CheckoutRejection| match rejection {
+            CheckoutRejection::Cart(rejection) => {
+                matches!(rejection, CartRejection::CheckoutUnderWay | CartRejection::CheckingOut)
+            }
+            // Nothing was decided: the same key tries again.
+            CheckoutRejection::Aborted { reason, .. } => !reason.is_final(),
         };
         let ordered = self.until_known("checkout", busy, async |pod| {
             pod.engine.checkout(request.clone()).await.map(|ordered| ordered.order)
@@ -220,7 +223,14 @@ impl Shopper {
                 assert!(other.is_none(), "two checkouts of cart {} were one order", self.cart);
             }
             Err(CheckoutRejection::Cart(CartRejection::CartEmpty)) => assert!(self.lines.is_empty()),
-            Err(CheckoutRejection::InsufficientStock(_) | CheckoutRejection::PaymentDeclined { .. }) => {}
+            Err(CheckoutRejection::Cart(CartRejection::CartOrdered { order })) => {
+                assert!(
+                    self.lines.is_empty() && self.orders.contains_key(&order),
+                    "{order} of {}",
+                    self.cart
+                );
+            }
+            Err(CheckoutRejection::Aborted { .. }) => {}
             Err(rejection) => panic!("checkout of cart {}: {rejection:?}", self.cart),
         }
     }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use smartcart_domain::{
     id::{OrderId, UserId},
     orders::{Order, OrderStatus},
-    time::Timestamp,
+    time::{ShopTime, Timestamp},
 };
-use smartcart_engine::store::{StoreError, TableKey, Written};
+use smartcart_engine::store::{DueRestock, StoreError, TableKey, Written};
 use sqlx::{Connection as _, PgConnection};
 
 use super::keys;
 use crate::{
     columns::{id_bytes, id_of, limit_of, signed, unsigned},
     error::{TableResult, corrupt},
-    rows::{OrderColumns, OrderRow, json::encode_history, order_rows},
+    rows::{OrderColumns, OrderRow, RestockColumns, json::encode_history, order_rows},
 };
 
 pub(super) async fn insert(connection: &mut PgConnection, orders: &[Arc<Order>]) -> TableResult<()> {
@@ -147,19 +147,52 @@ pub(super) async fn of_key(connection: &mut PgConnection, key: &TableKey) -> Tab
     }
 }
 
-pub(super) async fn to_restock(connection: &mut PgConnection, limit: usize) -> TableResult<Vec<Order>> {
-    let rows = sqlx::query_as(select!("WHERE restock_due ORDER BY id LIMIT $1"))
-        .bind(limit_of(limit))
-        .fetch_all(connection)
-        .await?;
-    orders(rows)
+/// In the order of their turns.
+pub(super) async fn to_restock(
+    connection: &mut PgConnection,
+    now: ShopTime,
+    after: Option<(ShopTime, OrderId)>,
+    limit: usize,
+) -> TableResult<Vec<DueRestock>> {
+    let (at, id) = after.map_or((i64::MIN, Vec::new()), |(at, id)| (at.0, id_bytes(id.0)));
+    let rows: Vec<RestockColumns> = sqlx::query_as(
+        r#"SELECT id, version, status, cart, shopper AS "user", currency, total, lines, email, shipping_address,
+           metadata, payment_method, payment_reference, history, placed_at, restock_at, restock_tries, units_returned
+           FROM shop_order WHERE restock_due AND restock_at <= $1 AND (restock_at, id) > ($2, $3)
+           ORDER BY restock_at, id LIMIT $4"#,
+    )
+    .bind(now.0)
+    .bind(at)
+    .bind(id)
+    .bind(limit_of(limit))
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
+}
+
+pub(super) async fn postpone_restock(
+    connection: &mut PgConnection,
+    id: OrderId,
+    until: ShopTime,
+) -> TableResult<()> {
+    let postponed =
+        sqlx::query("UPDATE shop_order SET restock_at = $2, restock_tries = restock_tries + 1 WHERE id = $1")
+            .bind(id_bytes(id.0))
+            .bind(until.0);
+    must_be_there(postponed.execute(connection).await?.rows_affected())
+}
+
+pub(super) async fn mark_units_returned(connection: &mut PgConnection, id: OrderId) -> TableResult<()> {
+    let marked =
+        sqlx::query("UPDATE shop_order SET units_returned = TRUE WHERE id = $1").bind(id_bytes(id.0));
+    must_be_there(marked.execute(connection).await?.rows_affected())
 }
 
 pub(super) async fn mark_restocked(connection: &mut PgConnection, id: OrderId) -> TableResult<()> {
-    let marked = sqlx::query("UPDATE shop_order SET restock_due = FALSE WHERE id = $1")
-        .bind(id_bytes(id.0))
-        .execute(connection)
-        .await?
-        .rows_affected();
-    if marked == 0 { Err(StoreError::NotFound.into()) } else { Ok(()) }
+    let marked = sqlx::query("UPDATE shop_order SET restock_due = FALSE WHERE id = $1").bind(id_bytes(id.0));
+    must_be_there(marked.execute(connection).await?.rows_affected())
+}
+
+fn must_be_there(rows: u64) -> TableResult<()> {
+    if rows == 0 { Err(StoreError::NotFound.into()) } else { Ok(()) }
 }

@@ -187,7 +187,7 @@ impl EntityRow for CartRow<'_> {
         query
             .bind(column(&carts, |cart| cart.owner.map(|user| id_bytes(user.0))))
             .bind(column(&carts, |cart| cart.checkout.is_some()))
-            .bind(column(&carts, |cart| cart.last_order.map(|order| id_bytes(order.0))))
+            .bind(column(&carts, |cart| cart.last_order.as_deref().map(|last| id_bytes(last.id.0))))
             .bind(column(&carts, |cart| cart.currency.to_string()))
             .bind(column(&carts, |cart| signed(cart.quantity())))
             .bind(column(&carts, Cart::subtotal))

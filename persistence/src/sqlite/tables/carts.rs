@@ -38,7 +38,7 @@ impl EntityRow for CartRow<'_> {
         query
             .bind(cart.owner.map(|user| id_bytes(user.0)))
             .bind(cart.checkout.is_some())
-            .bind(cart.last_order.map(|order| id_bytes(order.0)))
+            .bind(cart.last_order.as_deref().map(|last| id_bytes(last.id.0)))
             .bind(cart.currency.to_string())
             .bind(signed(cart.quantity()))
             .bind(cart.subtotal())

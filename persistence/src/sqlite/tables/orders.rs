@@ -5,9 +5,9 @@ use std::sync::Arc;
 use smartcart_domain::{
     id::{OrderId, UserId},
     orders::{Order, OrderStatus},
-    time::Timestamp,
+    time::{ShopTime, Timestamp},
 };
-use smartcart_engine::store::{StoreError, TableKey, Written};
+use smartcart_engine::store::{DueRestock, StoreError, TableKey, Written};
 use sqlx::{Connection, SqliteConnection};
 
 use super::keys;
@@ -15,7 +15,7 @@ use crate::error::TableResult;
 use crate::{
     columns::{id_bytes, id_of, limit_of, signed, unsigned},
     error::corrupt,
-    rows::{OrderColumns, OrderRow, json::encode_history, order_rows},
+    rows::{OrderColumns, OrderRow, RestockColumns, json::encode_history, order_rows},
     sqlite::bulk::{Bound, Bulk},
 };
 
@@ -176,25 +176,55 @@ pub(super) async fn of_key(connection: &mut SqliteConnection, key: &TableKey) ->
     }
 }
 
-pub(super) async fn to_restock(connection: &mut SqliteConnection, limit: usize) -> TableResult<Vec<Order>> {
-    let limit = limit_of(limit);
-    let rows = sqlx::query_as!(
-        OrderColumns,
+/// In the order of their turns. Not a checked query: those read no row into two structs.
+pub(super) async fn to_restock(
+    connection: &mut SqliteConnection,
+    now: ShopTime,
+    after: Option<(ShopTime, OrderId)>,
+    limit: usize,
+) -> TableResult<Vec<DueRestock>> {
+    let (at, id) = after.map_or((i64::MIN, Vec::new()), |(at, id)| (at.0, id_bytes(id.0)));
+    let rows: Vec<RestockColumns> = sqlx::query_as(
         "SELECT id, version, status, cart, user, currency, total, lines, email, shipping_address, metadata,
-         payment_method, payment_reference, history, placed_at
-         FROM shop_order WHERE restock_due = 1 ORDER BY id LIMIT ?",
-        limit
+         payment_method, payment_reference, history, placed_at, restock_at, restock_tries, units_returned
+         FROM shop_order WHERE restock_due = 1 AND restock_at <= ? AND (restock_at, id) > (?, ?)
+         ORDER BY restock_at, id LIMIT ?",
     )
+    .bind(now.0)
+    .bind(at)
+    .bind(id)
+    .bind(limit_of(limit))
     .fetch_all(connection)
     .await?;
-    orders(rows)
+    Ok(rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
+}
+
+pub(super) async fn postpone_restock(
+    connection: &mut SqliteConnection,
+    id: OrderId,
+    until: ShopTime,
+) -> TableResult<()> {
+    let id = id_bytes(id.0);
+    let postponed = sqlx::query!(
+        "UPDATE shop_order SET restock_at = ?, restock_tries = restock_tries + 1 WHERE id = ?",
+        until.0,
+        id
+    );
+    must_be_there(postponed.execute(connection).await?.rows_affected())
+}
+
+pub(super) async fn mark_units_returned(connection: &mut SqliteConnection, id: OrderId) -> TableResult<()> {
+    let id = id_bytes(id.0);
+    let marked = sqlx::query!("UPDATE shop_order SET units_returned = 1 WHERE id = ?", id);
+    must_be_there(marked.execute(connection).await?.rows_affected())
 }
 
 pub(super) async fn mark_restocked(connection: &mut SqliteConnection, id: OrderId) -> TableResult<()> {
     let id = id_bytes(id.0);
-    let marked = sqlx::query!("UPDATE shop_order SET restock_due = 0 WHERE id = ?", id)
-        .execute(connection)
-        .await?
-        .rows_affected();
-    if marked == 0 { Err(StoreError::NotFound.into()) } else { Ok(()) }
+    let marked = sqlx::query!("UPDATE shop_order SET restock_due = 0 WHERE id = ?", id);
+    must_be_there(marked.execute(connection).await?.rows_affected())
+}
+
+fn must_be_there(rows: u64) -> TableResult<()> {
+    if rows == 0 { Err(StoreError::NotFound.into()) } else { Ok(()) }
 }

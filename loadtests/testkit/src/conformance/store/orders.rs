@@ -4,7 +4,7 @@ use smartcart_domain::{
     id::{OrderId, UserId},
     idempotency::KeyFingerprint,
     orders::{Order, OrderStatus},
-    time::Timestamp,
+    time::{ShopTime, Timestamp},
 };
 use smartcart_engine::store::{Store, StoreError, TableBatch, TableKey};
 
@@ -81,12 +81,43 @@ pub async fn a_cancelled_order_waits_to_be_restocked(backend: impl Shop) {
     }
     let paid = placed[2].transition(OrderStatus::Paid, Timestamp(20)).unwrap();
     store.transition_order(&paid, None).await.unwrap();
-    let due = store.orders_to_restock(10).await.unwrap();
-    assert_eq!(due.iter().map(|order| order.id.0).collect::<Vec<_>>(), [5, 6]);
-    assert_eq!(store.orders_to_restock(1).await.unwrap().len(), 1);
-    store.mark_restocked(OrderId(5)).await.unwrap();
-    let due = store.orders_to_restock(10).await.unwrap();
-    assert_eq!(due.iter().map(|order| order.id.0).collect::<Vec<_>>(), [6]);
+    assert_eq!(due_at(store, 0).await, [5, 6]);
     let missing = store.mark_restocked(OrderId(99)).await;
     assert!(matches!(missing, Err(StoreError::NotFound)), "{missing:?}");
+    store.mark_units_returned(OrderId(5)).await.unwrap();
+    let due = store.orders_to_restock(ShopTime(0), None, 10).await.unwrap();
+    assert_eq!(due.iter().map(|due| due.units_returned).collect::<Vec<_>>(), [true, false]);
+    store.mark_restocked(OrderId(5)).await.unwrap();
+    assert_eq!(due_at(store, 0).await, [6]);
+}
+
+async fn due_at(store: &dyn Store, now: i64) -> Vec<u128> {
+    let due = store.orders_to_restock(ShopTime(now), None, 10).await.unwrap();
+    due.iter().map(|due| due.order.id.0).collect()
+}
+
+pub async fn cancelled_orders_take_turns(backend: impl Shop) {
+    let store = backend.store();
+    let placed: Vec<Order> = (1..=4).map(|id| order(id, 1, 10)).collect();
+    place(store, placed.clone()).await;
+    for order in &placed {
+        let cancelled = order.transition(OrderStatus::Cancelled, Timestamp(20)).unwrap();
+        store.transition_order(&cancelled, None).await.unwrap();
+    }
+    store.postpone_restock(OrderId(1), ShopTime(500)).await.unwrap();
+    store.postpone_restock(OrderId(1), ShopTime(900)).await.unwrap();
+    store.postpone_restock(OrderId(2), ShopTime(600)).await.unwrap();
+    let missing = store.postpone_restock(OrderId(99), ShopTime(600)).await;
+    assert!(matches!(missing, Err(StoreError::NotFound)), "{missing:?}");
+    assert_eq!(due_at(store, 599).await, [3, 4], "who has waited longest comes first");
+    assert_eq!(due_at(store, 600).await, [3, 4, 2]);
+
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.orders_to_restock(ShopTime(900), after, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some((last.at, last.order.id));
+        seen.extend(page.iter().map(|due| (due.order.id.0, due.at.0, due.tries)));
+    }
+    assert_eq!(seen, [(3, 0, 0), (4, 0, 0), (2, 600, 1), (1, 900, 2)]);
 }

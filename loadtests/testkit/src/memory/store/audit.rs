@@ -71,7 +71,7 @@ impl Audit {
 
     fn cart(&mut self, id: CartId, row: &EntityRow, cart: &Cart) {
         let subject = format!("cart {id}");
-        if let Some(order) = cart.last_order {
+        if let Some(order) = cart.last_order.as_deref().map(|last| last.id) {
             let settled = cart.checkout.as_ref().is_none_or(|checkout| checkout.order != order);
             if let Some((other, _)) = self.placed.insert(order, (id, settled)) {
                 self.find(format!("order {order}"), format!("carts {other} and {id} placed it"));

@@ -15,7 +15,7 @@ use super::{
         database::{Fenced, State},
         tables::invariant,
     },
-    MemoryStore,
+    MemoryStore, refused,
 };
 
 #[async_trait]
@@ -30,6 +30,9 @@ impl EntityStore for MemoryStore {
     }
 
     async fn load_stock(&self, sku: &Sku) -> Result<Option<Stored<StockSnapshot>>, StoreError> {
+        if self.unreadable.lock().contains(sku) {
+            return Err(refused("its page is damaged"));
+        }
         let row = self.read(|state| state.tables.stock(sku).cloned()).await?;
         row.map(|row| match row.snapshot {
             Snapshot::Stock(snapshot) => Ok(Stored { snapshot, tail: row.tail }),

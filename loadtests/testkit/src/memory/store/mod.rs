@@ -6,10 +6,14 @@ mod entities;
 mod orders;
 mod users;
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
-use smartcart_domain::{failure::Failure, id::IncarnationId};
+use parking_lot::Mutex;
+use smartcart_domain::{
+    failure::Failure,
+    id::{IncarnationId, Sku},
+};
 use smartcart_engine::store::{Finding, Store, StoreError};
 
 use super::{
@@ -24,12 +28,24 @@ pub struct MemoryStore {
     /// Whom the flushes are fenced for.
     writer: Option<IncarnationId>,
     faults: Arc<Faults<StoreFault>>,
+    /// SKUs whose stock cannot be read.
+    unreadable: Mutex<HashSet<Sku>>,
 }
 
 impl MemoryStore {
     /// Without a writer it reads, and what it writes behind is refused.
     pub fn new(database: &Database, writer: Option<IncarnationId>) -> Self {
-        Self { database: database.clone(), writer, faults: Arc::default() }
+        Self { database: database.clone(), writer, faults: Arc::default(), unreadable: Mutex::default() }
+    }
+
+    /// From now on the stock of this SKU can be read, or not.
+    pub fn set_readable(&self, sku: &Sku, readable: bool) {
+        let mut unreadable = self.unreadable.lock();
+        if readable {
+            unreadable.remove(sku);
+        } else {
+            unreadable.insert(sku.clone());
+        }
     }
 
     pub const fn faults(&self) -> &Arc<Faults<StoreFault>> {

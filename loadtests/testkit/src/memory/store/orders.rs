@@ -2,12 +2,12 @@ use async_trait::async_trait;
 use smartcart_domain::{
     id::{OrderId, UserId},
     orders::{Order, OrderStatus},
-    time::Timestamp,
+    time::{ShopTime, Timestamp},
 };
-use smartcart_engine::store::{OrderStore, StoreError, TableKey, Written};
+use smartcart_engine::store::{DueRestock, OrderStore, StoreError, TableKey, Written};
 
 use super::{
-    super::tables::{KeySubject, Tables},
+    super::tables::{KeySubject, OrderRow, Tables},
     MemoryStore,
 };
 
@@ -74,10 +74,45 @@ impl OrderStore for MemoryStore {
         .await?
     }
 
-    async fn orders_to_restock(&self, limit: usize) -> Result<Vec<Order>, StoreError> {
+    async fn orders_to_restock(
+        &self,
+        now: ShopTime,
+        after: Option<(ShopTime, OrderId)>,
+        limit: usize,
+    ) -> Result<Vec<DueRestock>, StoreError> {
         self.read(|state| {
-            let due = state.tables.orders.values().filter(|row| row.restock_due);
-            due.take(limit).map(|row| row.order.clone()).collect()
+            let due = |row: &&OrderRow| {
+                row.restock_due
+                    && row.restock_at <= now
+                    && after.is_none_or(|after| (row.restock_at, row.order.id) > after)
+            };
+            let mut due: Vec<&OrderRow> = state.tables.orders.values().filter(due).collect();
+            due.sort_unstable_by_key(|row| (row.restock_at, row.order.id));
+            let due = due.into_iter().take(limit).map(|row| DueRestock {
+                order: row.order.clone(),
+                at: row.restock_at,
+                tries: row.restock_tries,
+                units_returned: row.units_returned,
+            });
+            due.collect()
+        })
+        .await
+    }
+
+    async fn postpone_restock(&self, id: OrderId, until: ShopTime) -> Result<(), StoreError> {
+        self.write(|state| {
+            let row = state.tables.orders.get_mut(&id).ok_or(StoreError::NotFound)?;
+            row.restock_at = until;
+            row.restock_tries += 1;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn mark_units_returned(&self, id: OrderId) -> Result<(), StoreError> {
+        self.write(|state| {
+            state.tables.orders.get_mut(&id).ok_or(StoreError::NotFound)?.units_returned = true;
+            Ok(())
         })
         .await
     }
