@@ -107,5 +107,6 @@ async fn orders_that_always_fail_keep_no_other_waiting() {
     shop.clock.advance(Duration::from_secs(60 * 60));
     let due = shop.store.orders_to_restock(shop.engine.clock().now(), None, 1_000).await.unwrap();
     assert_eq!(due.len(), 250, "none is forgotten");
+    shop.engine.leave().await;
     shop.engine.stop().await.unwrap();
 }

@@ -155,6 +155,7 @@ impl Shop {
 
     /// Nothing in the tables that must never be, once everything is written.
     pub(crate) async fn audit(&self) {
+        self.engine.leave().await;
         self.engine.stop().await.unwrap();
         assert_eq!(self.store.audit().await.unwrap(), []);
     }
