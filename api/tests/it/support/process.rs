@@ -80,12 +80,22 @@ impl Process {
     async fn signal(mut self, signal: &str) -> (ExitStatus, String) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+        let mut log = self.child.stderr.take().unwrap();
         let ended = tokio::task::spawn_blocking(move || {
             let mut said = String::new();
-            self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            log.read_to_string(&mut said).unwrap();
             (self.child.wait().unwrap(), said)
         });
         tokio::time::timeout(PATIENCE, ended).await.unwrap().unwrap()
+    }
+}
+
+/// A test that ends leaves no process behind.
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _killed = self.child.kill();
+        let _reaped = self.child.wait();
     }
 }
 
