@@ -10,7 +10,9 @@ use crate::{
     app_state::AppState,
     auth::{Auth, Revoked, ServiceToken},
     config::{Config, Seed},
-    demo, metrics,
+    demo,
+    front::Front,
+    metrics,
     ops::{self, Ops},
     pod::Pod,
     router,
@@ -43,7 +45,7 @@ impl App {
         let recorder = metrics::install()?;
         let mut chores = vec![tokio::spawn(metrics::upkeep(recorder.clone()))];
         let control = Arc::new(Ops::new(recorder));
-        let ops_server = Server::start(config.ops, ops::router(control.clone())).await?;
+        let ops_server = Server::start(config.ops, Front::plain(ops::router(control.clone()))).await?;
         let token = ServiceToken::load_or_create(&config.admin_token_file)?;
         let pod = Pod::start(&config, target.owns_shards(), clock).await?;
         let engine = pod.engine.clone();
@@ -69,7 +71,7 @@ impl App {
             chores.push(tokio::spawn(follow_sessions(state.clone())));
         }
         let (api, _) = router::api(config.requests.deadline, target);
-        let api_server = Server::start(config.api, api.with_state(state)).await?;
+        let api_server = Server::start(config.api, Front::new(api.with_state(state), &config.front)).await?;
         control.opened(engine);
         Ok(Self {
             api: api_server.address,

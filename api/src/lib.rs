@@ -32,12 +32,14 @@
 pub mod app;
 pub mod app_state;
 pub mod auth;
+pub mod cache_control;
 pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod docs;
 pub mod etag;
 pub mod extract;
+pub mod front;
 pub mod json;
 pub mod limits;
 pub mod metrics;

@@ -11,14 +11,17 @@ use std::{
 use axum::{
     extract::Request,
     handler::Handler,
-    http::{Method, StatusCode},
+    http::{HeaderValue, Method, StatusCode},
     response::{IntoResponse as _, Response},
 };
 use metrics::{Counter, Histogram, counter, histogram};
 use smartcart_engine::deadline::Alarm;
 use tokio::time::Instant;
 
-use crate::problem::{Code, Problem};
+use crate::{
+    cache_control,
+    problem::{Code, Problem},
+};
 
 /// Statuses whose counters are kept, not looked up for each answer.
 const FREQUENT: [StatusCode; 8] = [
@@ -41,6 +44,7 @@ struct Endpoint {
     method: Method,
     route: &'static str,
     deadline: Duration,
+    cache_control: HeaderValue,
     duration: Histogram,
     frequent: [OnceLock<Counter>; FREQUENT.len()],
 }
@@ -51,7 +55,9 @@ impl Observe {
             "smartcart_http_request_duration_seconds",
             "route" => route, "method" => method.as_str().to_owned()
         );
-        Self(Arc::new(Endpoint { method, route, deadline, duration, frequent: Default::default() }))
+        let cache_control = cache_control::of(&method, route);
+        let frequent = Default::default();
+        Self(Arc::new(Endpoint { method, route, deadline, cache_control, duration, frequent }))
     }
 }
 
@@ -113,13 +119,14 @@ impl<F: Future<Output = Response> + Unpin> Future for Observing<F> {
     type Output = Response;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
-        let response = match Pin::new(&mut self.answer).poll(context) {
+        let mut response = match Pin::new(&mut self.answer).poll(context) {
             Poll::Ready(response) => response,
             Poll::Pending => {
                 ready!(Pin::new(&mut self.too_late).poll(context));
                 Problem::plain(Code::DeadlineExceeded).into_response()
             }
         };
+        cache_control::say(response.headers_mut(), &self.endpoint.cache_control);
         self.endpoint.record(response.status(), self.begun.elapsed());
         Poll::Ready(response)
     }

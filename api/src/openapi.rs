@@ -55,15 +55,12 @@ pub fn complete(description: &mut OpenApi) {
     let components = description.components.get_or_insert_default();
     components.schemas.insert(ProblemBody::name().into_owned(), ProblemBody::schema());
     components.responses.insert(FAILURE.to_owned(), failure().into());
-    components.add_security_scheme(
-        "bearer",
-        SecurityScheme::Http(
-            HttpBuilder::new()
-                .scheme(HttpAuthScheme::Bearer)
-                .description(Some("A shopper's access token, or a service token"))
-                .build(),
-        ),
-    );
+    for (name, about) in
+        [("bearer", "A shopper's access token, or a service token"), ("service", "A service token")]
+    {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about));
+        components.add_security_scheme(name, SecurityScheme::Http(scheme.build()));
+    }
     for (path, item) in &mut description.paths.paths {
         let changes = [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for operation in changes.into_iter().flatten() {
@@ -115,7 +112,7 @@ fn describe_change(operation: &mut Operation) {
                 .headers
                 .insert("SmartCart-Durability".to_owned(), word("`journaled` or `committed`").into());
             response.headers.insert(
-                "Idempotency-Replayed".to_owned(),
+                "Idempotent-Replayed".to_owned(),
                 word("`true` when the key had made this change before").into(),
             );
         }
@@ -161,8 +158,11 @@ fn header(name: &str, pattern: &str, description: &str) -> utoipa::openapi::path
 }
 
 fn add_failures(operation: &mut Operation) {
-    operation.security =
-        Some(vec![SecurityRequirement::default(), SecurityRequirement::new("bearer", Vec::<String>::new())]);
+    // Where the endpoint demands nobody in particular, a guest may ask, and so may everybody else.
+    operation.security.get_or_insert_with(|| {
+        let bearer = SecurityRequirement::new("bearer", Vec::<String>::new());
+        vec![SecurityRequirement::default(), bearer]
+    });
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response
             && status.starts_with('4')

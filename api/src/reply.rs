@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::etag::{KnownVersions, etag};
 
 pub const DURABILITY: HeaderName = HeaderName::from_static("smartcart-durability");
-pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// How a change was made durable before it was answered.

@@ -1,5 +1,6 @@
 //! What a handler takes out of a request. Each says with a `Problem` what it could not read.
 
+mod access;
 mod body;
 mod change;
 mod idempotency;
@@ -11,6 +12,7 @@ mod payload;
 mod precondition;
 mod sku;
 
+pub use access::{Access, Anyone, Service, Shopper};
 pub use body::read_body;
 pub use change::Change;
 pub use idempotency::IdempotencyKey;

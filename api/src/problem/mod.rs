@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 
 pub use code::Code;
 
-use crate::{etag::etag, json};
+use crate::{cache_control::NOT_KEPT, etag::etag, json};
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 /// Told to a client when the failure itself suggests no delay.
@@ -129,6 +129,7 @@ impl IntoResponse for Problem {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
+        headers.insert(header::CACHE_CONTROL, NOT_KEPT);
         if let Some(after) = retry_after {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));

@@ -51,7 +51,7 @@ async fn a_checkout_crosses_pods_and_its_key_is_known_to_all() {
             .json(&json!({"email": "ada@example.com"}));
         let order = b.send(checkout.clone()).await.is(201);
         let again = a.send(checkout).await.is(201);
-        assert_eq!(again.header("idempotency-replayed"), Some("true"));
+        assert_eq!(again.header("idempotent-replayed"), Some("true"));
         assert_eq!(order.json(), again.json());
         let shown = Request::new("GET", order.header("location").unwrap()).bearer(TOKEN);
         assert_eq!(a.send(shown.clone()).await.is(200).json()["id"], order.json()["id"]);

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
 mod bad_input;
+mod browsers;
 mod carts;
 mod checkout;
 mod command_line;
@@ -16,6 +17,7 @@ mod openapi;
 mod operations;
 mod orders;
 mod peers;
+mod permissions;
 mod products;
 mod sessions;
 mod slow_clients;

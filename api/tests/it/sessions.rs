@@ -51,7 +51,7 @@ async fn a_refresh_repeated_with_its_key_is_no_theft() {
     };
     let second = shop.send(refresh()).await.is(200).json();
     let again = shop.send(refresh()).await.is(200);
-    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
     assert_eq!(again.json()["refresh_token"], second["refresh_token"]);
     me(&shop, &second).await.is(200);
 }

@@ -43,7 +43,7 @@ async fn an_account_opened_twice_with_one_key_is_one_account() {
     let first = shop.send(open()).await.is(201);
     assert_eq!(first.header("smartcart-durability"), Some("committed"));
     let again = shop.send(open()).await.is(201);
-    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
     assert_eq!(first.json(), again.json());
 }
 
@@ -73,7 +73,7 @@ async fn a_new_password_ends_the_other_sessions() {
     shop.send(change("wrong horse", "battery staple")).await.problem(401, "invalid_credentials");
     shop.send(change("correct horse", "battery staple")).await.is(204);
     let again = shop.send(change("correct horse", "battery staple")).await.is(204);
-    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
     shop.send(Request::new("GET", "/v1/users/me").bearer(&here)).await.is(200);
     shop.send(Request::new("GET", "/v1/users/me").bearer(there)).await.problem(401, "invalid_token");
     shop.sign_in("ada@example.com").await.problem(401, "invalid_credentials");

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::{ask, changed, known_sku};
 use crate::{
     app_state::AppState,
-    extract::{Change, Json, PathSku},
+    extract::{Change, Json, PathSku, Service},
     problem::Problem,
     reply::Reply,
     routes::users::must_be_short,
@@ -31,6 +31,7 @@ pub struct Adjust {
 /// For a delivery or a breakage. Needs a service token.
 #[utoipa::path(
     post, path = "/v1/inventory/{sku}/adjustments", tag = "inventory", operation_id = "adjust_stock",
+    security(("service" = [])),
     params(("sku" = String, Path, description = "The SKU")),
     request_body = Adjust,
     responses((status = 200, description = "The stock", body = StockView)),
@@ -38,9 +39,8 @@ pub struct Adjust {
 pub async fn adjust_stock(
     State(state): State<Arc<AppState>>,
     PathSku(sku): PathSku,
-    change: Change<Json<Adjust>>,
+    change: Change<Json<Adjust>, Service>,
 ) -> Result<Reply, Problem> {
-    change.identity.service()?;
     let sku = known_sku(&state, &sku, change.caller())?;
     let Json(Adjust { delta, reason }) = &change.body;
     must_be_short("reason", reason, 200)?;

@@ -37,10 +37,10 @@ fn known_sku(state: &AppState, text: &str, caller: Caller) -> Result<Sku, Proble
     sku.ok_or_else(|| Problem::plain(Code::SkuNotFound))
 }
 
-async fn ask<P>(
+async fn ask<P, A>(
     state: &AppState,
     sku: &Sku,
-    change: &Change<P>,
+    change: &Change<P, A>,
     key: Option<KeyFingerprint>,
     command: StockCommand,
 ) -> Result<Answer<Stock>, Problem> {
@@ -49,7 +49,7 @@ async fn ask<P>(
 }
 
 /// The key of a change to one hold: it is the hold's alone, since every guest is the same caller.
-fn hold_key<P>(change: &Change<P>, hold: HoldId) -> Option<KeyFingerprint> {
+fn hold_key<P, A>(change: &Change<P, A>, hold: HoldId) -> Option<KeyFingerprint> {
     change.key.clone().map(|key| key.within(hold).fingerprint(change.caller()))
 }
 

@@ -17,6 +17,7 @@ use crate::{
 /// The signed-in shopper's, newest first; with a service token everybody's.
 #[utoipa::path(
     get, path = "/v1/orders", tag = "orders", operation_id = "list_orders",
+    security(("bearer" = [])),
     params(PageQuery),
     responses((status = 200, description = "Orders", body = ListView<OrderView>)),
 )]

@@ -52,6 +52,7 @@ pub struct RejectedRow {
 /// refused. The same import again changes nothing. Needs a service token.
 #[utoipa::path(
     post, path = "/v1/products/import", tag = "products", operation_id = "import_products",
+    security(("service" = [])),
     request_body(content = String, content_type = "application/x-ndjson"),
     responses((status = 200, description = "What became of the rows", body = ImportView)),
 )]

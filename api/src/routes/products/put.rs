@@ -6,7 +6,7 @@ use smartcart_domain::id::ProductId;
 use super::body::ProductBody;
 use crate::{
     app_state::AppState,
-    extract::{Change, Json, PathId},
+    extract::{Change, Json, PathId, Service},
     json,
     problem::{Code, Problem},
     reply::{Durability, Reply},
@@ -18,6 +18,7 @@ use crate::{
 /// Makes it, or replaces it whole. Needs a service token.
 #[utoipa::path(
     put, path = "/v1/products/{id}", tag = "products", operation_id = "put_product",
+    security(("service" = [])),
     params(("id" = String, Path, description = "The product's id")),
     request_body = ProductBody,
     responses(
@@ -29,9 +30,8 @@ use crate::{
 pub async fn put_product(
     State(state): State<Arc<AppState>>,
     PathId(id): PathId<ProductId>,
-    change: Change<Json<ProductBody>>,
+    change: Change<Json<ProductBody>, Service>,
 ) -> Result<Reply, Problem> {
-    change.identity.service()?;
     let (key, expected) = (change.fingerprint(), change.expected);
     let body = change.body.0;
     if body.id.as_ref().is_some_and(|named| *named != id) {

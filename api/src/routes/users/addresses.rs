@@ -13,7 +13,7 @@ use super::{must_be_at, must_be_short, table_key};
 use crate::{
     app_state::AppState,
     auth::Identity,
-    extract::{Change, Json, JsonObject, Nothing, PathId},
+    extract::{Change, Json, JsonObject, Nothing, PathId, Shopper},
     json,
     problem::{Code, Problem},
     reply::{Durability, Reply},
@@ -33,6 +33,7 @@ pub struct AddressBody {
 /// List one's addresses
 #[utoipa::path(
     get, path = "/v1/users/me/addresses", tag = "users", operation_id = "list_addresses",
+    security(("bearer" = [])),
     responses((status = 200, description = "All of them", body = ListView<AddressView>)),
 )]
 pub async fn list_addresses(
@@ -47,12 +48,13 @@ pub async fn list_addresses(
 /// Add an address
 #[utoipa::path(
     post, path = "/v1/users/me/addresses", tag = "users", operation_id = "create_address",
+    security(("bearer" = [])),
     request_body = AddressBody,
     responses((status = 201, description = "The address", body = AddressView)),
 )]
 pub async fn create_address(
     State(state): State<Arc<AppState>>,
-    change: Change<Json<AddressBody>>,
+    change: Change<Json<AddressBody>, Shopper>,
 ) -> Result<Reply, Problem> {
     let user = change.identity.shopper()?;
     let key = table_key(&state, change.fingerprint());
@@ -80,6 +82,7 @@ pub async fn create_address(
 /// Change an address
 #[utoipa::path(
     put, path = "/v1/users/me/addresses/{id}", tag = "users", operation_id = "put_address",
+    security(("bearer" = [])),
     params(("id" = String, Path, description = "The address's id")),
     request_body = AddressBody,
     responses((status = 200, description = "The address", body = AddressView)),
@@ -87,7 +90,7 @@ pub async fn create_address(
 pub async fn put_address(
     State(state): State<Arc<AppState>>,
     PathId(id): PathId<AddressId>,
-    change: Change<Json<AddressBody>>,
+    change: Change<Json<AddressBody>, Shopper>,
 ) -> Result<Reply, Problem> {
     let known = find(&state, change.identity.shopper()?, id).await?;
     let key = table_key(&state, change.fingerprint());
@@ -105,13 +108,14 @@ pub async fn put_address(
 /// Remove an address
 #[utoipa::path(
     delete, path = "/v1/users/me/addresses/{id}", tag = "users", operation_id = "delete_address",
+    security(("bearer" = [])),
     params(("id" = String, Path, description = "The address's id")),
     responses((status = 204, description = "Removed")),
 )]
 pub async fn delete_address(
     State(state): State<Arc<AppState>>,
     PathId(id): PathId<AddressId>,
-    change: Change<Nothing>,
+    change: Change<Nothing, Shopper>,
 ) -> Result<Reply, Problem> {
     let user = change.identity.shopper()?;
     if change.expected.is_some() {

@@ -10,7 +10,7 @@ use super::{account, must_be_at, must_be_strong, table_key};
 use crate::{
     app_state::AppState,
     auth::Secret,
-    extract::{Change, Json},
+    extract::{Change, Json, Shopper},
     problem::{Code, Problem},
     reply::{Durability, Reply},
 };
@@ -28,6 +28,7 @@ pub struct ChangePassword {
 /// Every other session of the account ends.
 #[utoipa::path(
     put, path = "/v1/users/me/password", tag = "users", operation_id = "change_password",
+    security(("bearer" = [])),
     request_body = ChangePassword,
     responses(
         (status = 204, description = "Changed"),
@@ -36,7 +37,7 @@ pub struct ChangePassword {
 )]
 pub async fn change_password(
     State(state): State<Arc<AppState>>,
-    change: Change<Json<ChangePassword>>,
+    change: Change<Json<ChangePassword>, Shopper>,
 ) -> Result<Reply, Problem> {
     let user = account(&state, change.identity.shopper()?).await?;
     let caller = change.caller();

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{account, display_name, email_address, must_be_at, table_key};
 use crate::{
     app_state::AppState,
-    extract::{Change, Json},
+    extract::{Change, Json, Shopper},
     json,
     problem::Problem,
     reply::{Durability, Reply},
@@ -24,6 +24,7 @@ pub struct UpdateUser {
 /// Change one's own account
 #[utoipa::path(
     patch, path = "/v1/users/me", tag = "users", operation_id = "update_me",
+    security(("bearer" = [])),
     request_body = UpdateUser,
     responses(
         (status = 200, description = "The account", body = UserView),
@@ -32,7 +33,7 @@ pub struct UpdateUser {
 )]
 pub async fn update_me(
     State(state): State<Arc<AppState>>,
-    change: Change<Json<UpdateUser>>,
+    change: Change<Json<UpdateUser>, Shopper>,
 ) -> Result<Reply, Problem> {
     let mut user = account(&state, change.identity.shopper()?).await?;
     let key = table_key(&state, change.fingerprint());
