@@ -38,7 +38,10 @@ impl Engine {
     ) -> Result<Written<Product>, StoreError> {
         let _one_at_a_time = self.catalog_change.lock().await;
         let written = self.store.put_product(product, expected, self.table_key(key)).await?;
-        self.swap_catalog([written.value.clone()], &[]);
+        // What changed nothing has raised no generation in the tables either.
+        if self.catalog.load().product(&product.id).is_none_or(|known| **known != written.value) {
+            self.swap_catalog([written.value.clone()], &[]);
+        }
         Ok(written)
     }
 

@@ -2,6 +2,8 @@
 
 mod batch;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 pub use batch::{IndexedColumns, Row, TableBatch};
@@ -106,7 +108,8 @@ pub trait CatalogStore: Send + Sync + 'static {
     /// The generation and every product.
     async fn load_catalog(&self) -> Result<(u64, Vec<Product>), StoreError>;
     /// Writes a product. `expected` is the version the caller believes it at (0: it must not exist); the version written
-    /// is the next one, whatever `product.version` says. Raises the generation.
+    /// is the next one, whatever `product.version` says, also after the last one of a product that was deleted. Raises the
+    /// generation. What says the same as before keeps version and generation.
     async fn put_product(
         &self,
         product: &Product,
@@ -148,12 +151,14 @@ pub trait OrderStore: Send + Sync + 'static {
 
 #[async_trait]
 pub trait UserStore: Send + Sync + 'static {
+    /// Whether the key has made its change; `KeyReused` when it made another.
+    async fn has_made_its_change(&self, key: TableKey) -> Result<bool, StoreError>;
     /// Replayed with the same key: the account as it is now.
     async fn create_user(&self, user: &User, key: Option<TableKey>) -> Result<Written<User>, StoreError>;
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;
     /// Without regard to case.
     async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError>;
-    /// Writes the next version (`next.version - 1` must be the stored one).
+    /// Writes the next version (`next.version - 1` must be the stored one). What says the same as before keeps its version.
     async fn update_user(&self, next: &User, key: Option<TableKey>) -> Result<Written<User>, StoreError>;
 
     /// Replayed with the same key: the session that was created then.
@@ -163,12 +168,14 @@ pub trait UserStore: Send + Sync + 'static {
         key: Option<TableKey>,
     ) -> Result<Written<Session>, StoreError>;
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError>;
-    /// Raises the generation when it is `generation`, else `Stale`. Replayed with the same key: the session as it is now.
+    /// Raises the generation when it is `generation`, else `Stale`: but whoever comes with the generation before, within
+    /// `grace` of its end, gets the session as it is. Replayed with the same key: the session as it is now.
     async fn rotate_session(
         &self,
         id: SessionId,
         generation: u64,
         expires_at: Timestamp,
+        grace: Duration,
         key: Option<TableKey>,
     ) -> Result<Written<Session>, StoreError>;
     async fn revoke_session(&self, id: SessionId) -> Result<(), StoreError>;
@@ -182,7 +189,7 @@ pub trait UserStore: Send + Sync + 'static {
     async fn revoked_sessions(&self, now: Timestamp) -> Result<Vec<SessionId>, StoreError>;
 
     async fn addresses(&self, user: UserId) -> Result<Vec<Address>, StoreError>;
-    /// Creates (version 1 and no such row) or writes the next version.
+    /// Creates (version 1 and no such row) or writes the next version. What says the same as before keeps its version.
     async fn put_address(
         &self,
         next: &Address,

@@ -3,5 +3,5 @@
 mod product;
 mod snapshot;
 
-pub use product::{InvalidProduct, Product, Variant};
+pub use product::{Fault, InvalidProduct, Product, Variant};
 pub use snapshot::{Catalog, Listing, ProductQuery};

@@ -53,12 +53,15 @@ macro_rules! conformance {
             a_cancelled_order_waits_to_be_restocked
             products_are_versioned
             a_sku_belongs_to_one_product
+            a_version_stands_for_one_product
             an_import_is_all_or_nothing
             keys_replay_and_guard
             keys_are_forgotten_after_a_day
             an_address_has_one_account
             sessions_rotate_and_end
             addresses_are_versioned
+            two_tabs_may_refresh_at_once
+            what_says_the_same_keeps_its_version
         ] }
     };
     (registry on $backends:tt) => {

@@ -55,6 +55,10 @@ pub(super) async fn known(
     }
 }
 
+pub(super) async fn has_made_its_change(connection: &mut PgConnection, key: &TableKey) -> TableResult<bool> {
+    Ok(known(connection, Some(key)).await?.is_some())
+}
+
 /// Remembers the key with what is needed to answer again, and forgets some that are too old.
 pub(super) async fn remember(
     connection: &mut PgConnection,

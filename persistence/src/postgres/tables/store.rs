@@ -5,7 +5,7 @@ use smartcart_domain::{failure::Failure, id::IncarnationId};
 use smartcart_engine::store::{Finding, Store, StoreError, TableBatch};
 use sqlx::PgPool;
 
-use super::{addresses, audit, catalog, entities, orders, sessions, users};
+use super::{addresses, audit, catalog, entities, keys, orders, sessions, users};
 use crate::{
     error::{not_connected, read_error},
     postgres::pooled_connection::with_connection,

@@ -33,6 +33,10 @@ pub(super) async fn seen(
     }
 }
 
+pub(super) async fn has_made_its_change(connection: &mut SqliteConnection, key: &TableKey) -> TableResult<bool> {
+    Ok(seen(connection, Some(key)).await?.is_some())
+}
+
 /// Remembers the key with what is needed to answer again, and forgets some that are too old.
 pub(super) async fn remember(
     connection: &mut SqliteConnection,

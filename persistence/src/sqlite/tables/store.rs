@@ -12,7 +12,7 @@ use sqlx::{
 };
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
-use super::{addresses, audit, catalog, entities, orders, sessions, users};
+use super::{addresses, audit, catalog, entities, keys, orders, sessions, users};
 use crate::{
     error::{Severity, TableError, TableResult, not_connected, read_error, severity},
     table_stores::implement_table_stores,

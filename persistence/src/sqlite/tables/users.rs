@@ -88,6 +88,11 @@ pub(super) async fn update(
     if stored.version + 1 != next.version {
         return Err(StoreError::Stale { version: stored.version }.into());
     }
+    if stored.says_the_same(next) {
+        keys::remember(&mut transaction, key, &id_bytes(next.id.0)).await?;
+        transaction.commit().await?;
+        return Ok(Written { value: stored, replayed: false });
+    }
     if email_is_taken(&mut transaction, next).await? {
         return Err(StoreError::from(Conflict::EmailTaken).into());
     }

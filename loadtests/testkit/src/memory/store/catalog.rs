@@ -7,10 +7,12 @@ use smartcart_engine::store::{CatalogStore, Conflict, StoreError, TableKey, Writ
 use super::{super::tables::KeySubject, MemoryStore};
 
 type Products = BTreeMap<ProductId, Product>;
+type Versions = BTreeMap<ProductId, u64>;
 
 /// The product as it was written: at the next version.
-fn put(products: &mut Products, product: &Product) -> Result<Product, StoreError> {
-    let version = products.get(&product.id).map_or(0, |known| known.version);
+fn put(products: &mut Products, deleted: &Versions, product: &Product) -> Result<Product, StoreError> {
+    let before = products.get(&product.id).map(|known| known.version);
+    let version = before.or_else(|| deleted.get(&product.id).copied()).unwrap_or(0);
     for variant in &product.variants {
         let has = |other: &&Product| {
             other.id != product.id && other.variants.iter().any(|theirs| theirs.sku == variant.sku)
@@ -53,7 +55,13 @@ impl CatalogStore for MemoryStore {
                 return Ok(Written { value, replayed: true });
             }
             must_be_at(expected, tables.products.get(&product.id).map_or(0, |known| known.version))?;
-            let value = put(&mut tables.products, product)?;
+            if let Some(known) = tables.products.get(&product.id).filter(|known| known.says_the_same(product))
+            {
+                let value = known.clone();
+                tables.remember(key, KeySubject::Product(value.clone()));
+                return Ok(Written { value, replayed: false });
+            }
+            let value = put(&mut tables.products, &tables.deleted_products, product)?;
             tables.catalog_generation += 1;
             tables.remember(key, KeySubject::Product(value.clone()));
             self.database.tell();
@@ -71,8 +79,9 @@ impl CatalogStore for MemoryStore {
                     known.variants.clear();
                 }
             }
+            let deleted = &state.tables.deleted_products;
             let written: Vec<_> =
-                products.iter().map(|product| put(&mut next, product)).collect::<Result<_, _>>()?;
+                products.iter().map(|product| put(&mut next, deleted, product)).collect::<Result<_, _>>()?;
             state.tables.products = next;
             state.tables.catalog_generation += 1;
             self.database.tell();
@@ -95,6 +104,7 @@ impl CatalogStore for MemoryStore {
             let version = tables.products.get(id).ok_or(StoreError::NotFound)?.version;
             must_be_at(expected, version)?;
             tables.products.remove(id);
+            tables.deleted_products.insert(id.clone(), version);
             tables.catalog_generation += 1;
             tables.remember(key, KeySubject::ProductGone);
             self.database.tell();
