@@ -62,6 +62,7 @@ impl App {
         let state = Arc::new(AppState {
             auth: authentication(&config, &engine, token).await?,
             currency: config.shop.currency,
+            disclosure: config.shop.disclosure,
             body_limit: config.requests.body,
             upload_limit: config.requests.import,
             engine: engine.clone(),

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use smartcart_domain::money::Currency;
 use smartcart_engine::engine::Engine;
 
-use crate::{auth::Auth, limits::BodyLimit};
+use crate::{auth::Auth, disclosure::Disclosure, limits::BodyLimit};
 
 /// What every handler works with.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub struct AppState {
     pub auth: Auth,
     /// Of a cart whose creator named no currency.
     pub currency: Currency,
+    /// What everybody is told of stocks.
+    pub disclosure: Disclosure,
     pub body_limit: BodyLimit,
     /// For bulk imports.
     pub upload_limit: BodyLimit,

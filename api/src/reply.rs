@@ -7,7 +7,7 @@ use axum::{
 };
 use bytes::Bytes;
 
-use crate::etag::{KnownVersions, etag};
+use crate::etag::{KnownVersions, etag, etag_of_content};
 
 pub const DURABILITY: HeaderName = HeaderName::from_static("smartcart-durability");
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -27,7 +27,7 @@ pub enum Durability {
 pub struct Reply {
     status: StatusCode,
     body: Bytes,
-    version: Option<u64>,
+    tag: Option<HeaderValue>,
     durability: Option<Durability>,
     replayed: bool,
     location: Option<String>,
@@ -35,7 +35,7 @@ pub struct Reply {
 
 impl Reply {
     pub const fn new(status: StatusCode, body: Bytes) -> Self {
-        Self { status, body, version: None, durability: None, replayed: false, location: None }
+        Self { status, body, tag: None, durability: None, replayed: false, location: None }
     }
 
     pub const fn ok(body: Bytes) -> Self {
@@ -54,8 +54,8 @@ impl Reply {
 
     /// The version goes out as the `ETag`.
     #[must_use]
-    pub const fn version(mut self, version: u64) -> Self {
-        self.version = Some(version);
+    pub fn version(mut self, version: u64) -> Self {
+        self.tag = Some(etag(version));
         self
     }
 
@@ -68,10 +68,23 @@ impl Reply {
 
     /// A read: 304 when the client has this version already.
     pub fn read(known: &KnownVersions, version: u64, body: impl FnOnce() -> Bytes) -> Self {
-        if known.include(version) {
-            return Self::new(StatusCode::NOT_MODIFIED, Bytes::new()).version(version);
-        }
-        Self::ok(body()).version(version)
+        Self::unless_known(known, etag(version), body)
+    }
+
+    /// A read of what has no version of its own, or none that its reader may know: a list, what is left of a SKU. The tag is
+    /// the content's.
+    pub fn read_content(known: &KnownVersions, body: Bytes) -> Self {
+        Self::unless_known(known, etag_of_content(&body), || body)
+    }
+
+    fn unless_known(known: &KnownVersions, tag: HeaderValue, body: impl FnOnce() -> Bytes) -> Self {
+        let mut reply = if known.include(&tag) {
+            Self::new(StatusCode::NOT_MODIFIED, Bytes::new())
+        } else {
+            Self::ok(body())
+        };
+        reply.tag = Some(tag);
+        reply
     }
 }
 
@@ -84,8 +97,8 @@ impl IntoResponse for Reply {
         if has_body {
             headers.insert(header::CONTENT_TYPE, JSON);
         }
-        if let Some(version) = self.version {
-            headers.insert(header::ETAG, etag(version));
+        if let Some(tag) = self.tag {
+            headers.insert(header::ETAG, tag);
         }
         if let Some(durability) = self.durability {
             let word = match durability {

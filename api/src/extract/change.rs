@@ -14,7 +14,7 @@ use super::{
     body::read_body,
     idempotency::IdempotencyKey,
     payload::Payload,
-    precondition::expected_version,
+    precondition::{Precondition, precondition},
 };
 use crate::{app_state::AppState, auth::Identity, problem::Problem};
 
@@ -23,8 +23,10 @@ use crate::{app_state::AppState, auth::Identity, problem::Problem};
 #[derive(Debug)]
 pub struct Change<P, A = Anyone> {
     pub identity: Identity,
-    /// The version that `If-Match` names.
+    /// The version that `If-Match` names; 0 for what must be new.
     pub expected: Option<u64>,
+    /// It must be there, at whatever version (`If-Match: *`).
+    pub must_exist: bool,
     pub key: Option<IdempotencyKey>,
     pub body: P,
     admitted: PhantomData<fn() -> A>,
@@ -48,7 +50,7 @@ impl<P: Payload, A: Access> FromRequest<Arc<AppState>> for Change<P, A> {
         let (head, body) = request.into_parts();
         let identity = state.auth.identify(&head.headers, state.engine.clock().wall())?;
         A::admit(&identity)?;
-        let expected = expected_version(&head.headers)?;
+        let Precondition { expected, must_exist } = precondition(&head.headers)?;
         let key = IdempotencyKey::read(&head.headers)?;
         let bytes = if P::READS_BODY {
             read_body(&head.headers, body, state.body_limit).await?
@@ -57,7 +59,7 @@ impl<P: Payload, A: Access> FromRequest<Arc<AppState>> for Change<P, A> {
         };
         let body = P::read(&head.headers, &bytes)?;
         let key = key.map(|key| key.for_request(request_fingerprint(&head, &bytes)));
-        Ok(Self { identity, expected, key, body, admitted: PhantomData })
+        Ok(Self { identity, expected, must_exist, key, body, admitted: PhantomData })
     }
 }
 

@@ -1,5 +1,8 @@
 use serde::Deserialize;
-use smartcart_domain::{catalog::Catalog, id::Sku};
+use smartcart_domain::{
+    catalog::Catalog,
+    id::{Sku, is_reachable},
+};
 use utoipa::ToSchema;
 
 use crate::problem::{Code, Problem};
@@ -25,6 +28,6 @@ impl SkuText {
 pub(crate) fn resolve(text: &str, catalog: &Catalog) -> Option<Sku> {
     match catalog.find(text) {
         Some(listing) => Some(listing.sku().clone()),
-        None => text.parse().ok(),
+        None => text.parse().ok().filter(|_| is_reachable(text)),
     }
 }

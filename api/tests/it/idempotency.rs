@@ -25,7 +25,7 @@ async fn a_hold_placed_twice_with_one_key_is_one_hold() {
     let again = shop.send(place()).await.is(201);
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
     assert_eq!(first.json()["id"], again.json()["id"]);
-    assert_eq!(shop.get("/v1/inventory/MUG").await.json()["held"], 3);
+    assert_eq!(shop.level("MUG").await["held"], 3);
 }
 
 #[tokio::test]

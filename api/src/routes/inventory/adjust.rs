@@ -11,7 +11,7 @@ use crate::{
     extract::{Change, Json, PathSku, Service},
     problem::Problem,
     reply::Reply,
-    routes::users::must_be_short,
+    routes::users::must_be_a_line,
     views::StockView,
 };
 
@@ -22,7 +22,7 @@ pub struct Adjust {
     #[schema(example = 24)]
     delta: i64,
     /// The shop's own word for why: 1 to 200 characters.
-    #[schema(example = "delivery")]
+    #[schema(example = "delivery", min_length = 1, max_length = 200)]
     reason: String,
 }
 
@@ -43,7 +43,12 @@ pub async fn adjust_stock(
 ) -> Result<Reply, Problem> {
     let sku = known_sku(&state, &sku, change.caller())?;
     let Json(Adjust { delta, reason }) = &change.body;
-    must_be_short("reason", reason, 200)?;
+    must_be_a_line("reason", reason, 200)?;
     let command = StockCommand::Adjust { delta: *delta, reason: reason.as_str().into() };
-    Ok(changed(&sku, &ask(&state, &sku, &change, change.fingerprint(), command).await?))
+    Ok(changed(
+        &state,
+        change.caller(),
+        &sku,
+        &ask(&state, &sku, &change, change.fingerprint(), command).await?,
+    ))
 }

@@ -39,5 +39,10 @@ pub async fn set_on_hand(
 ) -> Result<Reply, Problem> {
     let sku = known_sku(&state, &sku, change.caller())?;
     let command = StockCommand::SetOnHand { on_hand: change.body.0.on_hand };
-    Ok(changed(&sku, &ask(&state, &sku, &change, change.fingerprint(), command).await?))
+    Ok(changed(
+        &state,
+        change.caller(),
+        &sku,
+        &ask(&state, &sku, &change, change.fingerprint(), command).await?,
+    ))
 }

@@ -5,7 +5,6 @@ use axum::{
     extract::State,
     http::{HeaderMap, header},
 };
-use bytes::Bytes;
 use serde::Serialize;
 use smartcart_domain::{
     catalog::{Catalog, Product},
@@ -20,7 +19,7 @@ use crate::{
     auth::Identity,
     extract::{parse, read_body},
     json,
-    problem::{Code, Problem},
+    problem::{Code, FieldCode, FieldError, Problem},
     reply::{Durability, Reply},
 };
 
@@ -44,6 +43,9 @@ pub struct RejectedRow {
     #[schema(value_type = String)]
     code: &'static str,
     detail: String,
+    /// Every invalid field of the row.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
 }
 
 /// Import products
@@ -89,7 +91,9 @@ fn must_be_ndjson(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// The rows that are products, with their lines.
-fn read_rows(text: &Bytes, now: Timestamp, result: &mut ImportView) -> Vec<(usize, Product)> {
+fn read_rows(text: &[u8], now: Timestamp, result: &mut ImportView) -> Vec<(usize, Product)> {
+    // Spreadsheets begin a file with a byte order mark.
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let lines = text.split(|byte| *byte == b'\n').enumerate();
     let mut rows = Vec::new();
     for (index, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
@@ -103,16 +107,17 @@ fn read_rows(text: &Bytes, now: Timestamp, result: &mut ImportView) -> Vec<(usiz
 
 fn read_row(line: &[u8], now: Timestamp) -> Result<Product, Problem> {
     let mut body: ProductBody = parse(line)?;
-    let id = body.id.take().ok_or_else(|| Problem::new(Code::InvalidBody, "id: it is missing"))?;
-    Ok(body.into_product(id, now)?)
+    let id = body.id.take().ok_or_else(|| {
+        let detail = "it is missing".to_owned();
+        let error = FieldError { pointer: "/id".to_owned(), code: FieldCode::Missing, detail };
+        Problem::new(Code::InvalidBody, "id: it is missing").at(error)
+    })?;
+    body.into_product(id, now)
 }
 
 /// The catalogue says the same already.
 fn is_known(catalog: &Catalog, product: &Product) -> bool {
-    catalog.product(&product.id).is_some_and(|known| {
-        let Product { version, updated_at, .. } = **known;
-        Product { version, updated_at, ..product.clone() } == **known
-    })
+    catalog.product(&product.id).is_some_and(|known| known.says_the_same(product))
 }
 
 /// One transaction; when a row of it is refused, row by row, so that the others are written.
@@ -145,6 +150,7 @@ impl ImportView {
             line,
             code: problem.code().as_str(),
             detail: problem.detail().to_owned(),
+            errors: problem.errors().to_vec(),
         });
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use serde::Deserialize;
 use smartcart_domain::{id::UserId, users::User};
-use smartcart_engine::store::StoreError;
+use smartcart_engine::store::{StoreError, TableKey};
 use utoipa::ToSchema;
 
 use super::{account, must_be_at, must_be_strong, table_key};
@@ -20,6 +20,7 @@ use crate::{
 pub struct ChangePassword {
     current_password: Secret,
     /// 8 to 256 characters.
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 256)]
     new_password: Secret,
 }
 
@@ -39,26 +40,47 @@ pub async fn change_password(
     State(state): State<Arc<AppState>>,
     change: Change<Json<ChangePassword>, Shopper>,
 ) -> Result<Reply, Problem> {
-    let user = account(&state, change.identity.shopper()?).await?;
-    let caller = change.caller();
+    let shopper = change.identity.shopper()?;
+    let (caller, expected) = (change.caller(), change.expected);
     let Json(ChangePassword { current_password: Secret(current), new_password: Secret(new) }) = change.body;
     must_be_strong("new_password", &new)?;
-    let passwords = &state.auth.passwords;
-    if !passwords.verify(current, Some(user.password_hash.clone())).await? {
-        // A retry of a change that was made finds the new password in place.
-        if change.key.is_none() || !passwords.verify(new, Some(user.password_hash)).await? {
-            return Err(Problem::plain(Code::InvalidCredentials));
+    let key = match change.key {
+        Some(key) => Some(key.for_passwords(&state, &["change_password", &current, &new]).await?),
+        None => None,
+    };
+    let key = table_key(&state, key.map(|key| key.fingerprint(caller)));
+    let password_hash = state.auth.passwords.hash(new).await?;
+    let mut verified = None;
+    let replayed = loop {
+        let known = account(&state, shopper).await?;
+        if verified.as_ref() != Some(&known.password_hash) {
+            let stored = Some(known.password_hash.clone());
+            if !state.auth.passwords.verify(current.clone(), stored.clone()).await? {
+                break must_be_a_replay(&state, key).await?;
+            }
+            verified = stored;
         }
-        // It may have failed before the sessions had ended.
-        end_other_sessions(&state, user.id, change.identity.session).await?;
-        return Ok(Reply::no_content().durable(Durability::Committed, true));
+        if key.is_none() {
+            must_be_at(expected, known.version)?;
+        }
+        let version = expected.unwrap_or(known.version).saturating_add(1);
+        let next = User { version, password_hash: password_hash.clone(), ..known };
+        match state.engine.store().update_user(&next, key).await {
+            // Somebody was faster, and this client has named no version: it goes on from there.
+            Err(StoreError::Stale { .. }) if expected.is_none() => {}
+            written => break written?.replayed,
+        }
+    };
+    end_other_sessions(&state, shopper, change.identity.session).await?;
+    Ok(Reply::no_content().durable(Durability::Committed, replayed))
+}
+
+/// The current password is another: of a request that was carried out before, that is its own work.
+async fn must_be_a_replay(state: &AppState, key: Option<TableKey>) -> Result<bool, Problem> {
+    match key {
+        Some(key) if state.engine.store().has_made_its_change(key).await? => Ok(true),
+        Some(_) | None => Err(Problem::plain(Code::InvalidCredentials)),
     }
-    must_be_at(change.expected, user.version)?;
-    let key = change.key.map(|key| key.for_parts(&["change_password"]).fingerprint(caller));
-    let next = User { version: user.version + 1, password_hash: passwords.hash(new).await?, ..user };
-    let written = state.engine.store().update_user(&next, table_key(&state, key)).await?;
-    end_other_sessions(&state, next.id, change.identity.session).await?;
-    Ok(Reply::no_content().durable(Durability::Committed, written.replayed))
 }
 
 async fn end_other_sessions(

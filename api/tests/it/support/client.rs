@@ -52,9 +52,15 @@ impl Request {
         self.text("application/json", body.to_string())
     }
 
+    /// The JSON that it sends.
+    pub(crate) fn sent(&self) -> Value {
+        serde_json::from_slice(self.body.as_deref().unwrap_or_default()).unwrap()
+    }
+
     /// Text that may not be what it says.
     pub(crate) fn text(mut self, kind: &str, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
+        self.headers.retain(|(known, _)| known != "Content-Type");
         self.header("Content-Type", kind)
     }
 

@@ -16,9 +16,24 @@ pub(crate) struct Operation {
     pub(crate) described: Value,
 }
 
-pub(crate) fn operations() -> Vec<Operation> {
+pub(crate) fn document() -> Value {
     let (_, description) = router::api(Duration::from_secs(1), Target::All);
-    let description: Value = serde_json::from_str(&description.to_json().unwrap()).unwrap();
+    serde_json::from_str(&description.to_json().unwrap()).unwrap()
+}
+
+/// The schema that this one names; of alternatives, the one that is not `null`.
+pub(crate) fn resolved(schema: &Value) -> Value {
+    if let Some(name) = schema["$ref"].as_str() {
+        return resolved(document().pointer(name.strip_prefix('#').unwrap()).unwrap());
+    }
+    match schema["oneOf"].as_array() {
+        Some(alternatives) => resolved(alternatives.iter().find(|one| one["type"] != "null").unwrap()),
+        None => schema.clone(),
+    }
+}
+
+pub(crate) fn operations() -> Vec<Operation> {
+    let description = document();
     let mut operations = Vec::new();
     for (route, of_route) in description["paths"].as_object().unwrap() {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
