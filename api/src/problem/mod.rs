@@ -20,7 +20,7 @@ use smartcart_domain::idempotency::Caller;
 use utoipa::ToSchema;
 
 pub use code::Code;
-pub use field::{FieldCode, FieldError, both};
+pub use field::{FieldCode, FieldError, all, both};
 
 use crate::{cache_control::NOT_KEPT, disclosure::Disclosure, etag::etag, json};
 
@@ -103,6 +103,15 @@ impl Problem {
     #[must_use]
     pub fn at(mut self, error: FieldError) -> Self {
         self.0.errors.push(error);
+        self
+    }
+
+    /// The fields to blame are parts of what stands there.
+    #[must_use]
+    pub fn within(mut self, pointer: &str) -> Self {
+        for error in &mut self.0.errors {
+            error.pointer.insert_str(0, pointer);
+        }
         self
     }
 

@@ -147,6 +147,26 @@ async fn what_no_product_can_be_is_said_of_every_field() {
 }
 
 #[tokio::test]
+async fn what_no_hold_and_no_batch_can_be_is_said_of_every_part() {
+    let shop = TestShop::open().await;
+    let hold = Request::new("POST", "/v1/inventory/MUG/holds").bearer(&shop.token);
+    let hold = hold.json(&json!({"quantity": 0, "ttl_seconds": 0}));
+    let problem = shop.send(hold).await.problem(422, "quantity_out_of_range");
+    assert_eq!(pointers(&problem), ["/quantity", "/ttl_seconds"].into());
+
+    let cart = shop.cart().await;
+    let batch = json!({"mode": "atomic", "operations": [
+        {"op": "add", "sku": "MUG"}, {"op": "remove", "sku": "MUG", "quantity": 1}, {"op": "add", "sku": "a b", "quantity": 1}]});
+    let problem = shop.post(format!("{cart}/batch"), batch).await.problem(400, "invalid_body");
+    let expected = ["/operations/0/quantity", "/operations/1/quantity", "/operations/2/sku"];
+    assert_eq!(pointers(&problem), expected.into());
+    let batch = json!({"mode": "atomic", "operations": [
+        {"op": "add", "sku": "MUG", "quantity": 1}, {"op": "add", "sku": "MUG", "quantity": 1000}]});
+    let problem = shop.post(format!("{cart}/batch"), batch).await.problem(422, "quantity_out_of_range");
+    assert_eq!(pointers(&problem), ["/operations/1/quantity"].into());
+}
+
+#[tokio::test]
 async fn the_character_zero_is_refused_in_every_field_of_every_body() {
     let shop = TestShop::open().await;
     let (ada, _) = shop.shopper("ada@example.com").await;

@@ -162,6 +162,77 @@ async fn subjects(shop: &TestShop, ada: &str) -> Vec<Subject> {
     ]
 }
 
+/// Changes that have their effect once: what there is to end, to take away or to move on, made anew for each test.
+async fn endings(shop: &TestShop, ada: &str) -> Vec<Subject> {
+    let cart = shop.cart_with_mugs().await;
+    let hold = async || {
+        let hold = Request::new("POST", "/v1/inventory/MUG/holds").bearer(&shop.token);
+        let hold = shop.send(hold.json(&json!({"quantity": 1}))).await.is(201);
+        hold.header("location").unwrap().to_owned()
+    };
+    let order = async |key: &str| {
+        let cart = shop.cart_with_mugs().await;
+        let body = json!({"email": "ada@example.com"});
+        let checkout = Request::new("POST", format!("{cart}/checkout")).key(key).json(&body);
+        shop.send(checkout).await.is(201).header("location").unwrap().to_owned()
+    };
+    let add = Request::new("POST", "/v1/users/me/addresses").bearer(ada).json(&json!({"address": {"n": 0}}));
+    let place = shop.send(add).await.is(201).header("location").unwrap().to_owned();
+    let (service, ada) = (Some(shop.token.clone()), Some(ada.to_owned()));
+    let password = json!({"current_password": "correct horse", "new_password": "battery staple"});
+    let subject = |name, method, path: String, body: Value, token: &Option<String>| Subject {
+        name,
+        change: if body.is_null() {
+            Request::new(method, path)
+        } else {
+            Request::new(method, path).json(&body)
+        },
+        token: token.clone(),
+    };
+    vec![
+        subject("a line that goes", "DELETE", format!("{cart}/items/MUG"), Value::Null, &None),
+        subject("an emptied cart", "DELETE", cart, Value::Null, &None),
+        subject("a hold that goes", "DELETE", hold().await, Value::Null, &service),
+        subject("a hold that is sold", "POST", format!("{}/commit", hold().await), Value::Null, &service),
+        subject("a cancelled order", "POST", format!("{}/cancel", order("one").await), Value::Null, &service),
+        subject(
+            "a paid order",
+            "POST",
+            format!("{}/transitions", order("two").await),
+            json!({"to": "paid"}),
+            &service,
+        ),
+        subject("an address that goes", "DELETE", place, Value::Null, &ada),
+        subject("a product that goes", "DELETE", "/v1/products/TEE".into(), Value::Null, &service),
+        subject("a password", "PUT", "/v1/users/me/password".into(), password, &ada),
+    ]
+}
+
+#[tokio::test]
+async fn what_ends_something_is_done_once_for_its_key_and_at_its_version() {
+    let shop = TestShop::open().await;
+    let (ada, _) = shop.shopper("ada@example.com").await;
+    for Subject { name, change, token } in endings(&shop, &ada).await {
+        let by = |request: Request| match &token {
+            Some(token) => request.bearer(token),
+            None => request,
+        };
+        let keyed = || by(change.clone()).key(name.split(' ').next_back().unwrap());
+        shop.send(keyed().header("If-Match", "\"999\"")).await.problem(412, "version_mismatch");
+        shop.send(keyed().header("If-Match", "\"not-ours\"")).await.problem(412, "version_mismatch");
+        shop.send(keyed().header("If-None-Match", "*")).await.problem(412, "version_mismatch");
+        let made = shop.send(keyed().header("If-Match", "*")).await;
+        assert!([200, 204].contains(&made.status), "{name}: {made:?}");
+        assert_eq!(made.header("idempotent-replayed"), None, "{name}");
+        let again = shop.send(keyed().header("If-Match", "*")).await;
+        assert_eq!(
+            (again.status, again.header("idempotent-replayed")),
+            (made.status, Some("true")),
+            "{name}"
+        );
+    }
+}
+
 /// Key × `If-Match` × caller, for each kind of thing that has versions.
 #[tokio::test]
 async fn a_key_an_if_match_and_a_caller_mean_the_same_everywhere() {
