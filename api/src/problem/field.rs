@@ -1,8 +1,6 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Problem;
-
 /// What is wrong with a field, by a stable word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -40,29 +38,5 @@ pub struct FieldError {
 impl FieldError {
     pub fn new(pointer: impl Into<String>, code: FieldCode, detail: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), code, detail: detail.into() }
-    }
-}
-
-/// Checks of the elements of a list: what any of them has to say is said at once.
-pub fn all<T>(results: impl Iterator<Item = Result<T, Problem>>) -> Result<Vec<T>, Problem> {
-    let mut all = Ok(Vec::new());
-    for result in results {
-        all = both(all, result).map(|(mut before, next)| {
-            before.push(next);
-            before
-        });
-    }
-    all
-}
-
-/// Two checks of one request: what both have to say is said at once.
-pub fn both<A, B>(one: Result<A, Problem>, other: Result<B, Problem>) -> Result<(A, B), Problem> {
-    match (one, other) {
-        (Ok(one), Ok(other)) => Ok((one, other)),
-        (Err(problem), Ok(_)) | (Ok(_), Err(problem)) => Err(problem),
-        (Err(mut problem), Err(other)) => {
-            problem.0.errors.extend(other.0.errors);
-            Err(problem)
-        }
     }
 }

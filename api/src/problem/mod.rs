@@ -20,7 +20,7 @@ use smartcart_domain::idempotency::Caller;
 use utoipa::ToSchema;
 
 pub use code::Code;
-pub use field::{FieldCode, FieldError, all, both};
+pub use field::{FieldCode, FieldError};
 
 use crate::{cache_control::NOT_KEPT, disclosure::Disclosure, etag::etag, json};
 
@@ -169,6 +169,30 @@ impl Problem {
 
     pub fn errors(&self) -> &[FieldError] {
         &self.0.errors
+    }
+}
+
+/// Checks of the elements of a list: what any of them has to say is said at once.
+pub fn all<T>(results: impl Iterator<Item = Result<T, Problem>>) -> Result<Vec<T>, Problem> {
+    let mut all = Ok(Vec::new());
+    for result in results {
+        all = both(all, result).map(|(mut before, next)| {
+            before.push(next);
+            before
+        });
+    }
+    all
+}
+
+/// Two checks of one request: what both have to say is said at once.
+pub fn both<A, B>(one: Result<A, Problem>, other: Result<B, Problem>) -> Result<(A, B), Problem> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(problem), Ok(_)) | (Ok(_), Err(problem)) => Err(problem),
+        (Err(mut problem), Err(other)) => {
+            problem.0.errors.extend(other.0.errors);
+            Err(problem)
+        }
     }
 }
 
