@@ -33,7 +33,10 @@ pub(super) async fn seen(
     }
 }
 
-pub(super) async fn has_made_its_change(connection: &mut SqliteConnection, key: &TableKey) -> TableResult<bool> {
+pub(super) async fn has_made_its_change(
+    connection: &mut SqliteConnection,
+    key: &TableKey,
+) -> TableResult<bool> {
     Ok(seen(connection, Some(key)).await?.is_some())
 }
 
