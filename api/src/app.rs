@@ -15,7 +15,9 @@ use crate::{
     auth::{Auth, Revoked, ServiceToken},
     changes::Changes,
     config::{Config, Seed},
-    demo, metrics,
+    demo,
+    front::Front,
+    metrics,
     ops::{self, Opened, Ops},
     pod::Pod,
     router,
@@ -52,7 +54,7 @@ impl App {
         let recorder = metrics::install()?;
         let mut chores = vec![tokio::spawn(metrics::upkeep(recorder.clone()))];
         let control = Arc::new(Ops::new(recorder));
-        let ops_server = Server::start(config.ops, ops::router(control.clone())).await?;
+        let ops_server = Server::start(config.ops, Front::plain(ops::router(control.clone()))).await?;
         let token = ServiceToken::load_or_create(&config.admin_token_file)?;
         let pod = Pod::start(&config, target.owns_shards(), clock).await?;
         let engine = pod.engine.clone();
@@ -71,6 +73,7 @@ impl App {
             changes: changes.clone(),
             auth: authentication(&config, &engine, token).await?,
             currency: config.shop.currency,
+            disclosure: config.shop.disclosure,
             body_limit: config.requests.body,
             upload_limit: config.requests.import,
             engine: engine.clone(),
@@ -81,7 +84,7 @@ impl App {
         }
         let (api, _) = router::api(config.requests.deadline, target);
         let service = api.with_state(state);
-        let api_server = Server::start(config.api, service.clone()).await?;
+        let api_server = Server::start(config.api, Front::new(service.clone(), &config.front)).await?;
         control.opened(Opened {
             engine,
             changes: changes.clone(),

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use smartcart_domain::money::Currency;
 use smartcart_engine::engine::Engine;
 
-use crate::{auth::Auth, changes::Changes, limits::BodyLimit};
+use crate::{auth::Auth, changes::Changes, disclosure::Disclosure, limits::BodyLimit};
 
 /// What every handler works with.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub struct AppState {
     pub changes: Changes,
     /// Of a cart whose creator named no currency.
     pub currency: Currency,
+    /// What everybody is told of stocks.
+    pub disclosure: Disclosure,
     pub body_limit: BodyLimit,
     /// For bulk imports.
     pub upload_limit: BodyLimit,

@@ -2,6 +2,7 @@
 //! records too, as a cart shows prices, the tag names the version and the rendition: `"7-9f86d081884c7d65"`.
 
 use axum::http::{HeaderMap, HeaderValue, header};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Without the formatting machinery: every answer about a cart or a SKU has one.
 pub fn etag(version: u64) -> HeaderValue {
@@ -21,6 +22,11 @@ pub fn etag(version: u64) -> HeaderValue {
 
 pub fn etag_of_rendition(version: u64, rendition: u64) -> HeaderValue {
     HeaderValue::try_from(format!("\"{version}-{rendition:016x}\"")).expect("digits and quotes make a header")
+}
+
+/// For what has no version of its own: the same content has the same tag.
+pub fn etag_of_content(body: &[u8]) -> HeaderValue {
+    HeaderValue::try_from(format!("\"c{:016x}\"", xxh3_64(body))).expect("digits and quotes make a header")
 }
 
 /// The version that a tag of this API names, whatever its rendition.

@@ -1,7 +1,8 @@
 //! The HTTP service, the command line, and the one place where everything is wired together.
 //!
-//! Architecture Invariant: nothing but tests imports this crate, and its modules form no cycle: [`etag`], [`json`] and [`limits`] lie
-//! below [`problem`] and [`reply`], these below [`auth`] and [`changes`], then [`app_state`], [`extract`], [`routes`], [`router`] and [`app`].
+//! Architecture Invariant: nothing but tests imports this crate, and its modules form no cycle: [`etag`], [`json`], [`limits`]
+//! and [`disclosure`] lie below [`problem`] and [`reply`], these below [`auth`] and [`changes`], then [`app_state`], [`extract`],
+//! [`routes`], [`router`] and [`app`].
 //!
 //! # To add an endpoint
 //! 1. A file in `routes/`: the request's type (it refuses unknown fields), the description, the handler.
@@ -32,13 +33,16 @@
 pub mod app;
 pub mod app_state;
 pub mod auth;
+pub mod cache_control;
 pub mod changes;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod disclosure;
 pub mod docs;
 pub mod etag;
 pub mod extract;
+pub mod front;
 pub mod json;
 pub mod limits;
 pub mod metrics;

@@ -11,7 +11,7 @@ use std::{
 use axum::{
     extract::Request,
     handler::Handler,
-    http::{Method, StatusCode},
+    http::{HeaderValue, Method, StatusCode},
     response::{IntoResponse as _, Response},
 };
 use metrics::{Counter, Histogram, counter, histogram};
@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::{
     app_state::AppState,
+    cache_control,
     changes::Attended,
     problem::{Code, Problem},
 };
@@ -46,6 +47,7 @@ struct Endpoint {
     route: &'static str,
     deadline: Duration,
     runs: Runs,
+    cache_control: HeaderValue,
     duration: Histogram,
     frequent: [OnceLock<Counter>; FREQUENT.len()],
 }
@@ -65,7 +67,9 @@ impl Observe {
             "smartcart_http_request_duration_seconds",
             "route" => route, "method" => method.as_str().to_owned()
         );
-        Self(Arc::new(Endpoint { method, route, deadline, runs, duration, frequent: Default::default() }))
+        let cache_control = cache_control::of(&method, route);
+        let frequent = Default::default();
+        Self(Arc::new(Endpoint { method, route, deadline, runs, cache_control, duration, frequent }))
     }
 }
 
@@ -155,13 +159,14 @@ impl<F: Future<Output = Response> + Unpin> Future for Observing<F> {
     type Output = Response;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
-        let response = match self.answer.poll(context) {
+        let mut response = match self.answer.poll(context) {
             Poll::Ready(response) => response,
             Poll::Pending => {
                 ready!(Pin::new(&mut self.too_late).poll(context));
                 Problem::plain(Code::DeadlineExceeded).into_response()
             }
         };
+        cache_control::say(response.headers_mut(), &self.endpoint.cache_control);
         self.endpoint.record(response.status(), self.begun.elapsed());
         Poll::Ready(response)
     }

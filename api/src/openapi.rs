@@ -21,9 +21,14 @@ known are refused.
 
 **Changes.** A 2xx to a change is durable: `SmartCart-Durability` says how. Send an `Idempotency-Key` with each change; \
 after a time-out or a 5xx send the same request with the same key again, and it is done once. `If-Match` with an `ETag` \
-makes a change depend on what you have read.
+makes a change depend on what you have read; without it, nothing is ever refused for its version. `If-Match: *` only \
+changes what there is, `If-None-Match: *` only makes what there is not. What changes nothing keeps its version, and no tag \
+ever stands for two states.
 
-**Failures** are `application/problem+json` (RFC 9457) with a stable `code`.";
+**Texts** are Unicode; limits count characters. U+0000 is refused everywhere.
+
+**Failures** are `application/problem+json` (RFC 9457) with a stable `code`. Where fields are to blame, `errors` names all \
+of them at once, each by its JSON Pointer.";
 
 const KEY: &str = "\
 1 to 255 visible ASCII characters, the caller's own for this change, kept for 24 hours. A guest who creates something \
@@ -55,20 +60,23 @@ pub fn complete(description: &mut OpenApi) {
     let components = description.components.get_or_insert_default();
     components.schemas.insert(ProblemBody::name().into_owned(), ProblemBody::schema());
     components.responses.insert(FAILURE.to_owned(), failure().into());
-    components.add_security_scheme(
-        "bearer",
-        SecurityScheme::Http(
-            HttpBuilder::new()
-                .scheme(HttpAuthScheme::Bearer)
-                .description(Some("A shopper's access token, or a service token"))
-                .build(),
-        ),
-    );
+    for (name, about) in
+        [("bearer", "A shopper's access token, or a service token"), ("service", "A service token")]
+    {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about));
+        components.add_security_scheme(name, SecurityScheme::Http(scheme.build()));
+    }
     for (path, item) in &mut description.paths.paths {
+        let creates_at_its_address =
+            ["/v1/products/", "/v1/inventory/"].iter().any(|of| path.starts_with(of));
         let changes = [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for operation in changes.into_iter().flatten() {
             describe_parameters(path, operation);
             describe_change(operation);
+        }
+        if let Some(put) = item.put.as_mut().filter(|_| creates_at_its_address) {
+            let only_new = header("If-None-Match", r"^\*$", "It must not exist yet");
+            put.parameters.get_or_insert_default().push(only_new.into());
         }
         if let Some(read) = &mut item.get {
             describe_parameters(path, read);
@@ -98,45 +106,72 @@ fn problem() -> Content {
 fn describe_change(operation: &mut Operation) {
     let parameters = operation.parameters.get_or_insert_default();
     parameters.push(header("Idempotency-Key", "^[!-~]{1,255}$", KEY).into());
-    parameters.push(
-        header(
-            "If-Match",
-            r#"^("[0-9]+(-[0-9a-f]{16})?"|\*)$"#,
-            "The `ETag` of the version that is to be changed",
-        )
-        .into(),
-    );
+    let name = operation.operation_id.as_deref().unwrap_or_default();
+    if !CHANGES_OF_NO_VERSION.contains(&name) {
+        let about = "The `ETag` of the version that is to be changed; `*` for any, as long as there is one";
+        parameters.push(header("If-Match", r#"^("[0-9]+(-[0-9a-f]{16})?"|\*)$"#, about).into());
+    }
+    let mut told = vec![
+        ("SmartCart-Durability", "`journaled` or `committed`"),
+        ("Idempotent-Replayed", "`true` when the key had made this change before"),
+    ];
+    if !ANSWERS_WITHOUT_TAG.contains(&name) {
+        told.push(("ETag", "The version that it is at now"));
+    }
+    describe_answer(operation, &told);
+    add_failures(operation);
+}
+
+/// Changes of what has no version that a client could know before.
+const CHANGES_OF_NO_VERSION: [&str; 7] = [
+    "create_cart",
+    "create_user",
+    "create_address",
+    "import_products",
+    "create_session",
+    "refresh_session",
+    "end_session",
+];
+
+/// Changes that answer with no state of what they changed.
+const ANSWERS_WITHOUT_TAG: [&str; 10] = [
+    "import_products",
+    "delete_product",
+    "place_hold",
+    "extend_hold",
+    "release_hold",
+    "change_password",
+    "delete_address",
+    "create_session",
+    "refresh_session",
+    "end_session",
+];
+
+/// The headers of an operation's success.
+fn describe_answer(operation: &mut Operation, told: &[(&str, &str)]) {
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response
             && status.starts_with('2')
         {
-            let word = |description: &str| {
-                HeaderBuilder::new()
-                    .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
-                    .description(Some(description))
-                    .build()
-            };
-            response
-                .headers
-                .insert("SmartCart-Durability".to_owned(), word("`journaled` or `committed`").into());
-            response.headers.insert(
-                "Idempotency-Replayed".to_owned(),
-                word("`true` when the key had made this change before").into(),
-            );
+            for (name, about) in told {
+                let text = ObjectBuilder::new().schema_type(Type::String).build();
+                let header = HeaderBuilder::new().schema(Some(text)).description(Some(*about)).build();
+                response.headers.insert((*name).to_owned(), header.into());
+            }
         }
     }
-    add_failures(operation);
 }
 
 fn describe_read(operation: &mut Operation) {
     operation.parameters.get_or_insert_default().push(
         header(
             "If-None-Match",
-            r#"^(\*|(W/)?"[0-9]+(-[0-9a-f]{16})?"(, *(W/)?"[0-9]+(-[0-9a-f]{16})?")*)$"#,
+            r#"^(\*|(W/)?"[0-9a-f-]+"(, *(W/)?"[0-9a-f-]+")*)$"#,
             "The `ETag` that you have",
         )
         .into(),
     );
+    describe_answer(operation, &[("ETag", "The version, or the content, that is shown")]);
     add_failures(operation);
 }
 
@@ -170,8 +205,11 @@ fn header(name: &str, pattern: &str, description: &str) -> utoipa::openapi::path
 }
 
 fn add_failures(operation: &mut Operation) {
-    operation.security =
-        Some(vec![SecurityRequirement::default(), SecurityRequirement::new("bearer", Vec::<String>::new())]);
+    // Where the endpoint demands nobody in particular, a guest may ask, and so may everybody else.
+    operation.security.get_or_insert_with(|| {
+        let bearer = SecurityRequirement::new("bearer", Vec::<String>::new());
+        vec![SecurityRequirement::default(), bearer]
+    });
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response
             && status.starts_with('4')

@@ -9,10 +9,10 @@ use bytes::Bytes;
 
 use smartcart_engine::published::Encoding;
 
-use crate::etag::{KnownVersions, etag, etag_of_rendition};
+use crate::etag::{KnownVersions, etag, etag_of_content, etag_of_rendition};
 
 pub const DURABILITY: HeaderName = HeaderName::from_static("smartcart-durability");
-pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// How a change was made durable before it was answered.
@@ -83,6 +83,12 @@ impl Reply {
     /// The same of a body that shows other records too: 304 when the client has this version as it is shown now.
     pub fn read_rendition(known: &KnownVersions, version: u64, encoding: Encoding) -> Self {
         Self::unless_known(known, etag_of_rendition(version, encoding.rendition), || encoding.body)
+    }
+
+    /// A read of what has no version of its own, or none that its reader may know: a list, what is left of a SKU. The tag is
+    /// the content's.
+    pub fn read_content(known: &KnownVersions, body: Bytes) -> Self {
+        Self::unless_known(known, etag_of_content(&body), || body)
     }
 
     fn unless_known(known: &KnownVersions, tag: HeaderValue, body: impl FnOnce() -> Bytes) -> Self {

@@ -9,7 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::Router;
 use hyper::{rt, server::conn::http1};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use smartcart_engine::deadline::{Alarm, punctual};
@@ -18,6 +17,8 @@ use tokio::{
     sync::{Semaphore, watch},
     task::JoinHandle,
 };
+
+use crate::front::Front;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerConfig {
@@ -48,12 +49,12 @@ pub struct ListenError {
 }
 
 impl Server {
-    pub async fn start(config: ServerConfig, router: Router) -> Result<Self, ListenError> {
+    pub async fn start(config: ServerConfig, front: Front) -> Result<Self, ListenError> {
         let failed = |error| ListenError { listen: config.listen, error };
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(accept(listener, config, router, stopped));
+        let task = tokio::spawn(accept(listener, config, front, stopped));
         Ok(Self { address, stop, task })
     }
 
@@ -69,7 +70,7 @@ impl Server {
 async fn accept(
     listener: TcpListener,
     config: ServerConfig,
-    router: Router,
+    front: Front,
     mut stopped: watch::Receiver<bool>,
 ) {
     let connections = Arc::new(Semaphore::new(config.connections));
@@ -96,8 +97,7 @@ async fn accept(
             tracing::debug!(%error, "a new connection broke before its first request");
             continue;
         }
-        let connection =
-            http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(front.clone()));
         let connection = punctual(until_ending(connection, ending.subscribe()));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -150,7 +150,7 @@ impl rt::Timer for Alarms {
     }
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Front>>;
 
 /// Serves a connection until its client goes, or, once the server stops, until the request in flight is answered.
 async fn until_ending(connection: Connection, mut ending: watch::Receiver<()>) -> hyper::Result<()> {

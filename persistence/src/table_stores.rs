@@ -6,6 +6,8 @@
 macro_rules! implement_table_stores {
     ($Store:ty, $read:ident, $write:ident) => {
         const _: () = {
+            use std::time::Duration;
+
             use async_trait::async_trait;
             use smartcart_domain::{
                 catalog::Product,
@@ -197,10 +199,11 @@ macro_rules! implement_table_stores {
                     id: SessionId,
                     generation: u64,
                     expires_at: Timestamp,
+                    grace: Duration,
                     key: Option<TableKey>,
                 ) -> Result<Written<Session>, StoreError> {
                     let key = key.as_ref();
-                    $write!(self, connection => sessions::rotate(connection, id, generation, expires_at, key))
+                    $write!(self, connection => sessions::rotate(connection, id, generation, expires_at, grace, key))
                 }
 
                 async fn revoke_session(

@@ -29,6 +29,7 @@ use crate::problem::{Code, Problem};
 pub struct AuthConfig {
     pub access_lifetime: Duration,
     pub refresh_lifetime: Duration,
+    pub refresh_grace: Duration,
     pub passwords: PasswordConfig,
 }
 
@@ -58,7 +59,7 @@ impl Auth {
     ) -> Result<Self, passwords::HashingError> {
         Ok(Self {
             access: AccessTokens::new(secret, config.access_lifetime),
-            refresh: RefreshTokens::new(secret, config.refresh_lifetime),
+            refresh: RefreshTokens::new(secret, config.refresh_lifetime, config.refresh_grace),
             passwords: Passwords::new(config.passwords)?,
             revoked,
             service,

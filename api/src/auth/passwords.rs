@@ -68,6 +68,12 @@ impl Passwords {
         self.rationed(move || hash(password.as_bytes())).await?.map_err(|error| Problem::internal(&error))
     }
 
+    /// A number for what has passwords in it: the same for the same text and salt, and as slow to try as an account's.
+    pub async fn fingerprint(&self, text: String, salt: u128) -> Result<u64, Problem> {
+        let number = move || fingerprint(text.as_bytes(), &salt.to_be_bytes());
+        self.rationed(number).await?.map_err(|error| Problem::internal(&error))
+    }
+
     /// Whether the password is the account's. Without an account the answer is no, and takes as long.
     pub async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, Problem> {
         let nobody = self.nobody.clone();
@@ -108,6 +114,12 @@ fn hash(password: &[u8]) -> Result<String, HashingError> {
     hashed.map(|hash| hash.to_string()).map_err(|error| HashingError(error.to_string()))
 }
 
+fn fingerprint(text: &[u8], salt: &[u8]) -> Result<u64, HashingError> {
+    let mut number = [0; 8];
+    let hashed = Argon2::default().hash_password_into(text, salt, &mut number);
+    hashed.map(|()| u64::from_be_bytes(number)).map_err(|error| HashingError(error.to_string()))
+}
+
 fn verify(password: &[u8], stored: &str) -> Result<bool, HashingError> {
     use argon2::password_hash::Error;
     match Argon2::default().verify_password(password, stored) {
@@ -129,6 +141,15 @@ mod tests {
         assert!(passwords.verify("correct horse".to_owned(), Some(stored.clone())).await.unwrap());
         assert!(!passwords.verify("wrong horse".to_owned(), Some(stored)).await.unwrap());
         assert!(!passwords.verify("correct horse".to_owned(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_fingerprint_is_of_a_text_and_a_salt() {
+        let passwords = Passwords::new(PasswordConfig::default()).unwrap();
+        let of = async |text: &str, salt| passwords.fingerprint(text.to_owned(), salt).await.unwrap();
+        assert_eq!(of("correct horse", 1).await, of("correct horse", 1).await);
+        assert_ne!(of("correct horse", 1).await, of("wrong horse", 1).await);
+        assert_ne!(of("correct horse", 1).await, of("correct horse", 2).await);
     }
 
     #[tokio::test]

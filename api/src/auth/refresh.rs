@@ -8,16 +8,22 @@ use subtle::ConstantTimeEq as _;
 pub struct RefreshTokens {
     secret: IdSecret,
     lifetime: Duration,
+    grace: Duration,
 }
 
 impl RefreshTokens {
-    pub fn new(secret: &IdSecret, lifetime: Duration) -> Self {
-        Self { secret: secret.clone(), lifetime }
+    pub fn new(secret: &IdSecret, lifetime: Duration, grace: Duration) -> Self {
+        Self { secret: secret.clone(), lifetime, grace }
     }
 
     /// A session ends when it was not refreshed for this long.
     pub const fn lifetime(&self) -> Duration {
         self.lifetime
+    }
+
+    /// For so long the token before is still taken: another tab had it too, or the answer with the new one was lost.
+    pub const fn grace(&self) -> Duration {
+        self.grace
     }
 
     pub fn issue(&self, session: SessionId, generation: u64) -> String {
@@ -44,7 +50,7 @@ mod tests {
 
     #[test]
     fn only_what_was_issued_is_accepted() {
-        let tokens = RefreshTokens::new(&IdSecret::new([1; 32]), Duration::from_secs(60));
+        let tokens = RefreshTokens::new(&IdSecret::new([1; 32]), Duration::from_secs(60), Duration::ZERO);
         let token = tokens.issue(SessionId(7), 3);
         assert_eq!(tokens.verify(&token), Some((SessionId(7), 3)));
         assert_eq!(tokens.verify(&token.replacen(".3.", ".4.", 1)), None);

@@ -15,6 +15,8 @@ settings! {
         access_token_seconds: u64 = "SMARTCART_ACCESS_TOKEN_SECONDS",
         /// Days after which a session that was not refreshed ends [30]
         refresh_token_days: u64 = "SMARTCART_REFRESH_TOKEN_DAYS",
+        /// Seconds that a refresh token is still taken after its use, for another tab or a lost answer [10]
+        refresh_grace_seconds: u64 = "SMARTCART_REFRESH_GRACE_SECONDS",
         /// Passwords hashed at the same time [1]
         password_concurrency: usize = "SMARTCART_PASSWORD_CONCURRENCY",
         /// Sign-ins that wait for that; more are refused [32]
@@ -35,6 +37,7 @@ impl AuthSettings {
                 self.access_token_seconds.unwrap_or(15 * 60),
             )?),
             refresh_lifetime: Duration::from_secs(days.saturating_mul(DAY)),
+            refresh_grace: Duration::from_secs(self.refresh_grace_seconds.unwrap_or(10)),
             passwords: PasswordConfig {
                 concurrency: positive(
                     "password_concurrency",

@@ -3,8 +3,14 @@ use std::{
     time::Duration,
 };
 
+use axum::http::HeaderValue;
+
 use super::setting::{ConfigError, positive, settings};
-use crate::{limits::BodyLimit, server::ServerConfig};
+use crate::{
+    front::{FrontConfig, Origins},
+    limits::BodyLimit,
+    server::ServerConfig,
+};
 
 settings! {
     /// The public listener.
@@ -23,6 +29,10 @@ settings! {
         max_body_bytes: usize = "SMARTCART_MAX_BODY_BYTES",
         /// Bytes of a bulk import's body [33554432]
         max_import_bytes: usize = "SMARTCART_MAX_IMPORT_BYTES",
+        /// Origins of storefronts that run in a browser, such as https://shop.example, with commas between; * for any [none]
+        cors_origins: String = "SMARTCART_CORS_ORIGINS",
+        /// Bytes above which an answer is compressed, where the client takes it; 0 compresses nothing [1024]
+        compress_above_bytes: u64 = "SMARTCART_COMPRESS_ABOVE_BYTES",
         /// Seconds for requests under way when the server stops [20]
         stop_timeout_seconds: u64 = "SMARTCART_STOP_TIMEOUT_SECONDS",
     }
@@ -42,7 +52,7 @@ const HEADER_BYTES: usize = 16 * 1024;
 const IMPORT_PATIENCE: u32 = 4;
 
 impl HttpSettings {
-    pub fn build(self) -> Result<(ServerConfig, RequestConfig), ConfigError> {
+    pub fn build(self) -> Result<(ServerConfig, RequestConfig, FrontConfig), ConfigError> {
         let seconds = |setting, value: Option<u64>, default| {
             positive(setting, value.unwrap_or(default)).map(Duration::from_secs)
         };
@@ -65,6 +75,33 @@ impl HttpSettings {
             },
             deadline: seconds("request_timeout_seconds", self.request_timeout_seconds, 15)?,
         };
-        Ok((server, requests))
+        let front = FrontConfig {
+            origins: origins(self.cors_origins.as_deref().unwrap_or_default())?,
+            compress_above: Some(self.compress_above_bytes.unwrap_or(1024)).filter(|bytes| *bytes > 0),
+        };
+        Ok((server, requests, front))
     }
+}
+
+fn origins(text: &str) -> Result<Origins, ConfigError> {
+    let mut named = text.split(',').map(str::trim).filter(|origin| !origin.is_empty()).peekable();
+    if named.peek().is_none() {
+        return Ok(Origins::Nobody);
+    }
+    if text.trim() == "*" {
+        return Ok(Origins::Anybody);
+    }
+    named.map(origin).collect::<Result<_, _>>().map(Origins::These)
+}
+
+/// A scheme and a host, as a browser sends them: anything else would never be met.
+fn origin(text: &str) -> Result<HeaderValue, ConfigError> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_one = host.is_some_and(|host| {
+        !host.is_empty() && !host.contains(['/', '*', '@']) && *host == host.to_ascii_lowercase()
+    });
+    let value = HeaderValue::from_str(text).ok().filter(|_| is_one);
+    value.ok_or_else(|| {
+        ConfigError::value("cors_origins", format!("'{text}' is no origin such as https://shop.example"))
+    })
 }

@@ -26,7 +26,7 @@ pub use setting::ConfigError;
 pub use shop::{Seed, ShopConfig, ShopSettings};
 pub use storage::{StorageConfig, StorageSettings};
 
-use crate::{auth::AuthConfig, server::ServerConfig};
+use crate::{auth::AuthConfig, front::FrontConfig, server::ServerConfig};
 
 /// Every section. In the file each is a table: `[http]`, `[shop]`, ...
 #[derive(Debug, Clone, Default, clap::Args, Deserialize)]
@@ -55,6 +55,7 @@ pub struct Settings {
 pub struct Config {
     pub api: ServerConfig,
     pub requests: RequestConfig,
+    pub front: FrontConfig,
     pub ops: ServerConfig,
     pub storage: StorageConfig,
     /// For a pod of a fleet.
@@ -98,7 +99,7 @@ impl Settings {
 
     pub fn build(self) -> Result<Config, ConfigError> {
         let storage = self.storage.build()?;
-        let (api, requests) = self.http.build()?;
+        let (api, requests, front) = self.http.build()?;
         let (admin_token_file, auth) = self.auth.build(&storage)?;
         let shop = self.shop.build(&storage)?;
         Ok(Config {
@@ -107,6 +108,7 @@ impl Settings {
             log: self.log.build(),
             api,
             requests,
+            front,
             peers: self.peers,
             storage,
             admin_token_file,
@@ -185,6 +187,8 @@ mod tests {
         assert!(file("[shop]\ncurrency = \"pounds\"").is_err());
         for text in [
             "[http]\nmax_connections = 0",
+            "[http]\ncors_origins = \"shop.example\"",
+            "[http]\ncors_origins = \"https://shop.example/\"",
             "[storage]\ndatabase_url = \"mysql://db/shop\"",
             "[storage]\njournal_url = \"redis://cache\"",
             "[storage]\ndatabase_url = \"postgres://db/shop\"\njournal_url = \"memcached://cache\"",

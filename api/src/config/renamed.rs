@@ -12,8 +12,10 @@ pub(super) struct Renamed {
 }
 
 /// Each stays for one version after its renaming.
-pub(super) const RENAMED: [Renamed; 1] =
-    [Renamed { old: "park_after_seconds", new: "passivate_after_seconds" }];
+pub(super) const RENAMED: [Renamed; 2] = [
+    Renamed { old: "park_after_seconds", new: "passivate_after_seconds" },
+    Renamed { old: "max_metadata_bytes", new: "max_metadata_characters" },
+];
 
 fn flag(name: &str) -> String {
     format!("--{}", name.replace('_', "-"))

@@ -5,6 +5,7 @@ use super::{
     setting::{ConfigError, positive, settings},
     storage::StorageConfig,
 };
+use crate::disclosure::Disclosure;
 
 settings! {
     /// The shop's own rules.
@@ -17,8 +18,12 @@ settings! {
         max_cart_lines: usize = "SMARTCART_MAX_CART_LINES",
         /// Units of one line [999]
         max_line_quantity: u32 = "SMARTCART_MAX_LINE_QUANTITY",
-        /// Bytes of a cart's metadata [4096]
-        max_metadata_bytes: usize = "SMARTCART_MAX_METADATA_BYTES",
+        /// Characters of a cart's metadata [4096]
+        max_metadata_characters: usize = "SMARTCART_MAX_METADATA_CHARACTERS",
+        /// Units of a SKU: where there are more, everybody but the shop itself is told so many [10]
+        show_available_up_to: u32 = "SMARTCART_SHOW_AVAILABLE_UP_TO",
+        /// Units at which a SKU is said to be low [5]
+        low_stock_units: u32 = "SMARTCART_LOW_STOCK_UNITS",
         /// Days after which an untouched cart expires [30]
         cart_lifetime_days: u64 = "SMARTCART_CART_LIFETIME_DAYS",
     }
@@ -36,6 +41,7 @@ pub struct ShopConfig {
     pub currency: Currency,
     pub seed: Seed,
     pub limits: Limits,
+    pub disclosure: Disclosure,
 }
 
 const DAY: u64 = 24 * 60 * 60;
@@ -58,13 +64,17 @@ impl ShopSettings {
                 "max_line_quantity",
                 self.max_line_quantity.unwrap_or(defaults.line_quantity),
             )?,
-            metadata_bytes: self.max_metadata_bytes.unwrap_or(defaults.metadata_bytes),
+            metadata_characters: self.max_metadata_characters.unwrap_or(defaults.metadata_characters),
             cart_lifetime: match self.cart_lifetime_days {
                 Some(days) => lifetime(positive("cart_lifetime_days", days)?)?,
                 None => defaults.cart_lifetime,
             },
         };
+        let disclosure = Disclosure {
+            up_to: self.show_available_up_to.unwrap_or(10).into(),
+            low: self.low_stock_units.unwrap_or(5).into(),
+        };
         let by_itself = if storage.is_default { Seed::Demo } else { Seed::None };
-        Ok(ShopConfig { currency, seed: self.seed.unwrap_or(by_itself), limits })
+        Ok(ShopConfig { currency, seed: self.seed.unwrap_or(by_itself), limits, disclosure })
     }
 }

@@ -15,6 +15,7 @@ use crate::{
 
 /// The whole body. A body that came with the head, as nearly all do, is neither copied nor timed.
 pub async fn read_body(headers: &HeaderMap, body: Body, limit: BodyLimit) -> Result<Bytes, Problem> {
+    must_not_be_encoded(headers)?;
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: u64| length > limit.bytes as u64) {
         return Err(too_large(limit));
@@ -23,6 +24,15 @@ pub async fn read_body(headers: &HeaderMap, body: Body, limit: BodyLimit) -> Res
         Some(read) => read,
         None => Err(Problem::plain(Code::RequestTimeout)),
     }
+}
+
+/// What is compressed would be read as what it is not: neither its length nor its text is what it seems.
+fn must_not_be_encoded(headers: &HeaderMap) -> Result<(), Problem> {
+    let encodings = headers.get_all(header::CONTENT_ENCODING);
+    if encodings.iter().all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::UnsupportedMediaType, "this call takes a body without Content-Encoding"))
 }
 
 async fn collect(mut body: Body, limit: BodyLimit) -> Result<Bytes, Problem> {

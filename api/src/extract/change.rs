@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{marker::PhantomData, sync::Arc};
 
 use axum::{
     body::Body,
@@ -9,20 +9,30 @@ use bytes::Bytes;
 use smartcart_domain::idempotency::{Caller, KeyFingerprint};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{body::read_body, idempotency::IdempotencyKey, payload::Payload, precondition::expected_version};
+use super::{
+    access::{Access, Anyone},
+    body::read_body,
+    idempotency::IdempotencyKey,
+    payload::Payload,
+    precondition::{Precondition, precondition},
+};
 use crate::{app_state::AppState, auth::Identity, problem::Problem};
 
-/// A request that changes something: who asks, what they believe (`If-Match`), their key, and the body.
+/// A request that changes something: who asks, what they believe (`If-Match`), their key, and the body. Whoever may not make
+/// it (`A`) is refused before the body is read.
 #[derive(Debug)]
-pub struct Change<P> {
+pub struct Change<P, A = Anyone> {
     pub identity: Identity,
-    /// The version that `If-Match` names.
+    /// The version that `If-Match` names; 0 for what must be new.
     pub expected: Option<u64>,
+    /// It must be there, at whatever version (`If-Match: *`).
+    pub must_exist: bool,
     pub key: Option<IdempotencyKey>,
     pub body: P,
+    admitted: PhantomData<fn() -> A>,
 }
 
-impl<P> Change<P> {
+impl<P, A> Change<P, A> {
     pub const fn caller(&self) -> Caller {
         self.identity.caller
     }
@@ -33,13 +43,14 @@ impl<P> Change<P> {
     }
 }
 
-impl<P: Payload> FromRequest<Arc<AppState>> for Change<P> {
+impl<P: Payload, A: Access> FromRequest<Arc<AppState>> for Change<P, A> {
     type Rejection = Problem;
 
     async fn from_request(request: Request<Body>, state: &Arc<AppState>) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
         let identity = state.auth.identify(&head.headers, state.engine.clock().wall())?;
-        let expected = expected_version(&head.headers)?;
+        A::admit(&identity)?;
+        let Precondition { expected, must_exist } = precondition(&head.headers)?;
         let key = IdempotencyKey::read(&head.headers)?;
         let bytes = if P::READS_BODY {
             read_body(&head.headers, body, state.body_limit).await?
@@ -48,7 +59,7 @@ impl<P: Payload> FromRequest<Arc<AppState>> for Change<P> {
         };
         let body = P::read(&head.headers, &bytes)?;
         let key = key.map(|key| key.for_request(request_fingerprint(&head, &bytes)));
-        Ok(Self { identity, expected, key, body })
+        Ok(Self { identity, expected, must_exist, key, body, admitted: PhantomData })
     }
 }
 

@@ -7,7 +7,10 @@ use smartcart_domain::{
 };
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::problem::{Code, Problem};
+use crate::{
+    app_state::AppState,
+    problem::{Code, Problem},
+};
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const MAX_CHARACTERS: usize = 255;
@@ -45,7 +48,16 @@ impl IdempotencyKey {
         self
     }
 
-    /// For a body with a secret in it: a fast hash of that must not be kept, so only these parts tell requests apart.
+    /// For a body with passwords in it. Whoever reads the tables could try them on a fast hash, though it be keyed: this one is
+    /// as slow as that of the accounts, and its salt is the shop's and this key's own.
+    pub async fn for_passwords(self, state: &AppState, parts: &[&str]) -> Result<Self, Problem> {
+        let salt = state.engine.secret().derive("password-fingerprint", &[self.text.as_bytes()]);
+        // No text has a U+0000, so the parts are told apart.
+        let fingerprint = state.auth.passwords.fingerprint(parts.join("\0"), salt).await?;
+        Ok(self.for_request(fingerprint))
+    }
+
+    /// For a body with a secret in it that nobody can guess.
     #[must_use]
     pub fn for_parts(self, parts: &[&str]) -> Self {
         self.for_request(xxh3_64(parts.join("\n").as_bytes()))

@@ -1,10 +1,19 @@
-use axum::{extract::FromRequestParts, http::request::Parts};
+use std::collections::HashSet;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{Uri, request::Parts},
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, de::DeserializeOwned};
 use smartcart_domain::{id::OrderId, time::Timestamp};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, openapi::path::ParameterIn};
 
-use crate::problem::{Code, Problem};
+use super::{
+    description::{NUL, escaped, out_of_range},
+    text::has_encoded_nul,
+};
+use crate::problem::{Code, FieldCode, FieldError, Problem};
 
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 200;
@@ -13,14 +22,49 @@ const MAX_LIMIT: usize = 200;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+impl<T: DeserializeOwned + IntoParams, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        axum::extract::Query::try_from_uri(&parts.uri)
-            .map(|query| Self(query.0))
-            .map_err(|error| Problem::new(Code::InvalidQuery, error.body_text()))
+        let has_nul = has_encoded_nul(parts.uri.query().unwrap_or_default());
+        match axum::extract::Query::try_from_uri(&parts.uri) {
+            Ok(query) if !has_nul => Ok(Self(query.0)),
+            Ok(_) => Err(explain::<T>(&parts.uri, NUL)),
+            Err(error) => Err(explain::<T>(&parts.uri, &error.body_text())),
+        }
     }
+}
+
+/// Names every parameter that the description does not allow.
+#[cold]
+fn explain<T: IntoParams>(uri: &Uri, detail: &str) -> Problem {
+    let problem = Problem::new(Code::InvalidQuery, detail.to_owned());
+    let Ok(given) = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri) else { return problem };
+    let described = T::into_params(|| Some(ParameterIn::Query));
+    let mut seen = HashSet::new();
+    let check = |(name, value): &(String, String)| {
+        let parameter = described.iter().find(|parameter| parameter.name == *name);
+        let error =
+            |code, detail: String| Some(FieldError { pointer: format!("/{}", escaped(name)), code, detail });
+        if !seen.insert(name.clone()) {
+            return error(FieldCode::Repeated, "it stands twice".to_owned());
+        }
+        match parameter {
+            None => error(FieldCode::Unknown, "there is no such parameter".to_owned()),
+            Some(_) if value.contains('\0') => error(FieldCode::ForbiddenCharacter, NUL.to_owned()),
+            Some(parameter) => {
+                let schema = serde_json::to_value(&parameter.schema).unwrap_or_default();
+                let is_number = schema["type"].to_string().contains("integer");
+                match value.parse::<i64>() {
+                    Err(_) if is_number => error(FieldCode::WrongType, "it must be an integer".to_owned()),
+                    Ok(number) if is_number => out_of_range(&number.into(), &schema)
+                        .and_then(|why| error(FieldCode::OutOfRange, why)),
+                    Ok(_) | Err(_) => None,
+                }
+            }
+        }
+    };
+    given.iter().filter_map(check).fold(problem, Problem::at)
 }
 
 /// Which part of a list.
@@ -46,7 +90,9 @@ pub fn limit(asked: Option<usize>) -> Result<usize, Problem> {
     if (1..=MAX_LIMIT).contains(&limit) {
         return Ok(limit);
     }
-    Err(Problem::new(Code::InvalidQuery, format!("limit is 1 to {MAX_LIMIT}")))
+    let detail = format!("1 to {MAX_LIMIT}");
+    let error = FieldError { pointer: "/limit".to_owned(), code: FieldCode::OutOfRange, detail };
+    Err(Problem::new(Code::InvalidQuery, format!("limit is 1 to {MAX_LIMIT}")).at(error))
 }
 
 /// Where a page ended: opaque to clients.
@@ -62,7 +108,9 @@ pub trait Cursor: Sized {
         let Some(cursor) = cursor else { return Ok(None) };
         let decoded = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         decoded.and_then(|text| Self::parse(&text)).map(Some).ok_or_else(|| {
-            Problem::new(Code::InvalidQuery, "cursor: only one that a list gave as next_cursor")
+            let detail = "only one that a list gave as next_cursor".to_owned();
+            let problem = Problem::new(Code::InvalidQuery, format!("cursor: {detail}"));
+            problem.at(FieldError { pointer: "/cursor".to_owned(), code: FieldCode::Invalid, detail })
         })
     }
 }

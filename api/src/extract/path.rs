@@ -4,6 +4,7 @@ use axum::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
+use super::{description::NUL, text::has_encoded_nul};
 use crate::problem::{Code, Problem};
 
 /// The path's `{id}`. A text that is no id names nothing: 404.
@@ -49,6 +50,9 @@ where
     T: DeserializeOwned + Send,
     S: Send + Sync,
 {
+    if has_encoded_nul(parts.uri.path()) {
+        return Err(Problem::new(Code::InvalidPath, NUL));
+    }
     match Path::from_request_parts(parts, state).await {
         Ok(Path(params)) => Ok(params),
         Err(_) => Err(Problem::plain(Code::NotFound)),

@@ -1,8 +1,11 @@
 use serde::Deserialize;
-use smartcart_domain::{catalog::Catalog, id::Sku};
+use smartcart_domain::{
+    catalog::Catalog,
+    id::{Sku, is_reachable},
+};
 use utoipa::ToSchema;
 
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, FieldCode, FieldError, Problem};
 
 /// A SKU as a client wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
@@ -15,8 +18,12 @@ impl SkuText {
     /// catalogue goes on as it is: a change that was made already is still replayed.
     pub fn resolve(&self, catalog: &Catalog) -> Result<Sku, Problem> {
         resolve(&self.0, catalog).ok_or_else(|| {
-            Problem::new(Code::UnknownSku, "a SKU is 1 to 64 of A-Z a-z 0-9 . _ -")
-                .with("sku", self.0.as_str())
+            let rule = "a SKU is 1 to 64 of A-Z a-z 0-9 . _ -";
+            Problem::new(Code::UnknownSku, rule).with("sku", self.0.as_str()).at(FieldError::new(
+                "/sku",
+                FieldCode::Invalid,
+                rule,
+            ))
         })
     }
 }
@@ -25,6 +32,6 @@ impl SkuText {
 pub(crate) fn resolve(text: &str, catalog: &Catalog) -> Option<Sku> {
     match catalog.find(text) {
         Some(listing) => Some(listing.sku().clone()),
-        None => text.parse().ok(),
+        None => text.parse().ok().filter(|_| is_reachable(text)),
     }
 }

@@ -32,6 +32,7 @@ codes! {
     InvalidBody = BAD_REQUEST, "invalid_body", "The body is not what this call takes";
     InvalidHeader = BAD_REQUEST, "invalid_header", "A header has a value that cannot be read";
     InvalidQuery = BAD_REQUEST, "invalid_query", "A query parameter has a value that cannot be read";
+    InvalidPath = BAD_REQUEST, "invalid_path", "The address has a character that none may have";
     IdempotencyKeyRequired = BAD_REQUEST, "idempotency_key_required", "This call needs an Idempotency-Key";
 
     AuthenticationRequired = UNAUTHORIZED, "authentication_required", "Sign in first";

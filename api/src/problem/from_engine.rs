@@ -14,7 +14,7 @@ use smartcart_engine::{
     store::{Conflict, StoreError},
 };
 
-use super::{Code, Problem};
+use super::{Code, FieldCode, FieldError, Problem};
 
 impl<R> From<RequestError<R>> for Problem
 where
@@ -68,11 +68,13 @@ impl From<CartRejection> for Problem {
             }
             CartRejection::CartFull { limit } => Self::new(Code::CartFull, detail).with("limit", limit),
             CartRejection::QuantityOutOfRange { limit } => {
-                Self::new(Code::QuantityOutOfRange, detail).with("limit", limit)
+                let error = FieldError::new("/quantity", FieldCode::OutOfRange, detail.clone());
+                Self::new(Code::QuantityOutOfRange, detail).with("limit", limit).at(error)
             }
             CartRejection::TotalTooLarge => Self::plain(Code::TotalTooLarge),
             CartRejection::Batch { index, reason } => {
-                let mut problem = Self::from(*reason).with("operation", index);
+                let place = format!("/operations/{index}");
+                let mut problem = Self::from(*reason).with("operation", index).within(&place);
                 problem.0.detail = detail.into();
                 problem
             }
@@ -132,9 +134,13 @@ impl From<StockRejection> for Problem {
             }
             StockRejection::HoldNotFound => Self::plain(Code::HoldNotFound),
             StockRejection::HoldExists => Self::plain(Code::HoldExists),
-            StockRejection::QuantityZero => Self::new(Code::QuantityOutOfRange, detail),
+            StockRejection::QuantityZero => {
+                let error = FieldError::new("/quantity", FieldCode::OutOfRange, detail.clone());
+                Self::new(Code::QuantityOutOfRange, detail).at(error)
+            }
             StockRejection::TtlOutOfRange { max_seconds } => {
-                Self::new(Code::TtlOutOfRange, detail).with("max_seconds", max_seconds)
+                let error = FieldError::new("/ttl_seconds", FieldCode::OutOfRange, detail.clone());
+                Self::new(Code::TtlOutOfRange, detail).with("max_seconds", max_seconds).at(error)
             }
             StockRejection::BelowHeld { held } => Self::new(Code::BelowHeld, detail).with("held", held),
             StockRejection::OnHandOutOfRange { max } => {

@@ -2,6 +2,7 @@
 //! client needs to act.
 
 mod code;
+mod field;
 mod from_engine;
 #[cfg(test)]
 mod tests;
@@ -15,11 +16,13 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
+use smartcart_domain::idempotency::Caller;
 use utoipa::ToSchema;
 
 pub use code::Code;
+pub use field::{FieldCode, FieldError};
 
-use crate::{etag::etag, json, reply::REPLAYED};
+use crate::{cache_control::NOT_KEPT, disclosure::Disclosure, etag::etag, json, reply::REPLAYED};
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 /// Told to a client when the failure itself suggests no delay.
@@ -34,6 +37,7 @@ struct Parts {
     code: Code,
     detail: Cow<'static, str>,
     fields: Map<String, Value>,
+    errors: Vec<FieldError>,
     retry_after: Option<Duration>,
     version: Option<u64>,
     replayed: bool,
@@ -54,6 +58,9 @@ pub struct ProblemBody<'a> {
     /// When to try again, with 5xx and 429.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    /// Every invalid field of the request.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
     #[serde(flatten)]
     #[schema(ignore)]
     fields: &'a Map<String, Value>,
@@ -65,6 +72,7 @@ impl Problem {
             code,
             detail: detail.into(),
             fields: Map::new(),
+            errors: Vec::new(),
             retry_after: None,
             version: None,
             replayed: false,
@@ -83,6 +91,32 @@ impl Problem {
         self
     }
 
+    /// One field whose value cannot be: `payment.method` is at `/payment/method`.
+    pub fn invalid(field: &str, code: FieldCode, detail: impl std::fmt::Display) -> Self {
+        let pointer = format!("/{}", field.replace('.', "/"));
+        Self::new(Code::InvalidField, format!("{field}: {detail}")).at(FieldError {
+            pointer,
+            code,
+            detail: detail.to_string(),
+        })
+    }
+
+    /// Names a field that is to blame.
+    #[must_use]
+    pub fn at(mut self, error: FieldError) -> Self {
+        self.0.errors.push(error);
+        self
+    }
+
+    /// The fields to blame are parts of what stands there.
+    #[must_use]
+    pub fn within(mut self, pointer: &str) -> Self {
+        for error in &mut self.0.errors {
+            error.pointer.insert_str(0, pointer);
+        }
+        self
+    }
+
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
@@ -96,8 +130,11 @@ impl Problem {
         self
     }
 
-    /// 412: the thing is at `version`, which also goes out as the `ETag`.
+    /// 412: the thing is at `version`, which also goes out as the `ETag`; at 0 it does not exist.
     pub fn stale(version: u64) -> Self {
+        if version == 0 {
+            return Self::new(Code::VersionMismatch, "it does not exist");
+        }
         let mut problem =
             Self::new(Code::VersionMismatch, format!("it is at version {version}")).with("version", version);
         problem.0.version = Some(version);
@@ -110,6 +147,27 @@ impl Problem {
         Self::plain(Code::Internal)
     }
 
+    /// As everybody may read it: of what is available, no more than is told.
+    #[must_use]
+    pub fn told_to(mut self, caller: Caller, disclosure: Disclosure) -> Self {
+        fn cap(value: &mut Value, disclosure: Disclosure) {
+            if let Some(available) = value.as_i64() {
+                *value = disclosure.of(available).into();
+            }
+        }
+        if matches!(caller, Caller::Service | Caller::Engine) {
+            return self;
+        }
+        if let Some(available) = self.0.fields.get_mut("available") {
+            cap(available, disclosure);
+        }
+        let items = self.0.fields.get_mut("items").and_then(Value::as_array_mut);
+        for available in items.into_iter().flatten().filter_map(|item| item.get_mut("available")) {
+            cap(available, disclosure);
+        }
+        self
+    }
+
     pub fn code(&self) -> Code {
         self.0.code
     }
@@ -117,11 +175,39 @@ impl Problem {
     pub fn detail(&self) -> &str {
         &self.0.detail
     }
+
+    pub fn errors(&self) -> &[FieldError] {
+        &self.0.errors
+    }
+}
+
+/// Checks of the elements of a list: what any of them has to say is said at once.
+pub fn all<T>(results: impl Iterator<Item = Result<T, Problem>>) -> Result<Vec<T>, Problem> {
+    let mut all = Ok(Vec::new());
+    for result in results {
+        all = both(all, result).map(|(mut before, next)| {
+            before.push(next);
+            before
+        });
+    }
+    all
+}
+
+/// Two checks of one request: what both have to say is said at once.
+pub fn both<A, B>(one: Result<A, Problem>, other: Result<B, Problem>) -> Result<(A, B), Problem> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(problem), Ok(_)) | (Ok(_), Err(problem)) => Err(problem),
+        (Err(mut problem), Err(other)) => {
+            problem.0.errors.extend(other.0.errors);
+            Err(problem)
+        }
+    }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Parts { code, detail, fields, retry_after, version, replayed } = *self.0;
+        let Parts { code, detail, fields, errors, retry_after, version, replayed } = *self.0;
         let status = code.status();
         let retries = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
         let retry_after = retries.then(|| retry_after.unwrap_or(DEFAULT_RETRY));
@@ -132,12 +218,14 @@ impl IntoResponse for Problem {
             detail: &detail,
             code: code.as_str(),
             retry_after_ms: retry_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+            errors: &errors,
             fields: &fields,
         };
         let mut response = Response::new(Body::from(json::encode(&body)));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
+        headers.insert(header::CACHE_CONTROL, NOT_KEPT);
         if let Some(after) = retry_after {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));

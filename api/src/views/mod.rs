@@ -17,6 +17,6 @@ pub use list::{ListView, Page};
 pub use money::MoneyView;
 pub use order::{OrderLineView, OrderStatusView, OrderView, PaymentView, StatusChangeView};
 pub use product::{ProductView, VariantView};
-pub use stock::{HoldView, StockView};
+pub use stock::{Availability, AvailabilityView, HoldView, StockAnswer, StockView};
 pub use time::Rfc3339;
 pub use user::{AddressView, TokensView, UserView};

@@ -7,6 +7,6 @@ use utoipa::ToSchema;
 pub struct MoneyView<'a> {
     #[schema(example = 1999)]
     pub amount: i64,
-    #[schema(example = "USD")]
+    #[schema(example = "USD", pattern = "^[A-Z]{3}$")]
     pub currency: &'a str,
 }

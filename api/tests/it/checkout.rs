@@ -56,8 +56,8 @@ async fn the_same_key_gives_the_same_order() {
     let cart = shop.cart_with_mugs().await;
     let first = check_out(&shop, &cart, "k", json!({})).await.is(201);
     let again = check_out(&shop, &cart, "k", json!({})).await.is(201);
-    assert_eq!(first.header("idempotency-replayed"), None);
-    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(first.header("idempotent-replayed"), None);
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
     assert_eq!(first.json(), again.json());
     shop.mugs_become(98, 2).await;
     check_out(&shop, &cart, "k", json!({"payment": {"method": "barter"}}))

@@ -5,12 +5,14 @@
 
 mod backup;
 mod bad_input;
+mod browsers;
 mod carts;
 mod checkout;
 mod command_line;
 mod entity_kinds;
 mod fleet;
 mod fleet_on_redis;
+mod forms;
 mod full_disk;
 mod gone_clients;
 mod idempotency;
@@ -19,6 +21,8 @@ mod openapi;
 mod operations;
 mod orders;
 mod peers;
+mod permissions;
+mod preconditions;
 mod products;
 mod sessions;
 mod slow_clients;

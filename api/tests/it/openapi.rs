@@ -3,7 +3,7 @@ use std::{fs, path::Path, time::Duration};
 use serde_json::Value;
 use smartcart_api::{problem::Code, router};
 
-use crate::support::TestShop;
+use crate::support::{Request, TestShop, described::operations};
 
 fn described() -> String {
     let (_, description) = router::api(Duration::from_secs(1), smartcart_api::target::Target::All);
@@ -80,4 +80,51 @@ async fn the_service_gives_its_description_and_a_page_to_read_it() {
     assert_eq!(served, serde_json::from_str::<Value>(&described()).unwrap());
     let page = shop.get("/docs/").await.is(200);
     assert!(String::from_utf8_lossy(&page.body).contains("<html"));
+}
+
+/// Tags are described where there are some, and only there.
+#[tokio::test]
+async fn every_read_has_the_tag_that_its_description_names() {
+    let shop = TestShop::open().await;
+    let (ada, _) = shop.shopper("ada@example.com").await;
+    let mine = shop.send(Request::new("GET", "/v1/carts/mine").bearer(&ada)).await.is(200).json();
+    let cart = mine["id"].as_str().unwrap();
+    let items = Request::new("POST", format!("/v1/carts/{cart}/items")).bearer(&ada);
+    shop.send(items.json(&serde_json::json!({"sku": "MUG", "quantity": 1}))).await.is(200);
+    let checkout = Request::new("POST", format!("/v1/carts/{cart}/checkout")).bearer(&ada).key("k");
+    let order = shop.send(checkout).await.is(201).json();
+    let order = order["id"].as_str().unwrap();
+    for operation in operations().into_iter().filter(|operation| operation.method == "GET") {
+        let path = operation.route.replace("/carts/{id}", &format!("/carts/{cart}"));
+        let path = path.replace("/orders/{id}", &format!("/orders/{order}"));
+        let path = path.replace("{sku}", "MUG").replace("{id}", "MUG");
+        let read = || Request::new("GET", &path).bearer(&ada);
+        let answer = shop.send(read()).await.is(200);
+        let described = &operation.described["responses"]["200"]["headers"]["ETag"];
+        assert_eq!(described.is_object(), answer.header("etag").is_some(), "{path}");
+        let known = shop.send(read().header("If-None-Match", answer.header("etag").unwrap())).await;
+        assert_eq!(known.status, 304, "{path}");
+    }
+}
+
+/// The table of changes is in `preconditions.rs`; here, what it does not ask.
+#[test]
+fn a_change_names_an_if_match_where_a_version_can_be_known() {
+    for operation in operations().into_iter().filter(|operation| operation.method != "GET") {
+        let parameters = operation.described["parameters"].as_array().cloned().unwrap_or_default();
+        let takes = |name: &str| parameters.iter().any(|parameter| parameter["name"] == name);
+        let is_of_a_thing = operation.route.contains('{')
+            || operation.route == "/v1/users/me"
+            || operation.route == "/v1/users/me/password";
+        assert_eq!(takes("If-Match"), is_of_a_thing, "{} {}", operation.method, operation.route);
+        let may_create = operation.method == "PUT"
+            && ["products", "inventory"].contains(&operation.route.split('/').nth(2).unwrap());
+        assert_eq!(
+            takes("If-None-Match"),
+            may_create && is_of_a_thing,
+            "{} {}",
+            operation.method,
+            operation.route
+        );
+    }
 }

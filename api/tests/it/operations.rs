@@ -69,5 +69,5 @@ async fn what_was_answered_is_there_after_a_restart() {
     let before = shop.get(&cart).await.is(200).json();
     let shop = shop.reopen().await;
     assert_eq!(shop.get(&cart).await.is(200).json(), before);
-    assert_eq!(shop.get("/v1/inventory/MUG").await.json()["on_hand"], 100);
+    assert_eq!(shop.level("MUG").await["on_hand"], 100);
 }

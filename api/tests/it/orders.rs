@@ -39,7 +39,7 @@ async fn a_cancelled_order_restocks_once() {
     let cancel = || Request::new("POST", format!("{order}/cancel")).key("k");
     assert_eq!(shop.send(cancel()).await.is(200).json()["status"], "cancelled");
     let again = shop.send(cancel()).await.is(200);
-    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
     shop.send(Request::new("POST", format!("{order}/cancel"))).await.problem(409, "forbidden_transition");
     shop.mugs_become(100, 0).await;
 }

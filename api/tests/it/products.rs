@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Request, TestShop};
+use crate::support::{Answer, Request, TestShop, described::operations};
 
 fn names(answer: &Answer) -> Vec<String> {
     let items = answer.json();
@@ -184,4 +184,79 @@ async fn writers_of_one_product_leave_the_last_of_them_on_sale() {
         assert_eq!(sold["version"], stored.version);
         assert_eq!(shop.app.engine().catalog().generation(), generation);
     }
+}
+
+#[tokio::test]
+async fn a_file_from_a_spreadsheet_loses_no_row() {
+    let shop = TestShop::open().await;
+    let row = |id: &str| json!({"id": id, "name": id, "variants": [{"sku": id, "prices": []}]}).to_string();
+    let text = format!("\u{feff}{}\r\n\r\n{}\r\n", row("A"), row("B"));
+    let result = import(&shop, text).await;
+    assert_eq!((&result["written"], &result["rejected"]), (&json!(2), &json!([])));
+    shop.get("/v1/products/A").await.is(200);
+}
+
+#[tokio::test]
+async fn a_bad_row_costs_one_row_and_says_all_that_is_wrong_with_it() {
+    let shop = TestShop::open().await;
+    let row = |id: &str, name: &str| {
+        json!({"id": id, "name": name, "variants": [{"sku": id, "prices": []}]}).to_string()
+    };
+    let rows = [
+        row("A", "A"),
+        row("B", "nul\0nul"),
+        json!({"name": 7, "variants": [{"sku": "a b"}]}).to_string(),
+        json!({"name": "no id", "variants": [{"sku": "D", "prices": []}]}).to_string(),
+        row("E", "E"),
+    ];
+    let result = import(&shop, rows.join("\n")).await;
+    assert_eq!(result["written"], 2);
+    let rejected: Vec<(u64, Vec<&str>)> = result["rejected"].as_array().unwrap().iter().map(errors).collect();
+    assert_eq!(
+        rejected,
+        [(2, vec!["/name"]), (3, vec!["/name", "/variants/0/prices", "/variants/0/sku"]), (4, vec!["/id"]),]
+    );
+}
+
+fn errors(row: &Value) -> (u64, Vec<&str>) {
+    let errors = row["errors"].as_array().unwrap();
+    let mut pointers: Vec<_> = errors.iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    pointers.sort_unstable();
+    (row["line"].as_u64().unwrap(), pointers)
+}
+
+async fn import(shop: &TestShop, text: String) -> Value {
+    let request = Request::new("POST", "/v1/products/import").bearer(&shop.token);
+    shop.send(request.text("application/x-ndjson", text)).await.is(200).json()
+}
+
+/// Words that stand for something else at the end of an address: dots that clients take out, and the router's own.
+fn reserved() -> Vec<String> {
+    let own = operations().into_iter().filter_map(|operation| {
+        let (parent, last) = operation.route.rsplit_once('/')?;
+        let of_the_shop = parent == "/v1/products" || parent == "/v1/inventory";
+        (of_the_shop && !last.starts_with('{')).then(|| last.to_owned())
+    });
+    let reserved: Vec<_> = own.chain([".".to_owned(), "..".to_owned()]).collect();
+    assert!(reserved.contains(&"import".to_owned()));
+    reserved
+}
+
+#[tokio::test]
+async fn whatever_comes_in_can_be_asked_for() {
+    let shop = TestShop::open().await;
+    for word in reserved() {
+        let row =
+            |id: &str, sku: &str| json!({"id": id, "name": id, "variants": [{"sku": sku, "prices": []}]});
+        let result = import(&shop, row(&word, "A").to_string()).await;
+        assert_eq!(errors(&result["rejected"][0]), (1, vec!["/id"]), "{word}");
+        let result = import(&shop, row("A", &word).to_string()).await;
+        assert_eq!(errors(&result["rejected"][0]), (1, vec!["/variants/0/sku"]), "{word}");
+        let product = json!({"name": "A", "variants": [{"sku": "A", "prices": []}]});
+        let put = shop.send(shop.put(format!("/v1/products/{word}")).json(&product)).await;
+        assert!([405, 422].contains(&put.status), "{word}: {put:?}");
+        let shelf = shop.put(format!("/v1/inventory/{word}")).json(&json!({"on_hand": 1}));
+        shop.send(shelf).await.problem(404, "sku_not_found");
+    }
+    assert_eq!(names(&shop.get("/v1/products").await.is(200)), ["Mug", "Tee"]);
 }

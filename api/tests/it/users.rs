@@ -43,8 +43,53 @@ async fn an_account_opened_twice_with_one_key_is_one_account() {
     let first = shop.send(open()).await.is(201);
     assert_eq!(first.header("smartcart-durability"), Some("committed"));
     let again = shop.send(open()).await.is(201);
-    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
     assert_eq!(first.json(), again.json());
+}
+
+#[tokio::test]
+async fn a_key_stands_for_one_password() {
+    let shop = TestShop::open().await;
+    let key = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    let open = |password: &str| {
+        let account = json!({"email": "ada@example.com", "password": password, "name": "Ada"});
+        Request::new("POST", "/v1/users").key(key).json(&account)
+    };
+    shop.send(open("correct horse")).await.is(201);
+    shop.send(open("battery staple")).await.problem(422, "idempotency_key_reused");
+    let tokens = shop.sign_in("ada@example.com").await.is(201).json();
+    let token = tokens["access_token"].as_str().unwrap();
+    let change = |current: &str, new: &str| {
+        let body = json!({"current_password": current, "new_password": new});
+        Request::new("PUT", "/v1/users/me/password").bearer(token).key("k").json(&body)
+    };
+    shop.send(change("correct horse", "battery staple")).await.is(204);
+    for (current, new) in [
+        ("battery staple", "correct horse"),
+        ("correct horse", "correct horse"),
+        ("wrong horse", "battery staple"),
+        ("battery staple", "battery staple"),
+    ] {
+        shop.send(change(current, new)).await.problem(422, "idempotency_key_reused");
+    }
+    let again = shop.send(change("correct horse", "battery staple")).await.is(204);
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    shop.sign_in("ada@example.com").await.problem(401, "invalid_credentials");
+}
+
+#[tokio::test]
+async fn a_wrong_current_password_is_wrong_whatever_the_new_one_is() {
+    let shop = TestShop::open().await;
+    let (token, _) = shop.shopper("ada@example.com").await;
+    let there = shop.sign_in("ada@example.com").await.is(201).json();
+    for key in [None, Some("k")] {
+        let body = json!({"current_password": "wrong horse", "new_password": "correct horse"});
+        let change = Request::new("PUT", "/v1/users/me/password").bearer(&token).json(&body);
+        let change = key.map_or(change.clone(), |key| change.key(key));
+        shop.send(change).await.problem(401, "invalid_credentials");
+    }
+    let there = Request::new("GET", "/v1/users/me").bearer(there["access_token"].as_str().unwrap());
+    shop.send(there).await.is(200);
 }
 
 #[tokio::test]
@@ -73,7 +118,7 @@ async fn a_new_password_ends_the_other_sessions() {
     shop.send(change("wrong horse", "battery staple")).await.problem(401, "invalid_credentials");
     shop.send(change("correct horse", "battery staple")).await.is(204);
     let again = shop.send(change("correct horse", "battery staple")).await.is(204);
-    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
     shop.send(Request::new("GET", "/v1/users/me").bearer(&here)).await.is(200);
     shop.send(Request::new("GET", "/v1/users/me").bearer(there)).await.problem(401, "invalid_token");
     shop.sign_in("ada@example.com").await.problem(401, "invalid_credentials");
@@ -121,7 +166,7 @@ async fn a_repeated_change_of_the_password_ends_what_it_ended_and_no_session_of_
     let credentials = json!({"email": "ada@example.com", "password": "battery staple"});
     let after = shop.post("/v1/sessions", credentials).await.is(201).json();
     let again = shop.send(change()).await.is(204);
-    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
     assert_eq!((me(&before).await, me(&after).await), (401, 200));
 }
 

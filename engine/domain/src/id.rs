@@ -205,6 +205,14 @@ shop_word! {
     ProductId, limits::SKU_BYTES, "a product id is 1 to 64 of A-Z a-z 0-9 . _ -";
 }
 
+/// Words that an address cannot end with: clients take dots out of it, and these stand for something else there.
+const RESERVED: [&str; 3] = [".", "..", "import"];
+
+/// Whether what is named so can be asked for at its address. What exists already may be named so.
+pub fn is_reachable(word: &str) -> bool {
+    !RESERVED.contains(&word)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,8 +42,8 @@ pub struct Limits {
     pub cart_lines: usize,
     /// Units of one line.
     pub line_quantity: u32,
-    /// Bytes of a cart's metadata.
-    pub metadata_bytes: usize,
+    /// Characters of a cart's metadata.
+    pub metadata_characters: usize,
     /// An untouched cart expires after this long.
     pub cart_lifetime: Seconds,
 }
@@ -53,7 +53,7 @@ impl Default for Limits {
         Self {
             cart_lines: 100,
             line_quantity: 999,
-            metadata_bytes: 4096,
+            metadata_characters: 4096,
             cart_lifetime: Seconds(30 * 24 * 60 * 60),
         }
     }

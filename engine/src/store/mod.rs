@@ -2,6 +2,8 @@
 
 mod batch;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 pub use batch::{IndexedColumns, Row, TableBatch};
@@ -145,7 +147,8 @@ pub trait CatalogStore: Send + Sync + 'static {
     /// The generation and every product.
     async fn load_catalog(&self) -> Result<(u64, Vec<Product>), StoreError>;
     /// Writes a product. `expected` is the version the caller believes it at (0: it must not exist); the version written
-    /// is the next one, whatever `product.version` says. Raises the generation.
+    /// is the next one, whatever `product.version` says, also after the last one of a product that was deleted. Raises the
+    /// generation. What says the same as before keeps version and generation.
     async fn put_product(
         &self,
         product: &Product,
@@ -206,7 +209,7 @@ pub trait UserStore: Send + Sync + 'static {
     async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError>;
     /// The account, as it is now, that this key has changed; `KeyReused` when it made another change.
     async fn user_of_key(&self, key: TableKey) -> Result<Option<User>, StoreError>;
-    /// Writes the next version (`next.version - 1` must be the stored one).
+    /// Writes the next version (`next.version - 1` must be the stored one). What says the same as before keeps its version.
     async fn update_user(&self, next: &User, key: Option<TableKey>) -> Result<Written<User>, StoreError>;
     /// The same, and in the same transaction ends the shopper's sessions but one, and tells the other pods. A replay ends none: those
     /// that began later know the new password.
@@ -224,12 +227,14 @@ pub trait UserStore: Send + Sync + 'static {
         key: Option<TableKey>,
     ) -> Result<Written<Session>, StoreError>;
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError>;
-    /// Raises the generation when it is `generation`, else `Stale`. Replayed with the same key: the session as it is now.
+    /// Raises the generation when it is `generation`, else `Stale`: but whoever comes with the generation before, within
+    /// `grace` of its end, gets the session as it is. Replayed with the same key: the session as it is now.
     async fn rotate_session(
         &self,
         id: SessionId,
         generation: u64,
         expires_at: Timestamp,
+        grace: Duration,
         key: Option<TableKey>,
     ) -> Result<Written<Session>, StoreError>;
     /// Ends a session, and tells the other pods, also when it is not the first time. Whether it was open until now, or until this
@@ -242,7 +247,7 @@ pub trait UserStore: Send + Sync + 'static {
     async fn revoked_sessions(&self, now: Timestamp) -> Result<Vec<SessionId>, StoreError>;
 
     async fn addresses(&self, user: UserId) -> Result<Vec<Address>, StoreError>;
-    /// Creates (version 1 and no such row) or writes the next version.
+    /// Creates (version 1 and no such row) or writes the next version. What says the same as before keeps its version.
     async fn put_address(
         &self,
         next: &Address,

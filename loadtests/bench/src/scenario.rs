@@ -114,7 +114,7 @@ impl Load<'_> {
             return Ok(());
         }
         let until = Instant::now() + HOLDS_END_WITHIN;
-        while held(self.address).await? > 0 {
+        while self.held().await? > 0 {
             ensure!(Instant::now() < until, "the holds did not end within {HOLDS_END_WITHIN:?}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -127,13 +127,15 @@ impl Load<'_> {
         let path = format!("/v1/inventory/{HOT_SKU}/holds");
         render("POST", &path, &[("authorization", &bearer)], Some(&body))
     }
-}
 
-/// Units of the SKU that are put aside.
-async fn held(address: SocketAddr) -> anyhow::Result<u64> {
-    let mut connection = Connection::open(address).await?;
-    let response = connection.call(&render("GET", &format!("/v1/inventory/{HOT_SKU}"), &[], None)).await?;
-    ensure!(response.status == 200, "the SKU was answered {}", response.status);
-    let level: serde_json::Value = serde_json::from_slice(&response.body)?;
-    level["held"].as_u64().with_context(|| format!("no `held`: {level}"))
+    /// Units of the SKU that are put aside.
+    async fn held(&self) -> anyhow::Result<u64> {
+        let mut connection = Connection::open(self.address).await?;
+        let bearer = format!("Bearer {}", self.token);
+        let path = format!("/v1/inventory/{HOT_SKU}");
+        let response = connection.call(&render("GET", &path, &[("authorization", &bearer)], None)).await?;
+        ensure!(response.status == 200, "the SKU was answered {}", response.status);
+        let level: serde_json::Value = serde_json::from_slice(&response.body)?;
+        level["held"].as_u64().with_context(|| format!("no `held`: {level}"))
+    }
 }

@@ -54,7 +54,7 @@ export const carts = {
 };
 
 export const inventory = {
-  get: (sku) => call('GET', '/v1/inventory/{sku}', `/v1/inventory/${sku}`),
+  get: (sku) => call('GET', '/v1/inventory/{sku}', `/v1/inventory/${sku}`, { admin: true }),
   set: (sku, onHand) =>
     call('PUT', '/v1/inventory/{sku}', `/v1/inventory/${sku}`, { body: { on_hand: onHand }, admin: true }),
   hold: (sku, quantity) =>

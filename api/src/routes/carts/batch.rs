@@ -16,7 +16,7 @@ use crate::{
     app_state::AppState,
     extract::{Change, Json, PathId, SkuText},
     json,
-    problem::{Code, Problem},
+    problem::{Code, FieldCode, FieldError, Problem, all},
     reply::{Durability, Reply},
     views::CartView,
 };
@@ -119,9 +119,7 @@ impl Batch {
                 Mode::Atomic => BatchMode::Atomic,
                 Mode::BestEffort => BatchMode::BestEffort,
             },
-            operations: operations
-                .map(|(index, operation)| operation.read(index, catalog))
-                .collect::<Result<_, _>>()?,
+            operations: all(operations.map(|(index, operation)| operation.read(index, catalog)))?,
             catalog: catalog.clone(),
         })
     }
@@ -138,14 +136,19 @@ impl OperationBody {
             }
             (Op::Remove, Some(_)) => return Err(invalid(index, "remove has no quantity")),
         };
-        let sku = self.sku.resolve(catalog).map_err(|problem| problem.with("operation", index))?;
+        let sku = self
+            .sku
+            .resolve(catalog)
+            .map_err(|problem| problem.with("operation", index).within(&format!("/operations/{index}")))?;
         Ok(Operation { kind, sku, quantity })
     }
 }
 
 fn invalid(index: usize, reason: &str) -> Problem {
+    let error = FieldError::new(format!("/operations/{index}/quantity"), FieldCode::Invalid, reason);
     Problem::new(Code::InvalidBody, format!("operations[{index}].quantity: {reason}"))
         .with("operation", index)
+        .at(error)
 }
 
 impl ResultView {

@@ -89,7 +89,8 @@ pub async fn check_out(
             metadata: None,
         },
     };
-    let ordered = state.engine.checkout(request).await?;
+    let ordered = state.engine.checkout(request).await;
+    let ordered = ordered.map_err(|refusal| Problem::from(refusal).told_to(caller, state.disclosure))?;
     let json = json::encode(&OrderView::new(&ordered.order));
     Ok(Reply::created(json, format!("/v1/orders/{}", ordered.order.id))
         .version(ordered.order.version)

@@ -12,7 +12,7 @@ use super::fresh_json;
 use crate::{
     app_state::AppState,
     extract::{Change, Json, JsonObject},
-    problem::{Code, Problem},
+    problem::{Code, FieldCode, FieldError, Problem},
     reply::{Durability, Reply},
     views::CartView,
 };
@@ -23,7 +23,7 @@ pub struct CreateCart {
     /// ISO 4217; the shop's own when not said.
     #[schema(value_type = Option<String>, pattern = "^[A-Z]{3}$", example = "GBP")]
     currency: Option<Currency>,
-    /// Anything of the storefront's own, up to 4 KiB; the order carries it on.
+    /// Anything of the storefront's own, up to 4,096 characters; the order carries it on.
     metadata: Option<JsonObject>,
 }
 
@@ -47,7 +47,7 @@ pub async fn create_cart(
     let key = change.fingerprint();
     let CreateCart { currency, metadata } = change.body.map(|Json(body)| body).unwrap_or_default();
     if let Some(metadata) = &metadata {
-        must_fit(metadata, state.engine.limits().metadata_bytes)?;
+        must_fit(metadata, state.engine.limits().metadata_characters)?;
     }
     let command = CartCommand::Create {
         currency: currency.unwrap_or(state.currency),
@@ -66,9 +66,14 @@ pub async fn create_cart(
 }
 
 fn must_fit(metadata: &JsonObject, limit: usize) -> Result<(), Problem> {
-    if metadata.text().len() <= limit {
+    if metadata.text().chars().count() <= limit {
         return Ok(());
     }
-    Err(Problem::new(Code::InvalidMetadata, format!("metadata has at most {limit} bytes"))
-        .with("limit_bytes", limit))
+    Err(Problem::new(Code::InvalidMetadata, format!("metadata has at most {limit} characters"))
+        .with("limit", limit)
+        .at(FieldError {
+            pointer: "/metadata".to_owned(),
+            code: FieldCode::TooLong,
+            detail: format!("at most {limit} characters"),
+        }))
 }

@@ -24,6 +24,7 @@ use crate::{
 /// It is made on first use, it is the same one on every device, and once it has expired it begins again.
 #[utoipa::path(
     get, path = "/v1/carts/mine", tag = "carts", operation_id = "read_my_cart",
+    security(("bearer" = [])),
     responses((status = 200, description = "The cart", body = CartView), (status = 304, description = "As you have it")),
 )]
 pub async fn read_my_cart(

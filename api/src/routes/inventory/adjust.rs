@@ -8,10 +8,10 @@ use utoipa::ToSchema;
 use super::{ask, changed, known_sku};
 use crate::{
     app_state::AppState,
-    extract::{Change, Json, PathSku},
+    extract::{Change, Json, PathSku, Service},
     problem::Problem,
     reply::Reply,
-    routes::users::must_be_short,
+    routes::users::must_be_a_line,
     views::StockView,
 };
 
@@ -22,7 +22,7 @@ pub struct Adjust {
     #[schema(example = 24)]
     delta: i64,
     /// The shop's own word for why: 1 to 200 characters.
-    #[schema(example = "delivery")]
+    #[schema(example = "delivery", min_length = 1, max_length = 200)]
     reason: String,
 }
 
@@ -31,6 +31,7 @@ pub struct Adjust {
 /// For a delivery or a breakage. Needs a service token.
 #[utoipa::path(
     post, path = "/v1/inventory/{sku}/adjustments", tag = "inventory", operation_id = "adjust_stock",
+    security(("service" = [])),
     params(("sku" = String, Path, description = "The SKU")),
     request_body = Adjust,
     responses((status = 200, description = "The stock", body = StockView)),
@@ -38,12 +39,16 @@ pub struct Adjust {
 pub async fn adjust_stock(
     State(state): State<Arc<AppState>>,
     PathSku(sku): PathSku,
-    change: Change<Json<Adjust>>,
+    change: Change<Json<Adjust>, Service>,
 ) -> Result<Reply, Problem> {
-    change.identity.service()?;
     let sku = known_sku(&state, &sku, change.caller())?;
     let Json(Adjust { delta, reason }) = &change.body;
-    must_be_short("reason", reason, 200)?;
+    must_be_a_line("reason", reason, 200)?;
     let command = StockCommand::Adjust { delta: *delta, reason: reason.as_str().into() };
-    Ok(changed(&sku, &ask(&state, &sku, &change, change.fingerprint(), command).await?))
+    Ok(changed(
+        &state,
+        change.caller(),
+        &sku,
+        &ask(&state, &sku, &change, change.fingerprint(), command).await?,
+    ))
 }

@@ -9,14 +9,14 @@ use crate::{
     extract::{Change, Nothing, PathId, PathSku},
     problem::Problem,
     reply::Reply,
-    views::StockView,
+    views::StockAnswer,
 };
 
 /// Sell what is held
 #[utoipa::path(
     post, path = "/v1/inventory/{sku}/holds/{id}/commit", tag = "inventory", operation_id = "commit_hold",
     params(("sku" = String, Path, description = "The SKU"), ("id" = String, Path, description = "The hold's id")),
-    responses((status = 200, description = "The stock that is left", body = StockView)),
+    responses((status = 200, description = "The stock that is left", body = StockAnswer)),
 )]
 pub async fn commit_hold(
     State(state): State<Arc<AppState>>,
@@ -26,5 +26,10 @@ pub async fn commit_hold(
 ) -> Result<Reply, Problem> {
     let sku = known_sku(&state, &sku, change.caller())?;
     let key = hold_key(&change, id);
-    Ok(changed(&sku, &ask(&state, &sku, &change, key, StockCommand::CommitHold { id }).await?))
+    Ok(changed(
+        &state,
+        change.caller(),
+        &sku,
+        &ask(&state, &sku, &change, key, StockCommand::CommitHold { id }).await?,
+    ))
 }

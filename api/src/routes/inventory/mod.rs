@@ -21,7 +21,7 @@ use crate::{
     json,
     problem::{Code, Problem},
     reply::{Durability, Reply},
-    views::{HoldView, Rfc3339, StockView},
+    views::{AvailabilityView, HoldView, Rfc3339, StockView},
 };
 
 /// The SKU of this text. Only the shop itself may ask for one that the catalogue has not: nobody else can make us
@@ -37,19 +37,24 @@ fn known_sku(state: &AppState, text: &str, caller: Caller) -> Result<Sku, Proble
     sku.ok_or_else(|| Problem::plain(Code::SkuNotFound))
 }
 
-async fn ask<P>(
+async fn ask<P, A>(
     state: &AppState,
     sku: &Sku,
-    change: &Change<P>,
+    change: &Change<P, A>,
     key: Option<KeyFingerprint>,
     command: StockCommand,
 ) -> Result<Answer<Stock>, Problem> {
+    if change.must_exist && state.engine.inventory().read(sku).await?.is_none_or(|stock| stock.version() == 0)
+    {
+        return Err(Problem::stale(0));
+    }
     let request = Request { command, caller: change.caller(), key, expected: change.expected, fresh: false };
-    Ok(state.engine.inventory().ask(sku, request).await?)
+    let answer = state.engine.inventory().ask(sku, request).await;
+    answer.map_err(|refusal| Problem::from(refusal).told_to(change.caller(), state.disclosure))
 }
 
 /// The key of a change to one hold: it is the hold's alone, since every guest is the same caller.
-fn hold_key<P>(change: &Change<P>, hold: HoldId) -> Option<KeyFingerprint> {
+fn hold_key<P, A>(change: &Change<P, A>, hold: HoldId) -> Option<KeyFingerprint> {
     change.key.clone().map(|key| key.within(hold).fingerprint(change.caller()))
 }
 
@@ -57,10 +62,18 @@ fn stock_json(sku: &Sku, level: &StockLevel) -> Bytes {
     json::encode(&StockView::new(sku.as_str(), level))
 }
 
-/// The stock after a change.
-fn changed(sku: &Sku, answer: &Answer<Stock>) -> Reply {
+/// The stock after a change, as its caller may see it.
+fn changed(state: &AppState, caller: Caller, sku: &Sku, answer: &Answer<Stock>) -> Reply {
     let level = answer.published.view();
-    Reply::ok(stock_json(sku, level)).version(level.version).durable(Durability::Journaled, answer.replayed)
+    let reply = match caller {
+        Caller::Service => Reply::ok(stock_json(sku, level)).version(level.version),
+        Caller::Guest | Caller::User(_) | Caller::Engine => Reply::ok(availability_json(state, sku, level)),
+    };
+    reply.durable(Durability::Journaled, answer.replayed)
+}
+
+fn availability_json(state: &AppState, sku: &Sku, level: &StockLevel) -> Bytes {
+    json::encode(&AvailabilityView::new(sku.as_str(), level, state.disclosure))
 }
 
 /// The hold that a change answered.

@@ -2,14 +2,18 @@ use std::{sync::Arc, time::Duration};
 
 use axum::extract::State;
 use serde::Deserialize;
-use smartcart_domain::{id::HoldId, inventory::StockCommand, limits::DEFAULT_HOLD_TTL};
+use smartcart_domain::{
+    id::HoldId,
+    inventory::{StockCommand, StockRejection},
+    limits::{DEFAULT_HOLD_TTL, MAX_HOLD_TTL},
+};
 use utoipa::ToSchema;
 
 use super::{ask, hold_json, known_sku};
 use crate::{
     app_state::AppState,
     extract::{Change, Json, PathSku},
-    problem::Problem,
+    problem::{Problem, both},
     reply::{Durability, Reply},
     views::HoldView,
 };
@@ -55,9 +59,22 @@ pub async fn place_hold(
         (None, None) => HoldId::random(),
     };
     let ttl = ttl_seconds.map_or(DEFAULT_HOLD_TTL, Duration::from_secs);
+    both(must_be_some(*quantity), must_end(ttl))?;
     let command = StockCommand::PlaceHold { id, quantity: *quantity, ttl };
     let answer = ask(&state, &sku, &change, change.fingerprint(), command).await?;
     let (id, json) = hold_json(&state, &sku, &answer.outcome)?;
     Ok(Reply::created(json, format!("/v1/inventory/{sku}/holds/{id}"))
         .durable(Durability::Journaled, answer.replayed))
+}
+
+fn must_be_some(quantity: u32) -> Result<(), Problem> {
+    if quantity > 0 { Ok(()) } else { Err(StockRejection::QuantityZero.into()) }
+}
+
+/// The rule says so too, but after the quantity and alone.
+fn must_end(ttl: Duration) -> Result<(), Problem> {
+    if (Duration::from_secs(1)..=MAX_HOLD_TTL).contains(&ttl) {
+        return Ok(());
+    }
+    Err(StockRejection::TtlOutOfRange { max_seconds: MAX_HOLD_TTL.as_secs() }.into())
 }

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use smartcart_domain::idempotency::Caller;
 
-use super::{known_sku, stock_json};
+use super::{availability_json, known_sku, stock_json};
 use crate::{
     app_state::AppState,
     auth::Identity,
@@ -10,14 +11,17 @@ use crate::{
     extract::PathSku,
     problem::{Code, Problem},
     reply::Reply,
-    views::StockView,
+    views::StockAnswer,
 };
 
 /// Read a SKU's stock
 #[utoipa::path(
     get, path = "/v1/inventory/{sku}", tag = "inventory", operation_id = "read_stock",
     params(("sku" = String, Path, description = "The SKU")),
-    responses((status = 200, description = "The stock", body = StockView), (status = 304, description = "As you have it")),
+    responses(
+        (status = 200, description = "The stock to a service; to everybody else, what is available", body = StockAnswer),
+        (status = 304, description = "As you have it"),
+    ),
 )]
 pub async fn read_stock(
     State(state): State<Arc<AppState>>,
@@ -31,5 +35,9 @@ pub async fn read_stock(
     if level.version == 0 && state.engine.catalog().listing(&sku).is_none() {
         return Err(Problem::plain(Code::SkuNotFound));
     }
-    Ok(Reply::read(&known, level.version, || stock_json(&sku, &level)))
+    if identity.caller == Caller::Service {
+        return Ok(Reply::read(&known, level.version, || stock_json(&sku, &level)));
+    }
+    // The tag is the content's: the version counts every hold and every sale.
+    Ok(Reply::read_content(&known, availability_json(&state, &sku, &level)))
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::{ask, changed, known_sku};
 use crate::{
     app_state::AppState,
-    extract::{Change, Json, PathSku},
+    extract::{Change, Json, PathSku, Service},
     problem::Problem,
     reply::Reply,
     views::StockView,
@@ -27,6 +27,7 @@ pub struct SetOnHand {
 /// For a count of the shelf. Needs a service token.
 #[utoipa::path(
     put, path = "/v1/inventory/{sku}", tag = "inventory", operation_id = "set_on_hand",
+    security(("service" = [])),
     params(("sku" = String, Path, description = "The SKU")),
     request_body = SetOnHand,
     responses((status = 200, description = "The stock", body = StockView)),
@@ -34,10 +35,14 @@ pub struct SetOnHand {
 pub async fn set_on_hand(
     State(state): State<Arc<AppState>>,
     PathSku(sku): PathSku,
-    change: Change<Json<SetOnHand>>,
+    change: Change<Json<SetOnHand>, Service>,
 ) -> Result<Reply, Problem> {
-    change.identity.service()?;
     let sku = known_sku(&state, &sku, change.caller())?;
     let command = StockCommand::SetOnHand { on_hand: change.body.0.on_hand };
-    Ok(changed(&sku, &ask(&state, &sku, &change, change.fingerprint(), command).await?))
+    Ok(changed(
+        &state,
+        change.caller(),
+        &sku,
+        &ask(&state, &sku, &change, change.fingerprint(), command).await?,
+    ))
 }

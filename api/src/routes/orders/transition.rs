@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::turn;
 use crate::{
     app_state::AppState,
-    extract::{Change, Json, PathId},
+    extract::{Change, Json, PathId, Service},
     problem::Problem,
     reply::Reply,
     views::{OrderStatusView, OrderView},
@@ -27,6 +27,7 @@ pub struct Transition {
 /// Needs a service token.
 #[utoipa::path(
     post, path = "/v1/orders/{id}/transitions", tag = "orders", operation_id = "transition_order",
+    security(("service" = [])),
     params(("id" = String, Path, description = "The order's id")),
     request_body = Transition,
     responses(
@@ -37,8 +38,7 @@ pub struct Transition {
 pub async fn transition_order(
     State(state): State<Arc<AppState>>,
     PathId(id): PathId<OrderId>,
-    change: Change<Json<Transition>>,
+    change: Change<Json<Transition>, Service>,
 ) -> Result<Reply, Problem> {
-    change.identity.service()?;
     turn(&state, id, change.body.0.to, change.expected, change.fingerprint()).await
 }

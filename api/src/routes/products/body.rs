@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use smartcart_domain::{
-    catalog::{InvalidProduct, Product, Variant},
+    catalog::{Fault, InvalidProduct, Product, Variant},
     id::{ProductId, Sku},
     money::Money,
     time::Timestamp,
@@ -10,7 +10,7 @@ use smartcart_domain::{
 use utoipa::ToSchema;
 
 use crate::{
-    problem::{Code, Problem},
+    problem::{Code, FieldCode, FieldError, Problem},
     views::MoneyView,
 };
 
@@ -19,9 +19,9 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct ProductBody {
     /// In an import; elsewhere the address says it.
-    #[schema(value_type = Option<String>, example = "85123A")]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9._-]{1,64}$", example = "85123A")]
     pub id: Option<ProductId>,
-    /// 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
     name: String,
     #[serde(default)]
     description: String,
@@ -30,7 +30,7 @@ pub struct ProductBody {
     /// Addresses of pictures.
     #[serde(default)]
     images: Vec<String>,
-    /// 1 to 250.
+    #[schema(min_items = 1, max_items = 250)]
     variants: Vec<VariantBody>,
 }
 
@@ -38,7 +38,7 @@ pub struct ProductBody {
 #[serde(deny_unknown_fields)]
 pub struct VariantBody {
     /// In the whole shop only here.
-    #[schema(value_type = String, example = "85123A")]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9._-]{1,64}$", example = "85123A")]
     sku: Sku,
     #[serde(default)]
     attributes: BTreeMap<String, String>,
@@ -49,7 +49,7 @@ pub struct VariantBody {
 
 impl ProductBody {
     /// The product, once it is one that the shop may enter.
-    pub fn into_product(self, id: ProductId, now: Timestamp) -> Result<Product, InvalidProduct> {
+    pub fn into_product(self, id: ProductId, now: Timestamp) -> Result<Product, Problem> {
         let product = Product {
             id,
             version: 0,
@@ -64,12 +64,28 @@ impl ProductBody {
                 .collect(),
             updated_at: now,
         };
-        product.validate().map(|()| product)
+        product.validate().map(|()| product).map_err(Problem::from)
     }
 }
 
-impl From<InvalidProduct> for Problem {
-    fn from(invalid: InvalidProduct) -> Self {
-        Self::new(Code::InvalidField, invalid.to_string())
+impl From<Vec<Fault>> for Problem {
+    fn from(faults: Vec<Fault>) -> Self {
+        let detail = faults.first().map(|fault| fault.reason.to_string()).unwrap_or_default();
+        let errors = faults.into_iter().map(|Fault { pointer, reason }| FieldError {
+            pointer,
+            code: code(&reason),
+            detail: reason.to_string(),
+        });
+        errors.fold(Self::new(Code::InvalidField, detail), Self::at)
+    }
+}
+
+const fn code(reason: &InvalidProduct) -> FieldCode {
+    match reason {
+        InvalidProduct::Name { .. } | InvalidProduct::Unreachable(_) => FieldCode::Invalid,
+        InvalidProduct::ControlCharacter => FieldCode::ForbiddenCharacter,
+        InvalidProduct::TooLong { .. } => FieldCode::TooLong,
+        InvalidProduct::Variants { .. } | InvalidProduct::Price { .. } => FieldCode::OutOfRange,
+        InvalidProduct::RepeatedSku(_) | InvalidProduct::RepeatedCurrency { .. } => FieldCode::Repeated,
     }
 }

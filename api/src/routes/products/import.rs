@@ -5,7 +5,6 @@ use axum::{
     extract::State,
     http::{HeaderMap, header},
 };
-use bytes::Bytes;
 use serde::Serialize;
 use smartcart_domain::{
     catalog::{Product, slices},
@@ -21,7 +20,7 @@ use crate::{
     auth::Identity,
     extract::{parse, read_body},
     json,
-    problem::{Code, Problem},
+    problem::{Code, FieldCode, FieldError, Problem},
     reply::{Durability, Reply},
 };
 
@@ -45,6 +44,9 @@ pub struct RejectedRow {
     #[schema(value_type = String)]
     code: &'static str,
     detail: String,
+    /// Every invalid field of the row.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
 }
 
 /// Import products
@@ -53,6 +55,7 @@ pub struct RejectedRow {
 /// refused. A SKU may move from one of its products to another. The same import again changes nothing. Needs a service token.
 #[utoipa::path(
     post, path = "/v1/products/import", tag = "products", operation_id = "import_products",
+    security(("service" = [])),
     request_body(content = String, content_type = "application/x-ndjson"),
     responses((status = 200, description = "What became of the rows", body = ImportView)),
 )]
@@ -91,7 +94,9 @@ fn must_be_ndjson(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// The rows that are products, each another, and their lines.
-fn read_rows(text: &Bytes, now: Timestamp, result: &mut ImportView) -> (Vec<usize>, Vec<Product>) {
+fn read_rows(text: &[u8], now: Timestamp, result: &mut ImportView) -> (Vec<usize>, Vec<Product>) {
+    // Spreadsheets begin a file with a byte order mark.
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let lines = text.split(|byte| *byte == b'\n').zip(1..);
     let (mut line_of, mut products) = (HashMap::<ProductId, usize>::new(), Vec::new());
     for (text, line) in lines.filter(|(text, _)| !text.trim_ascii().is_empty()) {
@@ -102,8 +107,8 @@ fn read_rows(text: &Bytes, now: Timestamp, result: &mut ImportView) -> (Vec<usiz
                     products.push(product);
                 }
                 Some(first) => {
-                    let detail = format!("id: line {first} has this product already");
-                    result.reject(line, &Problem::new(Code::InvalidField, detail));
+                    let detail = format!("line {first} has this product already");
+                    result.reject(line, &Problem::invalid("id", FieldCode::Repeated, detail));
                 }
             },
             Err(problem) => result.reject(line, &problem),
@@ -114,8 +119,12 @@ fn read_rows(text: &Bytes, now: Timestamp, result: &mut ImportView) -> (Vec<usiz
 
 fn read_row(line: &[u8], now: Timestamp) -> Result<Product, Problem> {
     let mut body: ProductBody = parse(line)?;
-    let id = body.id.take().ok_or_else(|| Problem::new(Code::InvalidBody, "id: it is missing"))?;
-    Ok(body.into_product(id, now)?)
+    let id = body.id.take().ok_or_else(|| {
+        let detail = "it is missing".to_owned();
+        let error = FieldError { pointer: "/id".to_owned(), code: FieldCode::Missing, detail };
+        Problem::new(Code::InvalidBody, "id: it is missing").at(error)
+    })?;
+    body.into_product(id, now)
 }
 
 impl ImportView {
@@ -137,6 +146,7 @@ impl ImportView {
             line,
             code: problem.code().as_str(),
             detail: problem.detail().to_owned(),
+            errors: problem.errors().to_vec(),
         });
     }
 }

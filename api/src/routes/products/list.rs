@@ -7,8 +7,9 @@ use utoipa::IntoParams;
 
 use crate::{
     app_state::AppState,
+    etag::KnownVersions,
     extract::{Cursor, Query, page_limit},
-    problem::Problem,
+    problem::{Problem, both},
     reply::Reply,
     views::{ListView, Page, ProductView},
 };
@@ -31,19 +32,20 @@ pub struct ListProducts {
 #[utoipa::path(
     get, path = "/v1/products", tag = "products", operation_id = "list_products",
     params(ListProducts),
-    responses((status = 200, description = "Products, by their ids", body = ListView<ProductView>)),
+    responses(
+        (status = 200, description = "Products, by their ids", body = ListView<ProductView>),
+        (status = 304, description = "As you have it"),
+    ),
 )]
 pub async fn list_products(
     State(state): State<Arc<AppState>>,
+    known: KnownVersions,
     Query(ListProducts { query, category, limit, cursor }): Query<ListProducts>,
 ) -> Result<Reply, Problem> {
-    let query = ProductQuery {
-        text: query,
-        category,
-        after: ProductId::read(cursor.as_deref())?,
-        limit: page_limit(limit)?,
-    };
+    let (after, limit) = both(ProductId::read(cursor.as_deref()), page_limit(limit))?;
+    let query = ProductQuery { text: query, category, after, limit };
     let (items, more) = state.engine.catalog().search(&query);
     let page = Page { items, more };
-    Ok(Reply::ok(page.encode(|product| ProductView::new(product), |product| product.id.encode())))
+    let json = page.encode(|product| ProductView::new(product), |product| product.id.encode());
+    Ok(Reply::read_content(&known, json))
 }

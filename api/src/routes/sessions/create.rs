@@ -42,12 +42,13 @@ pub async fn create_session(
 ) -> Result<Reply, Problem> {
     let caller = change.caller();
     let Json(CreateSession { email, password }) = change.body;
-    let key = change.key.map(|key| key.for_parts(&["create_session", &email]));
-    let id = match &key {
+    let id = match &change.key {
         Some(key) => SessionId(key.derive(state.engine.secret(), "session", caller)?),
         None => SessionId::random(),
     };
     let user = authenticate(&state, &email, password).await?;
+    // The password is this account's, so the hash that is kept already stands for it.
+    let key = change.key.map(|key| key.for_parts(&["create_session", &email, &user.password_hash]));
     let now = state.engine.clock().wall();
     let session = Session {
         id,

@@ -19,6 +19,7 @@ use crate::{
 /// The session's tokens are no longer good.
 #[utoipa::path(
     delete, path = "/v1/sessions/current", tag = "sessions", operation_id = "end_session",
+    security(("bearer" = [])),
     responses((status = 204, description = "Signed out")),
 )]
 pub async fn end_session(State(state): State<Arc<AppState>>, leaving: Leaving) -> Result<Reply, Problem> {

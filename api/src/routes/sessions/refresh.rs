@@ -25,7 +25,8 @@ pub struct RefreshSession {
 
 /// Refresh the tokens
 ///
-/// Each refresh token is good once. One that comes back was stolen from somebody: the session ends.
+/// Each refresh token is good once, and for some seconds more: two tabs that refresh at once get the same. One that comes back
+/// later was stolen from somebody: the session ends.
 #[utoipa::path(
     post, path = "/v1/sessions/refresh", tag = "sessions", operation_id = "refresh_session",
     request_body = RefreshSession,
@@ -57,7 +58,8 @@ pub async fn refresh_session(
     // The session's own key: its id is known to nobody else.
     let key = change.key.map(|key| key.for_parts(&["refresh", token]).within(id).fingerprint(caller));
     let expires_at = now.plus(state.auth.refresh.lifetime());
-    match store.rotate_session(id, generation, expires_at, table_key(&state, key)).await {
+    let grace = state.auth.refresh.grace();
+    match store.rotate_session(id, generation, expires_at, grace, table_key(&state, key)).await {
         Ok(written) => {
             let json = tokens_json(&state, &user, &written.value)?;
             Ok(Reply::ok(json).durable(Durability::Committed, written.replayed))

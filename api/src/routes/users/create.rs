@@ -11,7 +11,7 @@ use crate::{
     auth::Secret,
     extract::{Change, Json},
     json,
-    problem::Problem,
+    problem::{Problem, both},
     reply::{Durability, Reply},
     views::UserView,
 };
@@ -19,11 +19,12 @@ use crate::{
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateUser {
-    #[schema(example = "ada@example.com")]
+    #[schema(example = "ada@example.com", max_length = 254)]
     email: String,
     /// 8 to 256 characters.
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 256)]
     password: Secret,
-    #[schema(example = "Ada")]
+    #[schema(example = "Ada", min_length = 1, max_length = 200)]
     name: String,
 }
 
@@ -42,9 +43,12 @@ pub async fn create_user(
 ) -> Result<Reply, Problem> {
     let caller = change.caller();
     let Json(CreateUser { email, password: Secret(password), name }) = change.body;
-    let (email, name) = (email_address(email)?, display_name(&name)?);
-    must_be_strong("password", &password)?;
-    let key = change.key.map(|key| key.for_parts(&["create_user", &email, &name]));
+    let names = both(email_address(email), display_name(&name));
+    let ((email, name), ()) = both(names, must_be_strong("password", &password))?;
+    let key = match change.key {
+        Some(key) => Some(key.for_passwords(&state, &["create_user", &email, &name, &password]).await?),
+        None => None,
+    };
     let id = match &key {
         Some(key) => UserId(key.derive(state.engine.secret(), "user", caller)?),
         None => UserId::random(),

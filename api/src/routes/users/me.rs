@@ -11,6 +11,7 @@ use crate::{
 /// Read one's own account
 #[utoipa::path(
     get, path = "/v1/users/me", tag = "users", operation_id = "read_me",
+    security(("bearer" = [])),
     responses((status = 200, description = "The account", body = UserView), (status = 304, description = "As you have it")),
 )]
 pub async fn read_me(

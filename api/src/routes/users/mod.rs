@@ -9,12 +9,12 @@ use smartcart_engine::store::TableKey;
 
 use crate::{
     app_state::AppState,
-    problem::{Code, Problem},
+    problem::{Code, FieldCode, Problem},
 };
 
-const EMAIL_BYTES: usize = 254;
+const EMAIL_CHARACTERS: usize = 254;
 const PASSWORD_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=256;
-const NAME_BYTES: usize = 200;
+const NAME_CHARACTERS: usize = 200;
 
 /// The signed-in shopper's account.
 pub(super) async fn account(state: &AppState, user: UserId) -> Result<User, Problem> {
@@ -35,7 +35,7 @@ pub(super) fn must_be_at(expected: Option<u64>, version: u64) -> Result<(), Prob
 
 /// Something before and after one `@`, without spaces; whether it exists only a message to it can tell.
 pub(super) fn email_address(text: String) -> Result<String, Problem> {
-    let plausible = text.len() <= EMAIL_BYTES
+    let plausible = text.chars().count() <= EMAIL_CHARACTERS
         && !text.chars().any(|c| c.is_whitespace() || c.is_control())
         && text
             .split_once('@')
@@ -43,30 +43,42 @@ pub(super) fn email_address(text: String) -> Result<String, Problem> {
     if plausible {
         return Ok(text);
     }
-    Err(Problem::new(Code::InvalidField, "email: not an e-mail address").with("field", "email"))
+    Err(Problem::invalid("email", FieldCode::Invalid, "not an e-mail address"))
 }
 
 fn display_name(text: &str) -> Result<String, Problem> {
     let name = text.trim();
-    must_be_short("name", name, NAME_BYTES)?;
+    must_be_a_line("name", name, NAME_CHARACTERS)?;
     Ok(name.to_owned())
 }
 
 fn must_be_strong(field: &'static str, password: &str) -> Result<(), Problem> {
-    if PASSWORD_CHARACTERS.contains(&password.chars().count()) {
-        return Ok(());
-    }
     let (min, max) = (PASSWORD_CHARACTERS.start(), PASSWORD_CHARACTERS.end());
-    Err(Problem::new(Code::InvalidField, format!("{field}: a password has {min} to {max} characters"))
-        .with("field", field))
+    let code = match password.chars().count() {
+        length if length < *min => FieldCode::TooShort,
+        length if length > *max => FieldCode::TooLong,
+        _ => return Ok(()),
+    };
+    Err(Problem::invalid(field, code, format!("a password has {min} to {max} characters")))
 }
 
-/// 1 to `max` bytes.
+/// 1 to `max` characters.
 pub(super) fn must_be_short(field: &'static str, text: &str, max: usize) -> Result<(), Problem> {
-    if (1..=max).contains(&text.len()) {
-        return Ok(());
+    let code = match text.chars().count() {
+        0 => FieldCode::TooShort,
+        length if length > max => FieldCode::TooLong,
+        _ => return Ok(()),
+    };
+    Err(Problem::invalid(field, code, format!("1 to {max} characters")))
+}
+
+/// The same of a text that people read on one line.
+pub(super) fn must_be_a_line(field: &'static str, text: &str, max: usize) -> Result<(), Problem> {
+    must_be_short(field, text, max)?;
+    if text.chars().any(char::is_control) {
+        return Err(Problem::invalid(field, FieldCode::ForbiddenCharacter, "no control characters"));
     }
-    Err(Problem::new(Code::InvalidField, format!("{field}: 1 to {max} bytes")).with("field", field))
+    Ok(())
 }
 
 #[cfg(test)]

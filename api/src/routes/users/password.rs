@@ -3,14 +3,14 @@ use std::sync::Arc;
 use axum::extract::State;
 use serde::Deserialize;
 use smartcart_domain::{id::UserId, users::User};
-use smartcart_engine::store::StoreError;
+use smartcart_engine::store::{StoreError, TableKey};
 use utoipa::ToSchema;
 
 use super::{account, must_be_at, must_be_strong, table_key};
 use crate::{
     app_state::AppState,
     auth::Secret,
-    extract::{Change, Json},
+    extract::{Change, Json, Shopper},
     problem::{Code, Problem},
     reply::{Durability, Reply},
 };
@@ -20,6 +20,7 @@ use crate::{
 pub struct ChangePassword {
     current_password: Secret,
     /// 8 to 256 characters.
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 256)]
     new_password: Secret,
 }
 
@@ -28,6 +29,7 @@ pub struct ChangePassword {
 /// Every other session of the account ends.
 #[utoipa::path(
     put, path = "/v1/users/me/password", tag = "users", operation_id = "change_password",
+    security(("bearer" = [])),
     request_body = ChangePassword,
     responses(
         (status = 204, description = "Changed"),
@@ -36,27 +38,53 @@ pub struct ChangePassword {
 )]
 pub async fn change_password(
     State(state): State<Arc<AppState>>,
-    change: Change<Json<ChangePassword>>,
+    change: Change<Json<ChangePassword>, Shopper>,
 ) -> Result<Reply, Problem> {
-    let user = account(&state, change.identity.shopper()?).await?;
-    let (caller, session) = (change.caller(), change.identity.session);
+    let shopper = change.identity.shopper()?;
+    let (caller, session, expected) = (change.caller(), change.identity.session, change.expected);
     let Json(ChangePassword { current_password: Secret(current), new_password: Secret(new) }) = change.body;
     must_be_strong("new_password", &new)?;
-    let key = change.key.map(|key| key.for_parts(&["change_password"]).fingerprint(caller));
-    let (store, passwords, key) = (state.engine.store(), &state.auth.passwords, table_key(&state, key));
+    let key = match change.key {
+        Some(key) => Some(key.for_passwords(&state, &["change_password", &current, &new]).await?),
+        None => None,
+    };
+    let key = table_key(&state, key.map(|key| key.fingerprint(caller)));
+    let store = state.engine.store();
     // First of all: a retry of a change that was made finds another password in place.
     if let Some(key) = key
         && store.user_of_key(key).await?.is_some()
     {
-        return changed(&state, user.id, true).await;
+        return changed(&state, shopper, true).await;
     }
-    if !passwords.verify(current, Some(user.password_hash.clone())).await? {
-        return Err(Problem::plain(Code::InvalidCredentials));
+    let password_hash = state.auth.passwords.hash(new).await?;
+    let mut verified = None;
+    loop {
+        let known = account(&state, shopper).await?;
+        if verified.as_ref() != Some(&known.password_hash) {
+            let stored = Some(known.password_hash.clone());
+            if !state.auth.passwords.verify(current.clone(), stored.clone()).await? {
+                return refused(&state, shopper, key).await;
+            }
+            verified = stored;
+        }
+        must_be_at(expected, known.version)?;
+        let next = User { version: known.version + 1, password_hash: password_hash.clone(), ..known };
+        match store.change_password(&next, session, key).await {
+            // Somebody was faster, and this client has named no version: it goes on from there.
+            Err(StoreError::Stale { .. }) if expected.is_none() => {}
+            written => return changed(&state, shopper, written?.replayed).await,
+        }
     }
-    must_be_at(change.expected, user.version)?;
-    let next = User { version: user.version + 1, password_hash: passwords.hash(new).await?, ..user };
-    let written = store.change_password(&next, session, key).await?;
-    changed(&state, next.id, written.replayed).await
+}
+
+/// The current password is another: of a request that was carried out meanwhile, that is its own work.
+async fn refused(state: &AppState, user: UserId, key: Option<TableKey>) -> Result<Reply, Problem> {
+    match key {
+        Some(key) if state.engine.store().user_of_key(key).await?.is_some() => {
+            changed(state, user, true).await
+        }
+        Some(_) | None => Err(Problem::plain(Code::InvalidCredentials)),
+    }
 }
 
 /// What follows the change, also when it is replayed: what the tables have ended is over on this pod.

@@ -53,9 +53,15 @@ impl Request {
         self.text("application/json", body.to_string())
     }
 
+    /// The JSON that it sends.
+    pub(crate) fn sent(&self) -> Value {
+        serde_json::from_slice(self.body.as_deref().unwrap_or_default()).unwrap()
+    }
+
     /// Text that may not be what it says.
     pub(crate) fn text(mut self, kind: &str, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
+        self.headers.retain(|(known, _)| known != "Content-Type");
         self.header("Content-Type", kind)
     }
 
@@ -102,6 +108,11 @@ impl Answer {
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
 
+    /// A problem's code.
+    pub(crate) fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// The answer has this status.
     #[track_caller]
     pub(crate) fn is(self, status: u16) -> Self {
@@ -138,12 +149,7 @@ impl Client {
 
     /// Nothing when the connection was closed without an answer.
     pub(crate) async fn read(&mut self, head_only: bool) -> Option<Answer> {
-        let end = loop {
-            if let Some(end) = self.unread.windows(4).position(|window| window == b"\r\n\r\n") {
-                break end + 4;
-            }
-            self.more().await?;
-        };
+        let end = self.until(b"\r\n\r\n").await?;
         let head = String::from_utf8(self.unread.drain(..end).collect()).unwrap();
         let mut lines = head.split("\r\n");
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
@@ -152,12 +158,44 @@ impl Client {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         let mut answer = Answer { status, headers, body: Vec::new() };
+        if answer.header("transfer-encoding") == Some("chunked") {
+            answer.body = self.chunks().await?;
+            return Some(answer);
+        }
         let length: usize = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
         while !head_only && self.unread.len() < length {
             self.more().await?;
         }
         answer.body = self.unread.drain(..if head_only { 0 } else { length }).collect();
         Some(answer)
+    }
+
+    /// A body whose length nobody knew before.
+    async fn chunks(&mut self) -> Option<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let end = self.until(b"\r\n").await?;
+            let size = String::from_utf8(self.unread.drain(..end).collect()).unwrap();
+            let size = usize::from_str_radix(size.trim(), 16).unwrap();
+            while self.unread.len() < size + 2 {
+                self.more().await?;
+            }
+            body.extend(self.unread.drain(..size));
+            self.unread.drain(..2);
+            if size == 0 {
+                return Some(body);
+            }
+        }
+    }
+
+    /// Where the mark ends.
+    async fn until(&mut self, mark: &[u8]) -> Option<usize> {
+        loop {
+            if let Some(at) = self.unread.windows(mark.len()).position(|window| window == mark) {
+                return Some(at + mark.len());
+            }
+            self.more().await?;
+        }
     }
 
     async fn more(&mut self) -> Option<()> {

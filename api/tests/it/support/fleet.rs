@@ -102,7 +102,8 @@ impl Fleet {
             ..PeerSettings::default()
         };
         change(&mut settings);
-        let app = App::start(settings.build().unwrap(), target, clock).await.unwrap();
+        let starting = Box::pin(App::start(settings.build().unwrap(), target, clock));
+        let app = starting.await.unwrap();
         FleetPod { app }
     }
 }

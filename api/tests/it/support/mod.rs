@@ -2,6 +2,7 @@
 #[path = "../../../../persistence/tests/it/redis/breakable_proxy.rs"]
 mod breakable_proxy;
 mod client;
+pub(crate) mod described;
 pub(crate) mod fleet;
 pub(crate) mod process;
 #[expect(dead_code, reason = "the journal's own tests need more of it")]

@@ -93,6 +93,14 @@ impl TestShop {
         Request::new("PUT", path).bearer(&self.token)
     }
 
+    /// A SKU's stock, as the shop itself sees it.
+    pub(crate) async fn level(&self, sku: &str) -> Value {
+        self.send(Request::new("GET", format!("/v1/inventory/{sku}")).bearer(&self.token))
+            .await
+            .is(200)
+            .json()
+    }
+
     /// A guest's new cart: its path.
     pub(crate) async fn cart(&self) -> String {
         let answer = self.send(Request::new("POST", "/v1/carts")).await.is(201);
@@ -110,7 +118,7 @@ impl TestShop {
     pub(crate) async fn mugs_become(&self, on_hand: i64, sold: i64) {
         let until = Instant::now() + super::PATIENCE;
         loop {
-            let level = self.get("/v1/inventory/MUG").await.is(200).json();
+            let level = self.level("MUG").await;
             if (&level["on_hand"], &level["held"], &level["sold"])
                 == (&json!(on_hand), &json!(0), &json!(sold))
             {

@@ -40,7 +40,7 @@ pub fn resolve(
         }
     }
     let outcome = |(row, refusal): (&Product, Option<Resolution>)| {
-        let same = || stored.get(&row.id).is_some_and(|stored| stored.says_the_same_as(row));
+        let same = || stored.get(&row.id).is_some_and(|stored| stored.says_the_same(row));
         refusal.unwrap_or_else(|| if same() { Resolution::Unchanged } else { Resolution::Write })
     };
     rows.iter().zip(claims.refusals).map(outcome).collect()
@@ -97,19 +97,6 @@ impl<'a> Claims<'a> {
         let new = refusal.is_none();
         refusal.get_or_insert_with(|| Resolution::SkuTaken { sku: sku.clone(), product: product.clone() });
         new
-    }
-}
-
-impl Product {
-    /// But for its version and the time of its last change.
-    pub fn says_the_same_as(&self, other: &Self) -> bool {
-        let Self { id, version: _, name, description, category, images, variants, updated_at: _ } = self;
-        id == &other.id
-            && name == &other.name
-            && description == &other.description
-            && category == &other.category
-            && images == &other.images
-            && variants == &other.variants
     }
 }
 

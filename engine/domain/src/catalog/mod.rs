@@ -5,5 +5,5 @@ mod product;
 mod snapshot;
 
 pub use import::{Resolution, resolve, slices};
-pub use product::{InvalidProduct, Product, Variant};
+pub use product::{Fault, InvalidProduct, Product, Variant};
 pub use snapshot::{Catalog, Listing, ProductQuery};

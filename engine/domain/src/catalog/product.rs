@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::limits;
 use crate::{
-    id::{ProductId, Sku},
+    id::{ProductId, Sku, is_reachable},
     money::{Currency, Money},
     time::Timestamp,
 };
@@ -40,8 +40,12 @@ impl Variant {
 pub enum InvalidProduct {
     #[error("a product has a name of 1 to {max} characters")]
     Name { max: usize },
-    #[error("{field} is longer than {max} bytes")]
+    #[error("a name is one line, without control characters")]
+    ControlCharacter,
+    #[error("{field} is longer than {max} characters")]
     TooLong { field: &'static str, max: usize },
+    #[error("'{0}' has no address of its own")]
+    Unreachable(String),
     #[error("a product has 1 to {max} variants")]
     Variants { max: usize },
     #[error("SKU {0} stands twice")]
@@ -52,52 +56,70 @@ pub enum InvalidProduct {
     Price { sku: Sku, max: i64 },
 }
 
+/// What is wrong with a product, and where: a JSON Pointer into its description.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub pointer: String,
+    pub reason: InvalidProduct,
+}
+
 impl Product {
     pub const MAX_NAME: usize = 200;
     pub const MAX_TEXT: usize = 16 * 1024;
     pub const MAX_VARIANTS: usize = 250;
 
-    /// Checks what a shop may enter.
-    pub fn validate(&self) -> Result<(), InvalidProduct> {
-        if self.name.trim().is_empty() || self.name.chars().count() > Self::MAX_NAME {
-            return Err(InvalidProduct::Name { max: Self::MAX_NAME });
-        }
-        for (field, text) in [("description", &self.description), ("category", &self.category)] {
-            if text.len() > Self::MAX_TEXT {
-                return Err(InvalidProduct::TooLong { field, max: Self::MAX_TEXT });
+    /// Everything that a shop may not enter so.
+    pub fn validate(&self) -> Result<(), Vec<Fault>> {
+        let mut faults = Vec::new();
+        let mut check = |pointer: &str, holds: bool, reason: InvalidProduct| {
+            if !holds {
+                faults.push(Fault { pointer: pointer.to_owned(), reason });
             }
+        };
+        check("/id", is_reachable(self.id.as_str()), InvalidProduct::Unreachable(self.id.to_string()));
+        let is_name = !self.name.trim().is_empty() && self.name.chars().count() <= Self::MAX_NAME;
+        check("/name", is_name, InvalidProduct::Name { max: Self::MAX_NAME });
+        let is_line = |text: &str| !text.chars().any(char::is_control);
+        check("/name", is_line(&self.name), InvalidProduct::ControlCharacter);
+        check("/category", is_line(&self.category), InvalidProduct::ControlCharacter);
+        let images = self.images.iter().map(|image| image.chars().count()).sum();
+        for (field, pointer, length) in [
+            ("description", "/description", self.description.chars().count()),
+            ("category", "/category", self.category.chars().count()),
+            ("images", "/images", images),
+        ] {
+            check(pointer, length <= Self::MAX_TEXT, InvalidProduct::TooLong { field, max: Self::MAX_TEXT });
         }
-        if self.images.iter().map(String::len).sum::<usize>() > Self::MAX_TEXT {
-            return Err(InvalidProduct::TooLong { field: "images", max: Self::MAX_TEXT });
-        }
-        if self.variants.is_empty() || self.variants.len() > Self::MAX_VARIANTS {
-            return Err(InvalidProduct::Variants { max: Self::MAX_VARIANTS });
-        }
+        let count = (1..=Self::MAX_VARIANTS).contains(&self.variants.len());
+        check("/variants", count, InvalidProduct::Variants { max: Self::MAX_VARIANTS });
         let mut skus = HashSet::new();
-        for variant in &self.variants {
-            if !skus.insert(&variant.sku) {
-                return Err(InvalidProduct::RepeatedSku(variant.sku.clone()));
-            }
-            variant.validate()?;
+        for (index, variant) in self.variants.iter().enumerate() {
+            let sku = format!("/variants/{index}/sku");
+            check(&sku, skus.insert(&variant.sku), InvalidProduct::RepeatedSku(variant.sku.clone()));
+            let unreachable = InvalidProduct::Unreachable(variant.sku.to_string());
+            check(&sku, is_reachable(variant.sku.as_str()), unreachable);
+            variant.validate(&format!("/variants/{index}"), &mut check);
         }
-        Ok(())
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    /// Whether another description of it would change nothing.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let Self { version, updated_at, .. } = *other;
+        Self { version, updated_at, ..self.clone() } == *other
     }
 }
 
 impl Variant {
-    fn validate(&self) -> Result<(), InvalidProduct> {
+    fn validate(&self, at: &str, check: &mut impl FnMut(&str, bool, InvalidProduct)) {
         let mut currencies = HashSet::new();
-        for price in &self.prices {
-            if !(0..=limits::MAX_PRICE).contains(&price.amount) {
-                return Err(InvalidProduct::Price { sku: self.sku.clone(), max: limits::MAX_PRICE });
-            }
-            if !currencies.insert(price.currency) {
-                return Err(InvalidProduct::RepeatedCurrency {
-                    sku: self.sku.clone(),
-                    currency: price.currency,
-                });
-            }
+        for (index, price) in self.prices.iter().enumerate() {
+            let (sku, currency) = (self.sku.clone(), price.currency);
+            let too_many = InvalidProduct::RepeatedCurrency { sku: sku.clone(), currency };
+            check(&format!("{at}/prices/{index}/currency"), currencies.insert(currency), too_many);
+            let in_range = (0..=limits::MAX_PRICE).contains(&price.amount);
+            let out_of_range = InvalidProduct::Price { sku, max: limits::MAX_PRICE };
+            check(&format!("{at}/prices/{index}/amount"), in_range, out_of_range);
         }
-        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-use smartcart_domain::catalog::{Catalog, InvalidProduct, Product, ProductQuery, Variant, slices};
+use smartcart_domain::catalog::{Catalog, Fault, InvalidProduct, Product, ProductQuery, Variant, slices};
 
 use crate::given::{catalog, gbp, sku};
 
@@ -40,10 +40,13 @@ fn a_product_without_a_name_or_with_a_sku_twice_is_refused() {
     let product = (**shop.product(&"mug".parse().unwrap()).unwrap()).clone();
     assert_eq!(product.validate(), Ok(()));
     let unnamed = Product { name: " ".into(), ..product.clone() };
-    assert!(matches!(unnamed.validate(), Err(InvalidProduct::Name { .. })));
+    let faults = unnamed.validate().unwrap_err();
+    assert!(matches!(faults[..], [Fault { reason: InvalidProduct::Name { .. }, .. }]), "{faults:?}");
     let mut twice = product.clone();
     twice.variants.push(twice.variants[0].clone());
-    assert_eq!(twice.validate(), Err(InvalidProduct::RepeatedSku(sku("mug"))));
+    let repeated =
+        Fault { pointer: "/variants/1/sku".to_owned(), reason: InvalidProduct::RepeatedSku(sku("mug")) };
+    assert_eq!(twice.validate(), Err(vec![repeated]));
 }
 
 /// A product with these SKUs.

@@ -54,6 +54,7 @@ macro_rules! conformance {
             cancelled_orders_take_turns
             products_are_versioned
             a_sku_belongs_to_one_product
+            a_version_stands_for_one_product
             an_import_takes_what_it_can
             an_import_moves_skus_whatever_the_order
             keys_replay_and_guard
@@ -61,6 +62,8 @@ macro_rules! conformance {
             an_address_has_one_account
             sessions_rotate_and_end
             addresses_are_versioned
+            two_tabs_may_refresh_at_once
+            what_says_the_same_keeps_its_version
         ] }
     };
     (registry on $backends:tt) => {

@@ -39,7 +39,7 @@ impl Response {
 
     /// Whether it repeats the outcome of an earlier request with the same key.
     pub fn is_replayed(&self) -> bool {
-        self.header("idempotency-replayed") == Some("true")
+        self.header("idempotent-replayed") == Some("true")
     }
 
     /// Whether the server closes the connection after it.
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_header_is_found_whatever_its_case() {
-        let response = response(200, "Idempotency-Replayed: true\r\n", "");
+        let response = response(200, "Idempotent-Replayed: true\r\n", "");
         assert!(response.is_replayed());
         assert_eq!(response.header("etag"), None);
     }

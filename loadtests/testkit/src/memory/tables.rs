@@ -26,6 +26,8 @@ pub(super) struct Tables {
     pub(super) secret: Option<IdSecret>,
     pub(super) catalog_generation: u64,
     pub(super) products: BTreeMap<ProductId, Product>,
+    /// The last version of each that was deleted.
+    pub(super) deleted_products: BTreeMap<ProductId, u64>,
     pub(super) users: BTreeMap<UserId, User>,
     pub(super) sessions: BTreeMap<SessionId, Session>,
     /// In the order in which they were entered.

@@ -13,6 +13,7 @@ use smartcart_api::{
     app_state::AppState,
     auth::{Auth, AuthConfig, PasswordConfig, Revoked, ServiceToken},
     changes::Changes,
+    disclosure::Disclosure,
     limits::BodyLimit,
     reply::REPLAYED,
     router,
@@ -196,6 +197,7 @@ fn api(engine: &Arc<Engine>, name: &str) -> Router {
     let config = AuthConfig {
         access_lifetime: Duration::from_secs(900),
         refresh_lifetime: Duration::from_secs(86_400),
+        refresh_grace: Duration::ZERO,
         passwords: PasswordConfig::default(),
     };
     let limit = BodyLimit { bytes: 1 << 20, time: Duration::from_secs(5) };
@@ -204,6 +206,7 @@ fn api(engine: &Arc<Engine>, name: &str) -> Router {
         engine: engine.clone(),
         auth: Auth::new(config, engine.secret(), token, Revoked::default()).unwrap(),
         currency: "GBP".parse().unwrap(),
+        disclosure: Disclosure { up_to: i64::MAX, low: 0 },
         body_limit: limit,
         upload_limit: limit,
     };

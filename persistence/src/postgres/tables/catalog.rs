@@ -45,6 +45,13 @@ async fn generation(connection: &mut PgConnection) -> TableResult<u64> {
     Ok(unsigned(generation))
 }
 
+/// Locks the catalogue for who may find that there is nothing to change. The generation that it has.
+async fn lock(connection: &mut PgConnection) -> TableResult<u64> {
+    let generation: i64 =
+        sqlx::query_scalar("SELECT catalog_generation FROM shop FOR UPDATE").fetch_one(connection).await?;
+    Ok(unsigned(generation))
+}
+
 /// Locks the catalogue and raises its generation, which is seen when the transaction commits.
 async fn raise_generation(connection: &mut PgConnection) -> TableResult<u64> {
     let generation: i64 = sqlx::query_scalar(
@@ -54,6 +61,22 @@ async fn raise_generation(connection: &mut PgConnection) -> TableResult<u64> {
     .await?;
     notify(connection).await?;
     Ok(unsigned(generation))
+}
+
+async fn load_one(connection: &mut PgConnection, id: &ProductId) -> TableResult<Option<Product>> {
+    let variants: Vec<VariantColumns> = sqlx::query_as(
+        "SELECT sku, product, attributes, prices FROM variant WHERE product = $1 ORDER BY position",
+    )
+    .bind(id.as_str())
+    .fetch_all(&mut *connection)
+    .await?;
+    let rows: Vec<ProductColumns> = sqlx::query_as(
+        "SELECT id, version, name, description, category, images, updated_at FROM product WHERE id = $1",
+    )
+    .bind(id.as_str())
+    .fetch_all(&mut *connection)
+    .await?;
+    Ok(products(rows, variants)?.pop())
 }
 
 pub(super) async fn put(
@@ -67,11 +90,18 @@ pub(super) async fn put(
         let (value, generation) = (product_replayed(product, &subject)?, generation(&mut transaction).await?);
         return Ok(CatalogWritten { value, replayed: true, generation });
     }
-    let generation = raise_generation(&mut transaction).await?;
-    let version = version(&mut transaction, &product.id).await?.unwrap_or(0);
+    let generation = lock(&mut transaction).await?;
+    let stored = load_one(&mut transaction, &product.id).await?;
+    let version = stored.as_ref().map_or(0, |stored| stored.version);
     if expected.is_some_and(|expected| expected != version) {
         return Err(StoreError::Stale { version }.into());
     }
+    if let Some(value) = stored.filter(|stored| stored.says_the_same(product)) {
+        keys::remember(&mut transaction, key, &product_subject(&value)).await?;
+        transaction.commit().await?;
+        return Ok(CatalogWritten { value, replayed: false, generation });
+    }
+    let generation = raise_generation(&mut transaction).await?;
     let value = write(&mut transaction, product).await?;
     keys::remember(&mut transaction, key, &product_subject(&value)).await?;
     transaction.commit().await?;
@@ -148,6 +178,14 @@ pub(super) async fn delete(
     if expected.is_some_and(|expected| expected != version) {
         return Err(StoreError::Stale { version }.into());
     }
+    // Who has its tag must not find another product under it.
+    sqlx::query(
+        "INSERT INTO deleted_product (id, version) SELECT id, version FROM product WHERE id = $1
+         ON CONFLICT (id) DO UPDATE SET version = excluded.version",
+    )
+    .bind(id.as_str())
+    .execute(&mut *transaction)
+    .await?;
     sqlx::query("DELETE FROM product WHERE id = $1").bind(id.as_str()).execute(&mut *transaction).await?;
     keys::remember(&mut transaction, key, id.as_str().as_bytes()).await?;
     transaction.commit().await?;
@@ -166,7 +204,7 @@ async fn write(connection: &mut PgConnection, product: &Product) -> TableResult<
     let images = encode_images(&product.images).map_err(corrupt(&product.id))?;
     let version: i64 = sqlx::query_scalar(
         "INSERT INTO product (id, version, name, description, category, images, updated_at)
-         VALUES ($1, 1, $2, $3, $4, $5, $6)
+         VALUES ($1, 1 + COALESCE((SELECT version FROM deleted_product WHERE id = $1), 0), $2, $3, $4, $5, $6)
          ON CONFLICT (id) DO UPDATE SET version = product.version + 1, name = excluded.name,
          description = excluded.description, category = excluded.category, images = excluded.images,
          updated_at = excluded.updated_at

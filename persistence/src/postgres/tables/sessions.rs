@@ -1,5 +1,7 @@
 //! Signed-in sessions.
 
+use std::time::Duration;
+
 use smartcart_domain::{
     id::{SessionId, UserId},
     time::Timestamp,
@@ -69,6 +71,7 @@ pub(super) async fn rotate(
     id: SessionId,
     generation: u64,
     expires_at: Timestamp,
+    grace: Duration,
     key: Option<&TableKey>,
 ) -> TableResult<Written<Session>> {
     let row_id = id_bytes(id.0);
@@ -84,6 +87,11 @@ pub(super) async fn rotate(
     }
     if stored.revoked {
         return Err(StoreError::NotFound.into());
+    }
+    if stored.was_rotated_just_before(generation, expires_at, grace) {
+        keys::remember(&mut transaction, key, &row_id).await?;
+        transaction.commit().await?;
+        return Ok(Written { value: stored, replayed: false });
     }
     if stored.generation != generation {
         return Err(StoreError::Stale { version: stored.generation }.into());

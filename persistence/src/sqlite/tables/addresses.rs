@@ -28,12 +28,16 @@ pub(super) async fn of_user(connection: &mut SqliteConnection, user: UserId) -> 
     Ok(addresses)
 }
 
-async fn version(connection: &mut SqliteConnection, user: UserId, id: AddressId) -> TableResult<Option<u64>> {
-    let (user, id) = (id_bytes(user.0), id_bytes(id.0));
-    let version = sqlx::query_scalar!("SELECT version FROM address WHERE user = ? AND id = ?", user, id)
+async fn find(
+    connection: &mut SqliteConnection,
+    user: UserId,
+    id: AddressId,
+) -> TableResult<Option<Address>> {
+    let (user_key, key) = (id_bytes(user.0), id_bytes(id.0));
+    let found = sqlx::query!("SELECT version, body FROM address WHERE user = ? AND id = ?", user_key, key)
         .fetch_optional(connection)
         .await?;
-    Ok(version.map(unsigned))
+    Ok(found.map(|row| Address { id, user, version: unsigned(row.version), body: row.body }))
 }
 
 pub(super) async fn put(
@@ -45,10 +49,17 @@ pub(super) async fn put(
     if let Some(subject) = keys::seen(&mut transaction, key).await? {
         return Ok(Written { value: address_replayed(next, &subject)?, replayed: true });
     }
-    let stored = version(&mut transaction, next.user, next.id).await?;
-    match stored {
+    match find(&mut transaction, next.user, next.id).await? {
         None if next.version != 1 => return Err(StoreError::NotFound.into()),
-        Some(version) if version + 1 != next.version => return Err(StoreError::Stale { version }.into()),
+        Some(Address { version, .. }) if version + 1 != next.version => {
+            return Err(StoreError::Stale { version }.into());
+        }
+        // It says the same already.
+        Some(stored) if stored.body == next.body => {
+            keys::remember(&mut transaction, key, &address_subject(&stored)).await?;
+            transaction.commit().await?;
+            return Ok(Written { value: stored, replayed: false });
+        }
         None | Some(_) => {}
     }
     let (user, id, version) = (id_bytes(next.user.0), id_bytes(next.id.0), signed(next.version));

@@ -45,6 +45,25 @@ async fn generation(connection: &mut SqliteConnection) -> TableResult<u64> {
     Ok(unsigned(generation))
 }
 
+async fn load_one(connection: &mut SqliteConnection, id: &ProductId) -> TableResult<Option<Product>> {
+    let id = id.as_str();
+    let variants = sqlx::query_as!(
+        VariantColumns,
+        "SELECT sku, product, attributes, prices FROM variant WHERE product = ? ORDER BY position",
+        id
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let rows = sqlx::query_as!(
+        ProductColumns,
+        "SELECT id, version, name, description, category, images, updated_at FROM product WHERE id = ?",
+        id
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    Ok(products(rows, variants)?.pop())
+}
+
 pub(super) async fn put(
     connection: &mut SqliteConnection,
     product: &Product,
@@ -56,9 +75,16 @@ pub(super) async fn put(
         let (value, generation) = (product_replayed(product, &subject)?, generation(&mut transaction).await?);
         return Ok(CatalogWritten { value, replayed: true, generation });
     }
-    let version = version(&mut transaction, &product.id).await?.unwrap_or(0);
+    let stored = load_one(&mut transaction, &product.id).await?;
+    let version = stored.as_ref().map_or(0, |stored| stored.version);
     if expected.is_some_and(|expected| expected != version) {
         return Err(StoreError::Stale { version }.into());
+    }
+    if let Some(value) = stored.filter(|stored| stored.says_the_same(product)) {
+        keys::remember(&mut transaction, key, &product_subject(&value)).await?;
+        let generation = generation(&mut transaction).await?;
+        transaction.commit().await?;
+        return Ok(CatalogWritten { value, replayed: false, generation });
     }
     let value = write(&mut transaction, product).await?;
     let generation = raise_generation(&mut transaction).await?;
@@ -108,25 +134,6 @@ async fn concerned(
     Ok((stored, owners))
 }
 
-async fn load_one(connection: &mut SqliteConnection, id: &ProductId) -> TableResult<Option<Product>> {
-    let id = id.as_str();
-    let variants = sqlx::query_as!(
-        VariantColumns,
-        "SELECT sku, product, attributes, prices FROM variant WHERE product = ? ORDER BY position",
-        id
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    let rows = sqlx::query_as!(
-        ProductColumns,
-        "SELECT id, version, name, description, category, images, updated_at FROM product WHERE id = ?",
-        id
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(products(rows, variants)?.pop())
-}
-
 /// The product to which a SKU belongs.
 async fn owner(connection: &mut SqliteConnection, sku: &Sku) -> TableResult<Option<ProductId>> {
     let sku = sku.as_str();
@@ -152,6 +159,14 @@ pub(super) async fn delete(
         return Err(StoreError::Stale { version }.into());
     }
     let id = id.as_str();
+    // Who has its tag must not find another product under it.
+    sqlx::query!(
+        "INSERT INTO deleted_product (id, version) SELECT id, version FROM product WHERE id = ?
+         ON CONFLICT (id) DO UPDATE SET version = excluded.version",
+        id
+    )
+    .execute(&mut *transaction)
+    .await?;
     sqlx::query!("DELETE FROM product WHERE id = ?", id).execute(&mut *transaction).await?;
     let generation = raise_generation(&mut transaction).await?;
     keys::remember(&mut transaction, key, id.as_bytes()).await?;
@@ -172,7 +187,7 @@ async fn write(connection: &mut SqliteConnection, product: &Product) -> TableRes
     let images = encode_images(&product.images).map_err(corrupt(id))?;
     let version = sqlx::query_scalar!(
         r#"INSERT INTO product (id, version, name, description, category, images, updated_at)
-           VALUES (?, 1, ?, ?, ?, ?, ?)
+           VALUES (?1, 1 + COALESCE((SELECT version FROM deleted_product WHERE id = ?1), 0), ?2, ?3, ?4, ?5, ?6)
            ON CONFLICT (id) DO UPDATE SET version = product.version + 1, name = excluded.name,
            description = excluded.description, category = excluded.category, images = excluded.images,
            updated_at = excluded.updated_at

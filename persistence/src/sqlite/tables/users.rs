@@ -125,6 +125,10 @@ async fn write_next(
     if stored.version + 1 != next.version {
         return Err(StoreError::Stale { version: stored.version }.into());
     }
+    if stored.says_the_same(next) {
+        keys::remember(connection, key, &id_bytes(next.id.0)).await?;
+        return Ok(Written { value: stored, replayed: false });
+    }
     if email_is_taken(connection, next).await? {
         return Err(StoreError::from(Conflict::EmailTaken).into());
     }

@@ -1,6 +1,6 @@
 //! Two pods that get the same request, or two requests for the same row, at the same time.
 
-use smartcart_domain::{idempotency::KeyFingerprint, time::Timestamp};
+use smartcart_domain::{catalog::Product, idempotency::KeyFingerprint, time::Timestamp};
 use smartcart_engine::store::{
     CatalogStore as _, Conflict, Store as _, StoreError, TableKey, UserStore as _,
 };
@@ -17,7 +17,7 @@ async fn a_key_makes_one_change() {
     let other = shop.as_pod(2).await;
     for round in 1..=20_u128 {
         let key = Some(TableKey { guard: KeyFingerprint { key: round, request: 1 }, now: Timestamp(1) });
-        let product = product("heart", &["85123A"]);
+        let product = Product { name: format!("Heart {round}"), ..product("heart", &["85123A"]) };
         let (one, two) = tokio::join!(
             shop.store().put_product(&product, None, key),
             other.store.put_product(&product, None, key)
@@ -33,8 +33,8 @@ async fn a_key_makes_one_change() {
 async fn a_version_is_written_once() {
     let shop = Postgres::new().await;
     let other = shop.as_pod(2).await;
-    let product = product("heart", &["85123A"]);
     for expected in 0..20 {
+        let product = Product { name: format!("Heart {expected}"), ..product("heart", &["85123A"]) };
         let (one, two) = tokio::join!(
             shop.store().put_product(&product, Some(expected), None),
             other.store.put_product(&product, Some(expected), None)

@@ -246,7 +246,7 @@ impl<'a> Shop<'a> {
     }
 
     pub(crate) async fn stock(&self, sku: &str) -> Step<Stock> {
-        let reply = self.client.send(&Request::get(format!("/v1/inventory/{sku}"))).await?;
+        let reply = self.client.send(&Request::get(format!("/v1/inventory/{sku}")).by_service()).await?;
         let item: StockItem = expect(200, &reply, sku)?;
         Ok(item.into())
     }

@@ -43,6 +43,30 @@ pub async fn products_are_versioned(backend: impl Shop) {
     assert_eq!((generation, products.len()), (4, 1));
 }
 
+pub async fn a_version_stands_for_one_product(backend: impl Shop) {
+    let store = backend.store();
+    let heart = product("heart", &["85123A"]);
+    let first = store.put_product(&heart, None, None).await.unwrap().value;
+    // The same again is no change, whenever it is said.
+    let later = Product { updated_at: Timestamp(9_999), ..heart.clone() };
+    let again = store.put_product(&later, None, key(1, 10, 0)).await.unwrap();
+    assert_eq!((again.value, again.replayed), (first.clone(), false));
+    assert!(store.put_product(&later, None, key(1, 10, 0)).await.unwrap().replayed);
+    assert_eq!(store.load_catalog().await.unwrap(), (1, vec![first]));
+
+    store.put_product(&product("heart", &["85123B"]), Some(1), None).await.unwrap();
+    store.delete_product(&heart.id, Some(2), None).await.unwrap();
+    let backend = backend.restarted().await;
+    let store = backend.store();
+    let gone = store.put_product(&heart, Some(2), None).await;
+    assert!(matches!(gone, Err(StoreError::Stale { version: 0 })), "{gone:?}");
+    // What comes back goes on from the version that it had, alone or in an import.
+    assert_eq!(store.put_product(&heart, Some(0), None).await.unwrap().value.version, 3);
+    store.delete_product(&heart.id, Some(3), None).await.unwrap();
+    let imported = store.put_products(std::slice::from_ref(&heart)).await.unwrap();
+    assert_eq!(imported.rows, [ImportedRow::Written(Product { version: 4, ..heart })]);
+}
+
 pub async fn a_sku_belongs_to_one_product(backend: impl Shop) {
     let store = backend.store();
     store.put_product(&product("heart", &["85123A"]), None, None).await.unwrap();
@@ -135,6 +159,7 @@ pub async fn keys_are_forgotten_after_a_day(backend: impl Shop) {
     let day = i64::try_from(KEY_RETENTION.as_millis()).unwrap();
     let heart = product("heart", &["85123A"]);
     for n in 0..40 {
+        let heart = Product { name: format!("Heart {n}"), ..heart.clone() };
         store.put_product(&heart, None, key(n, 1, 0)).await.unwrap();
     }
     assert!(store.put_product(&heart, None, key(7, 1, day - 1)).await.unwrap().replayed);

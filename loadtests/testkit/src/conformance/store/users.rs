@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use smartcart_domain::{
     id::{AddressId, SessionId, UserId},
     idempotency::KeyFingerprint,
@@ -60,11 +62,18 @@ pub async fn sessions_rotate_and_end(backend: impl Shop) {
     let replayed = store.create_session(&session(8, 1), key(1, 1)).await.unwrap();
     assert_eq!((replayed.value, replayed.replayed), (session(1, 1), true));
 
-    let rotated = store.rotate_session(SessionId(1), 1, Timestamp(2_000), key(9, 1)).await.unwrap();
+    let rotated =
+        store.rotate_session(SessionId(1), 1, Timestamp(2_000), Duration::ZERO, key(9, 1)).await.unwrap();
     let expected = Session { generation: 2, expires_at: Timestamp(2_000), ..session(1, 1) };
     assert_eq!((rotated.value, rotated.replayed), (expected.clone(), false));
-    assert!(store.rotate_session(SessionId(1), 1, Timestamp(2_000), key(9, 1)).await.unwrap().replayed);
-    let theft = store.rotate_session(SessionId(1), 1, Timestamp(2_000), None).await;
+    assert!(
+        store
+            .rotate_session(SessionId(1), 1, Timestamp(2_000), Duration::ZERO, key(9, 1))
+            .await
+            .unwrap()
+            .replayed
+    );
+    let theft = store.rotate_session(SessionId(1), 1, Timestamp(2_000), Duration::ZERO, None).await;
     assert!(matches!(theft, Err(StoreError::Stale { version: 2 })), "{theft:?}");
 
     let revoke = async |key| {
@@ -77,7 +86,7 @@ pub async fn sessions_rotate_and_end(backend: impl Shop) {
     for other in [None, key(11, 1), key(11, 1)] {
         assert_eq!(revoke(other).await, (false, false));
     }
-    let ended = store.rotate_session(SessionId(2), 1, Timestamp(2_000), None).await;
+    let ended = store.rotate_session(SessionId(2), 1, Timestamp(2_000), Duration::ZERO, None).await;
     assert!(matches!(ended, Err(StoreError::NotFound)), "{ended:?}");
     let ada = store.user(UserId(1)).await.unwrap().unwrap();
     let next = User { version: 2, password_hash: "another".to_owned(), ..ada };
@@ -98,6 +107,48 @@ pub async fn sessions_rotate_and_end(backend: impl Shop) {
     store.change_password(&none, None, None).await.unwrap();
     assert_eq!(store.revoked_sessions_of(UserId(1)).await.unwrap().len(), 4);
     assert_eq!(store.session(SessionId(8)).await.unwrap(), None);
+}
+
+pub async fn two_tabs_may_refresh_at_once(backend: impl Shop) {
+    let store = backend.store();
+    store.create_user(&user(1, "ada@example.com"), None).await.unwrap();
+    store.create_session(&session(1, 1), None).await.unwrap();
+    let rotate = async |generation, at, key| {
+        store.rotate_session(SessionId(1), generation, Timestamp(at), Duration::from_millis(100), key).await
+    };
+    let first = rotate(1, 2_000, None).await.unwrap().value;
+    assert_eq!(first.generation, 2);
+    // The other tab, a moment later, gets the same; and again, when it has not heard it.
+    let second = rotate(1, 2_099, key(9, 1)).await.unwrap();
+    assert_eq!((second.value, second.replayed), (first.clone(), false));
+    assert!(rotate(1, 2_200, key(9, 1)).await.unwrap().replayed);
+    assert_eq!(store.session(SessionId(1)).await.unwrap(), Some(first));
+    // Whoever comes when the moment has passed, or with an older one still, is no tab.
+    let late = rotate(1, 2_100, None).await;
+    assert!(matches!(late, Err(StoreError::Stale { version: 2 })), "{late:?}");
+    rotate(2, 2_150, None).await.unwrap();
+    let old = rotate(1, 2_151, None).await;
+    assert!(matches!(old, Err(StoreError::Stale { version: 3 })), "{old:?}");
+    store.revoke_session(SessionId(1), None).await.unwrap();
+    assert!(matches!(rotate(2, 2_152, None).await, Err(StoreError::NotFound)));
+}
+
+pub async fn what_says_the_same_keeps_its_version(backend: impl Shop) {
+    let store = backend.store();
+    let ada = user(1, "ada@example.com");
+    store.create_user(&ada, None).await.unwrap();
+    let again = User { version: 2, ..ada.clone() };
+    let unchanged = store.update_user(&again, key(1, 1)).await.unwrap();
+    assert_eq!((unchanged.value, unchanged.replayed), (ada.clone(), false));
+    assert!(store.update_user(&again, key(1, 1)).await.unwrap().replayed);
+    let home = Address { id: AddressId(9), user: UserId(1), version: 1, body: "{}".to_owned() };
+    store.put_address(&home, None).await.unwrap();
+    let again = Address { version: 2, ..home.clone() };
+    let unchanged = store.put_address(&again, key(2, 2)).await.unwrap();
+    assert_eq!((unchanged.value, unchanged.replayed), (home.clone(), false));
+    let replayed = store.put_address(&again, key(2, 2)).await.unwrap();
+    assert_eq!((replayed.value, replayed.replayed), (home.clone(), true));
+    assert_eq!(store.addresses(UserId(1)).await.unwrap(), [home]);
 }
 
 pub async fn addresses_are_versioned(backend: impl Shop) {

@@ -12,10 +12,12 @@ use smartcart_engine::store::{
 use super::{super::tables::KeySubject, MemoryStore};
 
 type Products = BTreeMap<ProductId, Product>;
+type Versions = BTreeMap<ProductId, u64>;
 
 /// The product as it was written: at the next version.
-fn put(products: &mut Products, product: &Product) -> Result<Product, StoreError> {
-    let version = products.get(&product.id).map_or(0, |known| known.version);
+fn put(products: &mut Products, deleted: &Versions, product: &Product) -> Result<Product, StoreError> {
+    let before = products.get(&product.id).map(|known| known.version);
+    let version = before.or_else(|| deleted.get(&product.id).copied()).unwrap_or(0);
     for variant in &product.variants {
         let has = |other: &&Product| {
             other.id != product.id && other.variants.iter().any(|theirs| theirs.sku == variant.sku)
@@ -67,7 +69,13 @@ impl CatalogStore for MemoryStore {
                 return Ok(CatalogWritten { value, replayed: true, generation: tables.catalog_generation });
             }
             must_be_at(expected, tables.products.get(&product.id).map_or(0, |known| known.version))?;
-            let value = put(&mut tables.products, product)?;
+            if let Some(known) = tables.products.get(&product.id).filter(|known| known.says_the_same(product))
+            {
+                let value = known.clone();
+                tables.remember(key, KeySubject::Product(value.clone()));
+                return Ok(CatalogWritten { value, replayed: false, generation: tables.catalog_generation });
+            }
+            let value = put(&mut tables.products, &tables.deleted_products, product)?;
             tables.catalog_generation += 1;
             tables.remember(key, KeySubject::Product(value.clone()));
             self.database.tell();
@@ -88,14 +96,16 @@ impl CatalogStore for MemoryStore {
                     known.variants.clear();
                 }
             }
+            let (stored, deleted) = (&mut tables.products, &tables.deleted_products);
             let row = |(product, resolution)| match resolution {
                 Resolution::Unchanged => Ok(ImportedRow::Unchanged),
                 Resolution::SkuTaken { sku, product } => {
                     Ok(ImportedRow::Refused(Conflict::SkuTaken { sku, product }))
                 }
-                Resolution::Write => put(&mut tables.products, product).map(ImportedRow::Written),
+                Resolution::Write => put(stored, deleted, product).map(ImportedRow::Written),
             };
-            let rows: Vec<_> = products.iter().zip(resolved).map(row).collect::<Result<_, StoreError>>()?;
+            let resolved = products.iter().zip(resolved);
+            let rows: Vec<_> = resolved.map(row).collect::<Result<_, StoreError>>()?;
             if rows.iter().any(|row| matches!(row, ImportedRow::Written(_))) {
                 tables.catalog_generation += 1;
                 self.database.tell();
@@ -120,6 +130,7 @@ impl CatalogStore for MemoryStore {
             let version = tables.products.get(id).ok_or(StoreError::NotFound)?.version;
             must_be_at(expected, version)?;
             tables.products.remove(id);
+            tables.deleted_products.insert(id.clone(), version);
             tables.catalog_generation += 1;
             tables.remember(key, KeySubject::ProductGone);
             self.database.tell();

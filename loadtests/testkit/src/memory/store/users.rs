@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use smartcart_domain::{
     id::{AddressId, SessionId, UserId},
@@ -25,6 +27,10 @@ fn update(tables: &mut Tables, next: &User, key: Option<TableKey>) -> Result<Wri
     }
     if stored.version + 1 != next.version {
         return Err(StoreError::Stale { version: stored.version });
+    }
+    if stored.says_the_same(next) {
+        tables.remember(key, KeySubject::User(next.id));
+        return Ok(Written { value: stored, replayed });
     }
     if by_email(tables, &next.email).is_some_and(|other| other.id != next.id) {
         return Err(Conflict::EmailTaken.into());
@@ -121,6 +127,7 @@ impl UserStore for MemoryStore {
         id: SessionId,
         generation: u64,
         expires_at: Timestamp,
+        grace: Duration,
         key: Option<TableKey>,
     ) -> Result<Written<Session>, StoreError> {
         self.write(|state| {
@@ -132,6 +139,11 @@ impl UserStore for MemoryStore {
             }
             if stored.revoked {
                 return Err(StoreError::NotFound);
+            }
+            if stored.was_rotated_just_before(generation, expires_at, grace) {
+                let value = stored.clone();
+                tables.remember(key, KeySubject::Session(id));
+                return Ok(Written { value, replayed });
             }
             if stored.generation != generation {
                 return Err(StoreError::Stale { version: stored.generation });
@@ -205,6 +217,12 @@ impl UserStore for MemoryStore {
                 None => tables.addresses.push(next.clone()),
                 Some(known) if known.version + 1 != next.version => {
                     return Err(StoreError::Stale { version: known.version });
+                }
+                // It says the same already.
+                Some(known) if known.body == next.body => {
+                    let value = known.clone();
+                    tables.remember(key, KeySubject::Address(value.clone()));
+                    return Ok(Written { value, replayed: false });
                 }
                 Some(known) => known.clone_from(next),
             }
