@@ -62,7 +62,8 @@ reserve_ports() {
   die "every port is reserved; see $TMPDIR/ports"
 }
 
-# free_ports N: N of the reserved ports that nothing listens on now, on one line.
+# free_ports N: N of the reserved ports that nothing listens on now, on one line. Take it with $(..), which waits until this has
+# let go of them; <(..) does not.
 free_ports() {
   python3 - "$1" "${FIRST_PORT:?call reserve_ports first}" <<'PYTHON'
 import socket, sys

@@ -9,7 +9,7 @@ directory=$(mktemp -d)
 trap 'scripts/postgres.sh remove "$directory"' EXIT
 chmod 755 "$directory"
 reserve_ports
-read -r port < <(free_ports 1)
+read -r port <<<"$(free_ports 1)"
 SMARTCART_TEST_POSTGRES=$(scripts/postgres.sh start "$directory" "$port")
 export SMARTCART_TEST_POSTGRES
 "$@"

@@ -19,7 +19,7 @@ log=$home/server.log
 pid=
 
 reserve_ports
-read -r port ops_port < <(free_ports 2)
+read -r port ops_port <<<"$(free_ports 2)"
 export BASE_URL=http://127.0.0.1:$port OPS_URL=http://127.0.0.1:$ops_port
 export DATA_DIR=$home/data TOKEN_FILE=$home/data/admin-token
 

@@ -37,6 +37,7 @@
 //! `tests/it/backend.rs`: the conformance suites are the same for all.
 
 mod columns;
+pub mod directory;
 pub mod error;
 pub mod failover;
 pub mod postgres;

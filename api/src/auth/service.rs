@@ -1,6 +1,7 @@
 use std::{fmt, fs, io, path::Path};
 
 use smartcart_domain::id::random_bytes;
+use smartcart_persistence::directory;
 use subtle::ConstantTimeEq as _;
 
 /// The shop's own token: its holder may do everything.
@@ -60,11 +61,12 @@ fn draw() -> u128 {
 fn create_private(path: &Path, text: &str) -> io::Result<()> {
     use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder)?;
+        directory::create(folder)?;
     }
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
-    file.sync_all()
+    file.sync_all()?;
+    directory::sync(std::path::absolute(path)?.parent().unwrap_or(path))
 }
 
 #[cfg(test)]

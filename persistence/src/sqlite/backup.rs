@@ -1,10 +1,6 @@
 //! A copy of a running shop: two files that belong together, to be put in the places of the shop's own.
 
-use std::{
-    fs::{DirBuilder, File},
-    os::unix::fs::DirBuilderExt as _,
-    path::Path,
-};
+use std::{fs::File, path::Path};
 
 use sqlx::{ConnectOptions as _, Connection as _};
 
@@ -12,7 +8,7 @@ use super::{
     files::{Files, connect_options, copy_into},
     journal::SqliteJournal,
 };
-use crate::error::BackupError;
+use crate::{directory, error::BackupError};
 
 /// Copies the shop's files into a new folder. The shop goes on; changes wait while the journal is copied, which is small unless the
 /// tables are far behind. It has all that was acknowledged when it began.
@@ -21,7 +17,7 @@ pub(super) async fn copy(files: &Files, journal: &SqliteJournal, to: &Path) -> R
         let path = path.to_owned();
         move |source| BackupError::File { path, source }
     };
-    DirBuilder::new().recursive(true).mode(0o700).create(to).map_err(failed(to))?;
+    directory::create(to).map_err(failed(to))?;
     let copies = files.in_folder(to);
     // What the copied tables have not got must be in the copied journal: nothing is forgotten in between.
     let _kept = journal.keep().await;

@@ -1,15 +1,15 @@
 //! Where the shop's two files are, and how they are opened.
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use sqlx::{AssertSqlSafe, ConnectOptions as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
-use crate::error::OpenError;
+use crate::{directory, error::OpenError};
 
 /// How long to wait for a predecessor that is just ending.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -48,23 +48,14 @@ impl Files {
             move |source| OpenError::Create { path, source }
         };
         let absolute = std::path::absolute(&self.tables).map_err(failed(&self.tables))?;
-        let directory = absolute.parent().unwrap_or(&absolute);
-        let fresh = !directory.exists();
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed(directory))?;
+        let folder = absolute.parent().unwrap_or(&absolute);
+        directory::create(folder).map_err(failed(folder))?;
         for file in [&self.journal, &self.tables] {
             OpenOptions::new().append(true).create(true).mode(0o600).open(file).map_err(failed(file))?;
         }
         // SQLite makes its files durable; their names are ours to make so.
-        sync(directory).map_err(failed(directory))?;
-        match directory.parent() {
-            Some(parent) if fresh => sync(parent).map_err(failed(parent)),
-            _ => Ok(()),
-        }
+        directory::sync(folder).map_err(failed(folder))
     }
-}
-
-fn sync(directory: &Path) -> std::io::Result<()> {
-    File::open(directory)?.sync_all()
 }
 
 pub(super) fn connect_options(path: &Path) -> SqliteConnectOptions {
