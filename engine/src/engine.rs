@@ -252,15 +252,15 @@ impl Engine {
         let directories = Directories::new(&parts, config.admission, config.residency);
         let inventory = &directories.inventory;
         let payments = Arc::new(Payments::new(gateway, config.checkout.payment_timeout));
-        let coordinator = Coordinator::new(
+        let coordinator = Arc::new(Coordinator::new(
             directories.clone(),
             write_behind.clone(),
             store.clone(),
             payments,
             catalog.clone(),
             routes.clone(),
-        );
-        let coordinator = Arc::new(coordinator.deciding_within(config.checkout.decide_within));
+            config.checkout.decide_within,
+        ));
         let restocker = Arc::new(Restocker::beside(coordinator.clone(), clock.clone()));
         let worker = write_behind.start();
         tasks.extend(directories.sweep(&admission));

@@ -60,13 +60,13 @@ fn draw() -> u128 {
 
 fn create_private(path: &Path, text: &str) -> io::Result<()> {
     use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        directory::create(folder)?;
-    }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let path = std::path::absolute(path)?;
+    let folder = path.parent().unwrap_or(&path);
+    directory::create(folder)?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    directory::sync(std::path::absolute(path)?.parent().unwrap_or(path))
+    directory::sync(folder)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use parking_lot::Mutex;
 use tokio::{sync::watch, task::AbortHandle, time::Instant};
 
-use super::{config::CheckoutConfig, payments::Payments};
+use super::payments::Payments;
 use crate::{
     commit::write_behind::WriteBehind,
     directories::Directories,
@@ -90,15 +90,10 @@ impl Coordinator {
         payments: Arc<Payments>,
         catalog: Arc<ArcSwap<Catalog>>,
         routes: Routes,
+        decide_within: Duration,
     ) -> Self {
-        let decide_within = CheckoutConfig::default().decide_within;
         let (running, starting) = (Mutex::default(), AtomicUsize::new(0));
         Self { directories, write_behind, store, payments, catalog, routes, decide_within, running, starting }
-    }
-
-    pub(crate) const fn deciding_within(mut self, decide_within: Duration) -> Self {
-        self.decide_within = decide_within;
-        self
     }
 
     /// From a client.
@@ -252,11 +247,14 @@ impl Coordinator {
         let this = self.clone();
         self.starting.fetch_add(1, Ordering::AcqRel);
         let starting = tokio::spawn(async move {
+            // Also after a panic: a stop waits for nobody who does not answer any more.
+            let _answered = scopeguard::guard((), |()| {
+                this.starting.fetch_sub(1, Ordering::AcqRel);
+            });
             let answer = this.directories.carts.ask_local(&cart, start).await;
             if let Ok(Answer { outcome: Outcome::CheckoutStarted(order), .. }) = &answer {
                 this.resume(cart, *order);
             }
-            this.starting.fetch_sub(1, Ordering::AcqRel);
             answer.map(|answer| (answer.outcome, answer.replayed))
         });
         starting.await.unwrap_or_else(|error| Err(RequestError::indeterminate(error.to_string())))

@@ -49,41 +49,44 @@ pub async fn change_password(
         None => None,
     };
     let key = table_key(&state, key.map(|key| key.fingerprint(caller)));
-    let store = state.engine.store();
     // First of all: a retry of a change that was made finds another password in place.
-    if let Some(key) = key
-        && store.user_of_key(key).await?.is_some()
-    {
-        return changed(&state, shopper, true).await;
+    if let Some(reply) = replayed(&state, shopper, key).await? {
+        return Ok(reply);
     }
-    let password_hash = state.auth.passwords.hash(new).await?;
-    let mut verified = None;
+    let passwords = &state.auth.passwords;
+    let (mut verified, mut new_hash) = (None, None);
     loop {
         let known = account(&state, shopper).await?;
         if verified.as_ref() != Some(&known.password_hash) {
             let stored = Some(known.password_hash.clone());
-            if !state.auth.passwords.verify(current.clone(), stored.clone()).await? {
-                return refused(&state, shopper, key).await;
+            if !passwords.verify(current.clone(), stored.clone()).await? {
+                // Of a request that was carried out meanwhile, that is its own work.
+                let replayed = replayed(&state, shopper, key).await?;
+                return replayed.ok_or_else(|| Problem::plain(Code::InvalidCredentials));
             }
             verified = stored;
         }
         must_be_at(expected, known.version)?;
-        let next = User { version: known.version + 1, password_hash: password_hash.clone(), ..known };
-        match store.change_password(&next, session, key).await {
+        let password_hash = match new_hash.take() {
+            Some(hash) => hash,
+            None => passwords.hash(new.clone()).await?,
+        };
+        let next = User { version: known.version + 1, password_hash, ..known };
+        match state.engine.store().change_password(&next, session, key).await {
             // Somebody was faster, and this client has named no version: it goes on from there.
-            Err(StoreError::Stale { .. }) if expected.is_none() => {}
+            Err(StoreError::Stale { .. }) if expected.is_none() => new_hash = Some(next.password_hash),
             written => return changed(&state, shopper, written?.replayed).await,
         }
     }
 }
 
-/// The current password is another: of a request that was carried out meanwhile, that is its own work.
-async fn refused(state: &AppState, user: UserId, key: Option<TableKey>) -> Result<Reply, Problem> {
+/// The answer, when this key has made its change already.
+async fn replayed(state: &AppState, user: UserId, key: Option<TableKey>) -> Result<Option<Reply>, Problem> {
     match key {
         Some(key) if state.engine.store().user_of_key(key).await?.is_some() => {
-            changed(state, user, true).await
+            changed(state, user, true).await.map(Some)
         }
-        Some(_) | None => Err(Problem::plain(Code::InvalidCredentials)),
+        Some(_) | None => Ok(None),
     }
 }
 
