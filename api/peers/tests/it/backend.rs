@@ -2,14 +2,11 @@
 
 use std::{fs, sync::Arc};
 
-use smartcart_engine::{
-    Config, Engine, clock::SystemClock, engine::Fleet, membership::FleetConfig, payment::InvoiceGateway,
-    peers::Peers, registry::Member,
-};
+use smartcart_engine::{Engine, peers::Peers, registry::Member};
 use smartcart_peers::{GrpcPeers, MessageSigner, PeerServer, PeerTls, Trust};
 use smartcart_testkit::{
     conformance::backend::{Pair, member},
-    memory::{Database, MemoryJournal, MemoryRegistry, MemoryStore},
+    memory::{Database, fixtures::joined_engine},
 };
 
 use crate::certificates;
@@ -26,22 +23,7 @@ impl Pod {
         let listener = PeerServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         me.address = listener.local_addr().unwrap().to_string();
         let peers = Arc::new(GrpcPeers::new(trust.clone()));
-        let fleet = Fleet {
-            member: me.clone(),
-            registry: Arc::new(MemoryRegistry::new(database)),
-            peers: peers.clone(),
-            placement: None,
-            config: FleetConfig::default(),
-        };
-        let engine = Engine::join(
-            Config::default(),
-            fleet,
-            Arc::new(MemoryJournal::new(database)),
-            Arc::new(MemoryStore::new(database, Some(me.incarnation))),
-            Arc::new(SystemClock::default()),
-            Arc::new(InvoiceGateway),
-        );
-        let engine = engine.await.unwrap();
+        let engine = joined_engine(database, &me, peers.clone()).await;
         if let Trust::Secret(signer) = &trust {
             signer.keep_time_by(engine.clock());
         }

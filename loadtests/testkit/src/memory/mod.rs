@@ -7,6 +7,7 @@ mod bugs;
 mod calls;
 mod database;
 mod faults;
+pub mod fixtures;
 mod journal;
 mod network;
 mod placement;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use smartcart_domain::{
     cart::{Cart, CartCommand},
-    catalog::{Product, Variant},
+    catalog::Product,
     entity::Entity,
     id::{CartId, IncarnationId, OrderId, Sku},
     idempotency::{Caller, KeyFingerprint},
@@ -22,10 +22,12 @@ use smartcart_engine::{
     engine::Fleet,
     membership::FleetConfig,
     payment::PaymentGateway,
-    registry::{Member, MemberState},
     store::{CatalogStore as _, Store as _},
 };
-use smartcart_testkit::memory::{Database, MemoryJournal, MemoryPeers, MemoryRegistry, MemoryStore, Network};
+use smartcart_testkit::memory::{
+    Database, MemoryJournal, MemoryPeers, MemoryRegistry, MemoryStore, Network,
+    fixtures::{live_member, single_variant_product},
+};
 
 pub(crate) const SKUS: [&str; 3] = ["mug", "pot", "tin"];
 pub(crate) const STOCKED: i64 = 30;
@@ -57,15 +59,7 @@ impl Shop {
     pub(crate) async fn open(gateway: Arc<dyn PaymentGateway>) -> Self {
         let database = Database::default();
         let incarnation = IncarnationId(1);
-        let member = Member {
-            incarnation,
-            pod: "a".to_owned(),
-            address: "a".to_owned(),
-            owns_shards: true,
-            heartbeat: 0,
-            state: MemberState::Live,
-            protocol: 1,
-        };
+        let member = live_member("a", incarnation);
         let store = Arc::new(MemoryStore::new(&database, Some(incarnation)));
         store.put_products(&SKUS.map(product)).await.unwrap();
         let fleet = Fleet {
@@ -172,18 +166,5 @@ pub(crate) async fn until(mut come: impl AsyncFnMut() -> bool) {
 }
 
 fn product(name: &str) -> Product {
-    Product {
-        id: name.parse().unwrap(),
-        version: 0,
-        name: format!("The {name}"),
-        description: String::new(),
-        category: String::new(),
-        images: Vec::new(),
-        variants: vec![Variant {
-            sku: sku(name),
-            attributes: std::collections::BTreeMap::new(),
-            prices: vec![Money::new(PRICE, gbp())],
-        }],
-        updated_at: Timestamp(0),
-    }
+    single_variant_product(name, Money::new(PRICE, gbp()))
 }

@@ -30,9 +30,11 @@ use smartcart_engine::{
     engine::Fleet,
     membership::FleetConfig,
     payment::{InvoiceGateway, PaymentGateway},
-    registry::{Member, MemberState, Registry as _},
+    registry::Registry as _,
 };
-use smartcart_testkit::memory::{Database, MemoryJournal, MemoryPeers, MemoryRegistry, MemoryStore, Network};
+use smartcart_testkit::memory::{
+    Database, MemoryJournal, MemoryPeers, MemoryRegistry, MemoryStore, Network, fixtures::live_member,
+};
 use tower::ServiceExt as _;
 
 use crate::clock::TokioClock;
@@ -105,7 +107,7 @@ impl Shop {
 
     async fn join(&self, name: &str, gateway: Arc<dyn PaymentGateway>) -> Pod {
         let incarnation = IncarnationId::random();
-        let member = member(name, incarnation);
+        let member = live_member(name, incarnation);
         let journal = Arc::new(MemoryJournal::new(&self.database));
         let store = Arc::new(MemoryStore::new(&self.database, Some(incarnation)));
         let peers = Arc::new(MemoryPeers::new(&self.network));
@@ -137,7 +139,7 @@ impl Shop {
         let gateway = Arc::new(InvoiceGateway);
         let engine = Engine::start(config, journal.clone(), store.clone(), clock, gateway).await.unwrap();
         let registry = Arc::new(MemoryRegistry::new(&self.database));
-        let member = member("alone", engine.status().incarnation.parse().unwrap());
+        let member = live_member("alone", engine.status().incarnation.parse().unwrap());
         // The journal in memory takes entries of members only.
         registry.join(&member, ShopTime::default()).await.unwrap();
         let pod = Pod {
@@ -173,18 +175,6 @@ impl Shop {
                 return id;
             }
         }
-    }
-}
-
-fn member(name: &str, incarnation: IncarnationId) -> Member {
-    Member {
-        incarnation,
-        pod: name.to_owned(),
-        address: format!("{name}-{incarnation}"),
-        owns_shards: true,
-        heartbeat: 0,
-        state: MemberState::Live,
-        protocol: 1,
     }
 }
 

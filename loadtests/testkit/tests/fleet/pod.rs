@@ -5,18 +5,13 @@ use std::{sync::Arc, time::Duration};
 use rand::RngExt as _;
 use smartcart_domain::id::IncarnationId;
 use smartcart_engine::{
-    Config, Engine,
-    commit::WriteBehindConfig,
-    engine::Fleet,
-    journal::JournalPlacement,
-    membership::FleetConfig,
-    payment::InvoiceGateway,
-    registry::{Member, MemberState},
+    Config, Engine, commit::WriteBehindConfig, engine::Fleet, journal::JournalPlacement,
+    membership::FleetConfig, payment::InvoiceGateway, registry::Member,
 };
 use smartcart_testkit::{
     memory::{
         JournalFault, MemoryJournal, MemoryPeers, MemoryPlacement, MemoryRegistry, MemoryStore, Network,
-        PeerFault, RegistryFault, StoreFault, Weather,
+        PeerFault, RegistryFault, StoreFault, Weather, fixtures::live_member,
     },
     random::{Fork as _, Rng},
 };
@@ -61,15 +56,7 @@ impl Roughness {
 impl Pod {
     pub(crate) async fn join(world: &World, name: &str, rng: &mut Rng, rough: Roughness) -> Arc<Self> {
         let incarnation = IncarnationId(rng.random());
-        let member = Member {
-            incarnation,
-            pod: name.to_owned(),
-            address: format!("{name}-{incarnation}"),
-            owns_shards: true,
-            heartbeat: 0,
-            state: MemberState::Live,
-            protocol: 1,
-        };
+        let member = live_member(name, incarnation);
         let journal = Arc::new(MemoryJournal::new(&world.database));
         let store = Arc::new(MemoryStore::new(&world.database, Some(incarnation)));
         let registry = Arc::new(MemoryRegistry::new(&world.database));

@@ -11,18 +11,17 @@ use std::{
 use parking_lot::Mutex;
 use rand::seq::IndexedRandom as _;
 use smartcart_domain::{
-    catalog::{Product, Variant},
+    catalog::Product,
     id::{IncarnationId, Sku},
     idempotency::Caller,
     inventory::StockCommand,
     money::Money,
     request::Request,
     shard::ShardId,
-    time::Timestamp,
 };
 use smartcart_engine::{registry::Registry as _, store::CatalogStore as _};
 use smartcart_testkit::{
-    memory::{Database, MemoryRegistry, MemoryStore, Network},
+    memory::{Database, MemoryRegistry, MemoryStore, Network, fixtures::single_variant_product},
     random::Rng,
 };
 
@@ -113,18 +112,5 @@ impl World {
 }
 
 fn product(name: &str) -> Product {
-    Product {
-        id: name.parse().unwrap(),
-        version: 0,
-        name: format!("The {name}"),
-        description: String::new(),
-        category: String::new(),
-        images: Vec::new(),
-        variants: vec![Variant {
-            sku: sku(name),
-            attributes: std::collections::BTreeMap::new(),
-            prices: vec![Money::new(250, "GBP".parse().unwrap())],
-        }],
-        updated_at: Timestamp(0),
-    }
+    single_variant_product(name, Money::new(250, "GBP".parse().unwrap()))
 }

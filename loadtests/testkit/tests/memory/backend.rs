@@ -2,19 +2,17 @@ use std::sync::Arc;
 
 use smartcart_domain::{id::IncarnationId, time::ShopTime};
 use smartcart_engine::{
-    Config, Engine,
-    clock::SystemClock,
-    engine::Fleet as FleetParts,
+    Engine,
     journal::Journal,
-    membership::FleetConfig,
-    payment::InvoiceGateway,
     peers::Peers,
     registry::{Member, Registry},
     store::Store,
 };
 use smartcart_testkit::{
     conformance::backend::{Backend, Fleet, Pair, Shop, member},
-    memory::{Database, MemoryJournal, MemoryPeers, MemoryRegistry, MemoryStore, Network},
+    memory::{
+        Database, MemoryJournal, MemoryPeers, MemoryRegistry, MemoryStore, Network, fixtures::joined_engine,
+    },
 };
 
 pub(crate) struct Memory {
@@ -88,22 +86,7 @@ impl MemoryPair {
 
 async fn joined(database: &Database, network: &Network, me: &Member) -> (Arc<Engine>, Arc<MemoryPeers>) {
     let peers = Arc::new(MemoryPeers::new(network));
-    let fleet = FleetParts {
-        member: me.clone(),
-        registry: Arc::new(MemoryRegistry::new(database)),
-        peers: peers.clone(),
-        placement: None,
-        config: FleetConfig::default(),
-    };
-    let engine = Engine::join(
-        Config::default(),
-        fleet,
-        Arc::new(MemoryJournal::new(database)),
-        Arc::new(MemoryStore::new(database, Some(me.incarnation))),
-        Arc::new(SystemClock::default()),
-        Arc::new(InvoiceGateway),
-    );
-    let engine = engine.await.unwrap();
+    let engine = joined_engine(database, me, peers.clone()).await;
     network.listen(&me.address, engine.clone(), peers.faults());
     (engine, peers)
 }
